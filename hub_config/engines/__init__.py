@@ -1,0 +1,1 @@
+"""Where a plan runs: on this machine, under Slurm, under Kubernetes."""

@@ -1,0 +1,1 @@
+"""What runs inside a sealed session, before the user."""

@@ -1,0 +1,1 @@
+"""DICOM and arrays in, arrays and measurements out. Knows nothing of stores, sessions or networks."""

@@ -1,0 +1,1 @@
+"""Cohort search: a language, frozen queries, engines that answer them alike."""

@@ -1,0 +1,1 @@
+"""From source systems to a published snapshot: map, link, check, de-identify."""

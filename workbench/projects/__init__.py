@@ -1,0 +1,1 @@
+"""Projects and the slices of the store they are granted."""

@@ -1,0 +1,1 @@
+"""The airlock: requests, checks, votes, packages and the ledger."""

@@ -1,0 +1,1 @@
+"""Snapshots of the store and the engines that read them."""

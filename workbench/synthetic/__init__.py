@@ -1,0 +1,1 @@
+"""A seeded synthetic Chinese hospital with known truth."""
