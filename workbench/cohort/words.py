@@ -8,14 +8,14 @@ __all__ = ["find", "normalise"]
 
 
 def normalise(text: str) -> str:
-    """Return the form in which notes are searched.
+    r"""Return the form in which notes are searched.
 
     Compatibility forms are folded (NFKC: full width to half width, ℃ to °C), case is folded, and white space and
     invisible format characters are dropped, so that a line break inside a word does not hide it.
 
     Examples
     --------
-    >>> normalise("ＨｂＡ１ｃ 升高\\n")
+    >>> normalise("ＨｂＡ１ｃ 升高\n")
     'hba1c升高'
     """
     return "".join(_fold(character) for character in text)
