@@ -1,0 +1,70 @@
+# make demo   the whole story, without a click          make test    every test (about 15 minutes on 2 cores)
+# make hub    a hub to try by hand                      make bench   ratios against peers, side by side
+# make check  format, lint, imports, docstrings         make fix     mend what a machine can mend
+# All of them set the machine up first: system packages, Python environment, proxy. DEVELOPING.md explains.
+
+SHELL := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+
+# The environment is also the image of a sealed session, so every session's user must be able to read it: never below a
+# home directory, and never on an interpreter that lies in one.
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3.11 /usr/bin/python3.12) python3)
+IMAGES ?= /opt/clinical-workbench
+IMAGE  := $(IMAGES)/$(notdir $(CURDIR))-$(shell printf %s '$(CURDIR)' | sha256sum | cut -c1-8)
+STAMP  := $(IMAGE)/.ready-$(shell cat constraints.txt pyproject.toml | sha256sum | cut -c1-12)
+RUN    := .venv/bin/
+SUDO   := $(if $(filter 0,$(shell id -u)),,sudo)
+SYSTEM := bubblewrap chromium fonts-droid-fallback libseccomp2 nodejs npm python3-venv
+
+.PHONY: help setup demo hub down test nightly bench check fix clean
+
+help:
+	@sed -n 's/^# \(make.*\)/\1/p' Makefile
+
+setup: $(STAMP)
+
+$(STAMP):
+	@echo "==> 1/4 system packages: $(SYSTEM)"
+	@missing=""; for p in $(SYSTEM); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	  command -v node >/dev/null && missing="$${missing// nodejs/}"; command -v npm >/dev/null && missing="$${missing// npm/}"; \
+	  [ -z "$$missing" ] || { $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; } || \
+	  { echo "could not install:$$missing -> install them by hand (needs root or sudo), then run make again"; exit 8; }
+	@echo "==> 2/4 Python environment in $(IMAGE)"
+	@$(SUDO) install -d -m 755 -o $$(id -u) -g $$(id -g) $(IMAGES) $(IMAGE)
+	@umask 022; [ -x $(IMAGE)/venv/bin/python ] || $(PYTHON) -m venv $(IMAGE)/venv
+	@ln -sfn $(IMAGE)/venv .venv
+	@$(RUN)python -m pip install -q --upgrade 'pip>=25'
+	@umask 022; $(RUN)python -m pip install --progress-bar on --prefer-binary -c constraints.txt -e '.[session,hub,imaging,dev]' 2>&1 | grep -v -e 'already satisfied' -e 'is ignored: it is' ; \
+	  test $${PIPESTATUS[0]} -eq 0
+	@$(RUN)python -m pip check
+	@echo "==> 3/4 proxy (configurable-http-proxy)"
+	@umask 022; npm install --silent --no-fund --no-audit --prefix $(IMAGE)/node configurable-http-proxy@5.3.0
+	@echo "==> 4/4 ready"
+	@rm -f $(IMAGE)/.ready-*; touch $@
+
+demo: setup
+	@$(RUN)python -m hub_config.demo $(if $(DATA),--data '$(DATA)') $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(WORKBENCH_LANG),--language $(WORKBENCH_LANG))
+
+hub: setup
+	@$(RUN)python -m hub_config.demo --stay $(if $(DATA),--data '$(DATA)')
+
+test: check
+	@$(RUN)python -m pytest -q -n 2 --dist loadfile -m 'not nightly'
+
+nightly: check
+	@$(RUN)python -m pytest -q -n 2 --dist loadfile
+
+bench: setup
+	@for b in tests/bench/bench_*.py; do echo "==> $$b"; $(RUN)python $$b || exit 1; done
+
+check: setup
+	@$(RUN)ruff format --check -q . || { echo "run: make fix"; exit 1; }
+	@$(RUN)ruff check -q .
+	@$(RUN)lint-imports --no-timestamps 2>/dev/null || $(RUN)lint-imports
+
+fix: setup
+	@$(RUN)ruff check -q --fix . ; $(RUN)ruff format -q .
+
+clean:
+	rm -rf .venv .demo .state .pytest_cache .ruff_cache .hypothesis
+	$(SUDO) rm -rf $(IMAGE)
