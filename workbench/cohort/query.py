@@ -9,11 +9,13 @@ How a cohort is answered
 1. *Entries*: the rows of ``entry.events`` (a union), each with an index date, index time, end date and visit.
    Where ``entry.observed`` is given, rows without a fitting observation period fall out. ``entry.limit`` then keeps the
    first, last or all rows of a person; ``entry.qualifying`` filters them; ``entry.qualified_limit`` limits again.
-   Order within a person: index date, then event key, then position of the event set in the union.
+   Order within a person: index date, then event key, then position of the event set in the union. ``last`` takes the
+   latest index date and, of several rows on that day, the one that stands first in this order (circe-be).
 2. *Rules*: each rule is tried on each entry (never only on survivors), which gives one bit an entry. An entry is kept
    when every ``require`` rule is true and every ``exclude`` rule is false. ``keep`` limits the kept entries of a person.
-3. *Exit*: ``exit`` gives each kept entry an end date, ``censor`` events after the index and the end of observation cut
-   it, ``collapse_gap_days`` merges overlapping rows of a person and ``date_range`` clips rows to calendar dates.
+3. *Exit*: ``exit`` gives each kept entry an end date; the end of observation and ``censor`` events on or after the index
+   date and within observation cut it; an entry that would end before its index date gives no row.
+   ``collapse_gap_days`` merges rows of a person, then ``date_range`` clips rows to calendar dates.
 
 Conventions
 -----------
@@ -105,9 +107,15 @@ class CodeItem:
         name (``ICD10CN``, ``ICD9CM3CN``, ``LOCAL_LAB`` ...) says that `code` is compared with the source value.
     descendants : bool
         For a source code: every source value that starts with it. For a concept: its descendants in
-        ``concept_ancestor`` whose ``invalid_reason`` is missing, and the concept itself.
+        ``concept_ancestor`` that ``concept`` holds without an ``invalid_reason``, and the concept itself.
     mapped : bool
-        For a concept: also the concepts that "Maps to" it or, with `descendants`, to its descendants.
+        For a concept: also the concepts that "Maps to" it or, with `descendants`, to its descendants, by rows of
+        ``concept_relationship`` without an ``invalid_reason``.
+
+    Notes
+    -----
+    As in circe-be the concept itself counts, valid or not, only where ``concept`` holds it; a store whose ``concept``
+    is missing or empty takes the id as it stands.
     """
 
     code: str
@@ -160,7 +168,8 @@ class Condition:
     values : tuple of scalars
         Numbers, texts, dates, concept ids, or words that the field declares (``inpatient``, ``female``).
     of : str
-        Another number field; the event's field is divided by it before the comparison (ratio to ``range_high``).
+        Another number field; the event's field is divided by it before the comparison (ratio to ``range_high``). A
+        division by zero is a missing value.
     """
 
     field: str
@@ -286,11 +295,13 @@ class Occurs:
     operator, count : str, int
         The number of events is compared with `count`; ``ge 1`` asks for at least one, ``eq 0`` for none.
     distinct : {"", "day", "concept", "visit"}
-        Count different start dates, standard concepts or visits rather than rows.
+        Count different start dates, standard concepts or visits rather than rows; a missing one is not counted.
     same_visit : bool
         Only events of the index event's own visit.
     within_observation : bool
-        Only events that start in the observation period that holds the index date. With no such period, none does.
+        Only events that start in the observation period that holds the index date. With no such period, none does. An
+        open side of a window then reaches to the end of that period on that side, which matters for a window on the
+        event's end: an event that ends after the period is outside ``Window(start=0, event="end")`` (circe-be).
     """
 
     events: tuple[Events, ...]
@@ -476,7 +487,8 @@ class Cohort:
     name : str
         Shown on screen.
     entry, rules, keep, exit, censor, collapse_gap_days, date_range
-        See the module's text. `collapse_gap_days` None leaves one row an entry; 0 merges rows that touch or overlap.
+        See the module's text. `collapse_gap_days` None leaves one row an entry; n merges a row that starts at most n days
+        after the latest end before it, so that 0 merges rows that overlap or share a day.
         `date_range` clips starts and ends; rows outside it fall out.
     """
 
