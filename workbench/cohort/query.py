@@ -14,25 +14,31 @@ How a cohort is answered
 2. *Rules*: each rule is tried on each entry (never only on survivors), which gives one bit an entry. An entry is kept
    when every ``require`` rule is true and every ``exclude`` rule is false. ``keep`` limits the kept entries of a person.
 3. *Exit*: ``exit`` gives each kept entry an end date; the end of observation and ``censor`` events on or after the index
-   date and within observation cut it; an entry that would end before its index date gives no row.
+   date cut it; an entry that would end before its index date gives no row.
    ``collapse_gap_days`` merges rows of a person, then ``date_range`` clips rows to calendar dates.
 
 Conventions
 -----------
 Dates are compared as dates; windows in hours compare date-times, and a row without a date-time never lies in a window
 of hours. Both ends of a window belong to it. An event without an end date ends the day after it starts (circe-be).
-A missing value satisfies no condition on it, neither ``eq`` nor ``ne``. Text is searched as a substring of the note
-after :func:`workbench.cohort.words.normalise` on both sides.
+A missing value satisfies no condition on it, neither ``eq`` nor ``ne``. A row without a person or a start date is no
+event. Text is searched as a substring of the note after :func:`workbench.cohort.words.normalise` on both sides.
 """
 
 from __future__ import annotations
 
+import difflib
+import math
 from dataclasses import dataclass
-from datetime import date
-from typing import Literal, TypeAlias
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from workbench.domains import DOMAINS, Domain
+from workbench.cohort.words import normalise
+from workbench.domains import DOMAINS, SEXES, Domain
 from workbench.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "COMMON_FIELDS",
@@ -74,6 +80,11 @@ Limit: TypeAlias = Literal["all", "first", "last"]
 _COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
 _OPERATORS = (*_COMPARE, "in", "not_in", "between", "not_between", "contains", "is_missing", "is_present")
 
+# What may be asked of a kind of field.
+_ORDERED = (*_COMPARE, "in", "not_in", "between", "not_between")
+_EQUAL = ("eq", "ne", "in", "not_in")
+_ASKED = {"number": _ORDERED, "date": _ORDERED, "string": _EQUAL, "concept": _EQUAL, "words": ("contains",)}
+
 #: Fields that every domain answers: dates of the event, its length, and the patient's age (whole years) and sex then.
 COMMON_FIELDS: dict[str, str] = {
     "start": "date",
@@ -91,7 +102,35 @@ def _require(condition: bool, message: str, hint: str = "") -> None:
 
 
 def _one_of(what: str, value: object, allowed: tuple[str, ...]) -> None:
-    _require(value in allowed, f"{what} is {value!r}; wanted one of {', '.join(allowed)}")
+    _require(value in allowed, f"{what} is {value!r}; wanted one of {', '.join(allowed)}", _nearest(value, allowed))
+
+
+def _nearest(value: object, allowed: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(value, allowed, n=1) if isinstance(value, str) else []
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def _check_values(what: str, kind: str, values: tuple[Scalar, ...], words: Mapping[str, object]) -> None:
+    """Check that a field of this kind can be compared with the values."""
+    for value in values:
+        if kind == "concept" and isinstance(value, str):
+            _one_of(f"{what} (a concept id or a word)", value, tuple(words))
+        else:
+            _require(_FITS[kind][0](value), f"{what} is compared with {value!r}; wanted {_FITS[kind][1]}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+# kind -> whether a value fits it, and what was wanted.
+_FITS = {
+    "number": (_is_number, "a finite number"),
+    "string": (lambda value: isinstance(value, str), "a text"),
+    "concept": (lambda value: isinstance(value, int) and not isinstance(value, bool), "a concept id"),
+    "date": (lambda value: isinstance(value, date) and not isinstance(value, datetime), "a date without a time"),
+    "words": (lambda value: isinstance(value, str) and bool(normalise(value)), "a text that is not blank"),
+}
 
 
 @dataclass(frozen=True)
@@ -252,11 +291,13 @@ class Events:
 
     def _check(self, condition: Condition) -> None:
         kind = self.kind(condition.field)
-        words = condition.operator == "contains"
+        allowed = (*_ASKED[kind], "is_missing", "is_present")
         _require(
-            words == (kind == "words") or condition.operator.startswith("is_"),
-            f"{condition.field} {condition.operator}: a {kind} field cannot be asked so",
+            condition.operator in allowed,
+            f"{self.domain}: {condition.field} is a {kind} field and cannot be asked {condition.operator!r}",
+            f"it can be asked {', '.join(allowed)}",
         )
+        _check_values(f"{self.domain}: {condition.field}", kind, condition.values, self.words(condition.field))
         _require(
             not condition.of or (kind == "number" and self.kind(condition.of) == "number"),
             f"{condition.field} / {condition.of}: both must be numbers",
@@ -273,8 +314,14 @@ class Events:
         if name in COMMON_FIELDS:
             return COMMON_FIELDS[name]
         known = self.place.fields
-        _require(name in known, f"{self.domain} has no field {name!r}", f"it has {', '.join(sorted({*known, *COMMON_FIELDS}))}")
+        if name not in known:
+            names = tuple(sorted({*known, *COMMON_FIELDS}))
+            _require(False, f"{self.domain} has no field {name!r}; it has {', '.join(names)}", _nearest(name, names))
         return known[name].kind
+
+    def words(self, name: str) -> Mapping[str, tuple[int, ...]]:
+        """Return the words that stand for concept ids in a field (``inpatient``, ``female``)."""
+        return SEXES if name == "sex" else self.place.fields[name].words if name in self.place.fields else {}
 
     @property
     def place(self) -> Domain:
@@ -332,7 +379,9 @@ class Age:
     calendar: bool = False
 
     def __post_init__(self) -> None:
+        _one_of("operator on age", self.operator, _ORDERED)
         Condition("age", self.operator, self.values)
+        _check_values("age", "number", self.values, {})
 
 
 @dataclass(frozen=True)
@@ -347,6 +396,7 @@ class Person:
         _one_of("person field", self.field, ("sex", "race", "ethnicity"))
         _one_of(f"operator on {self.field}", self.operator, ("in", "not_in"))
         _require(bool(self.values), f"{self.field} is compared with nothing")
+        _check_values(self.field, "concept", self.values, SEXES if self.field == "sex" else {})
 
 
 @dataclass(frozen=True)
@@ -358,7 +408,9 @@ class IndexDate:
     edge: Edge = "start"
 
     def __post_init__(self) -> None:
+        _one_of("operator on the index date", self.operator, _ORDERED)
         Condition("start", self.operator, self.values)
+        _check_values("the index date", "date", self.values, {})
         _one_of("edge", self.edge, ("start", "end"))
 
 
@@ -453,6 +505,8 @@ class Entry:
 @dataclass(frozen=True)
 class Exit:
     """When follow-up ends; never after the observation period that holds the index date, where there is one.
+
+    Where several periods hold it (the data contract forbids that), the one that ends last counts.
 
     Parameters
     ----------
