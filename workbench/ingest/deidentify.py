@@ -1,0 +1,300 @@
+"""De-identify tables under one key: persons, records, dates, texts. Used for the store and, under another key, for a slice.
+
+What happens to a column follows from the data contract (:mod:`workbench.tables`): person ids become keyed pseudonyms,
+record ids are numbered anew (they carry no meaning across slices), references follow them, dates move by the person's
+shift, names and addresses are emptied, free text is kept only where many persons share it, notes are scrubbed. A column
+that no rule covers is emptied: fail closed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from workbench.errors import DataError
+from workbench.ingest.scrub import scrub
+from workbench.tables import TABLES, Column, Table, arrow_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from workbench.pseudonyms import PseudonymKey
+
+__all__ = ["EMPTIED", "OMITTED", "Deidentifier", "Policy"]
+
+#: Tables whose references name rows of any table; they cannot follow a renumbering and are left out.
+OMITTED = frozenset({"fact_relationship", "episode", "episode_event", "cohort", "cohort_definition", "note_nlp", "metadata"})
+
+#: Columns that are emptied: (table, column), or ("*", column) for all tables.
+EMPTIED = frozenset(
+    {
+        ("person", "person_source_value"),
+        ("person", "day_of_birth"),
+        ("person", "birth_datetime"),
+        *(
+            ("location", name)
+            for name in ("address_1", "address_2", "city", "zip", "county", "location_source_value", "latitude", "longitude")
+        ),
+        *(("provider", name) for name in ("provider_name", "npi", "dea", "provider_source_value", "year_of_birth")),
+        ("visit_occurrence", "visit_source_value"),
+        ("visit_detail", "visit_detail_source_value"),
+        ("specimen", "specimen_source_id"),
+        ("payer_plan_period", "family_source_value"),
+        ("image_occurrence", "wadors_uri"),
+        ("image_occurrence", "local_path"),
+        ("*", "unique_device_id"),
+        ("*", "production_id"),
+        ("*", "lot_number"),
+        ("*", "measurement_time"),
+    }
+)
+
+#: Free text in event tables: kept where it is a number or where `Policy.text_persons` persons share it.
+_SHARED_TEXT = frozenset({"value_source_value", "value_as_string", "sig", "stop_reason", "note_title"})
+
+#: Record ids that other tables refer to: each gets a map of old to new numbers.
+_REFERRED = (
+    "care_site",
+    "location",
+    "provider",
+    "visit_occurrence",
+    "visit_detail",
+    "payer_plan_period",
+    "procedure_occurrence",
+    "note",
+    "image_occurrence",
+)
+
+_NOTE_BATCH = 20_000
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How far de-identification goes; stored in the manifest of what it made.
+
+    Parameters
+    ----------
+    shift_days : int
+        Greatest date shift of a person, in days; 0 leaves dates as they are (the store, which no researcher sees).
+    text_persons : int
+        A free text other than a note stays only if so many persons share it.
+    """
+
+    shift_days: int
+    text_persons: int = 10
+
+    def record(self) -> dict[str, object]:
+        """Return the policy as the manifest states it (no key, no shift of any person)."""
+        return {"method": "workbench-deidentify/1", "shift_days_at_most": self.shift_days, "text_persons": self.text_persons}
+
+
+@dataclass
+class Deidentifier:
+    """De-identify one set of tables.
+
+    Parameters
+    ----------
+    files : mapping of str to sequence of Path
+        Parquet files of each table.
+    key : PseudonymKey
+        Key of the store or of the project.
+    policy : Policy
+        How far to go.
+    persons : Collection of int, optional
+        Keep only these (a slice); None keeps all.
+    identifiers : mapping of int to mapping of str to str, optional
+        What the patient index knows of a person: identifier -> kind.
+    memory_limit : str
+        For DuckDB; beyond it, work spills to `scratch`.
+    """
+
+    files: Mapping[str, Sequence[Path]]
+    key: PseudonymKey
+    policy: Policy
+    scratch: Path
+    persons: Collection[int] | None = None
+    identifiers: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    memory_limit: str = "2GB"
+
+    def __post_init__(self) -> None:
+        if not self.files.get("person"):
+            raise DataError("there is no person table to de-identify", hint="import the data set first")
+        self._db = duckdb.connect(config={"memory_limit": self.memory_limit, "temp_directory": str(self.scratch)})
+        for name, files in self.files.items():
+            if files and name in TABLES:
+                self._db.execute(
+                    f"create view {_quoted(name)} as select * from read_parquet(?, union_by_name = true)".replace("?", _list(files))
+                )
+        self._map_persons()
+        for name in _REFERRED:
+            self._map_records(TABLES[name])
+
+    @property
+    def tables(self) -> list[str]:
+        """Tables that will be made, persons first and notes before findings."""
+        return [name for name in TABLES if self.files.get(name) and name not in OMITTED]
+
+    def batches(self, name: str) -> Iterator[pa.RecordBatch]:
+        """Yield the de-identified rows of a table, of its `arrow_schema`, ordered as a snapshot is."""
+        if name == "note":
+            yield from self._notes()
+        elif name == "finding":
+            yield from self._findings()
+        else:
+            yield from self._db.execute(self._select(TABLES[name])).to_arrow_reader(100_000)
+
+    def _map_persons(self) -> None:
+        wanted = "" if self.persons is None else "where person_id in (select unnest(?))"
+        old = (
+            self._db.execute(f"select person_id from person {wanted} order by 1", [] if self.persons is None else [list(self.persons)])
+            .fetchnumpy()["person_id"]
+            .tolist()
+        )
+        new = [self.key.person(person) for person in old]
+        if len(set(new)) != len(new):
+            raise DataError(
+                "two persons share an id, or two pseudonyms fall together", hint="mend duplicate person ids first (see the import report)"
+            )
+        shift = [self.key.shift_days(person, at_most=self.policy.shift_days) for person in old]
+        table = pa.table({"old": pa.array(old, pa.int64()), "new": pa.array(new, pa.int64()), "shift": pa.array(shift, pa.int32())})
+        self._db.register("person_arrow", table)
+        self._db.execute("create temp table map_person as select * from person_arrow")
+        self._db.unregister("person_arrow")
+
+    def _map_records(self, table: Table) -> None:
+        (key,) = table.key
+        if not self.files.get(table.name):
+            self._db.execute(f"create temp table map_{table.name}(old bigint, new bigint)")
+            return
+        joined, order = (
+            ("join map_person p on p.old = t.person_id", f"p.new, t.{table.start}, t.{key}") if table.person else ("", f"t.{key}")
+        )
+        numbered = f"select t.{key} old, row_number() over (order by {order}) as new from {_quoted(table.name)} t {joined}"
+        self._db.execute(f"create temp table map_{table.name} as {numbered}")
+
+    def _select(self, table: Table, *, extra: str = "") -> str:
+        present = set(self._columns(table.name))
+        joins, order = [], ""
+        if table.person:
+            joins.append("join map_person p on p.old = t.person_id")
+            named = [table.start, *(name for name in table.key if name in present)]
+            order = f"order by {', '.join(['p.new', *(f't.{name}' for name in named if name)])}"
+        columns = []
+        for column in table.columns:
+            expression, join = self._expression(table, column) if column.name in present else ("null", "")
+            columns.append(f"({expression})::{_SQL[column.type]} as {_quoted(column.name)}")
+            joins += [join] if join and join not in joins else []
+        where = "where t.cost_domain_id = 'Visit' and map_cost.new is not null" if table.name == "cost" else ""
+        return f"select {', '.join(columns)}{extra} from {_quoted(table.name)} t {' '.join(joins)} {where} {order}"
+
+    def _expression(self, table: Table, column: Column) -> tuple[str, str]:
+        """Return the SQL of a column's new value and the join it needs."""
+        name = f"t.{_quoted(column.name)}"
+        if (table.name, column.name) in EMPTIED or ("*", column.name) in EMPTIED:
+            return "null", ""
+        if column.name == table.person:
+            return "p.new", ""
+        if table.name == "cost" and column.name == "cost_event_id":
+            return "map_cost.new", f"left join map_visit_occurrence map_cost on map_cost.old = {name}"
+        if table.kind == "vocabulary" or column.references in {"concept", "vocabulary", "domain", "concept_class", "relationship"}:
+            return name, ""
+        return self._record(table, column, name) or self._value(table, column, name)
+
+    def _record(self, table: Table, column: Column, name: str) -> tuple[str, str] | None:
+        """Return the SQL of a record id or a reference to one, or None for any other column."""
+        refers = table.name if (column.name,) == table.key and table.name in _REFERRED else column.references
+        if refers in _REFERRED:
+            alias = f"map_{column.name}"
+            return f"{alias}.new", f"left join map_{refers} {alias} on {alias}.old = {name}"
+        if (column.name,) == table.key and column.type == "integer":
+            order = f"p.new, {f't.{table.start}, ' if table.start else ''}{name}" if table.person else name
+            return f"row_number() over (order by {order})", ""
+        if column.references or column.name.endswith("_event_id"):
+            return "null", ""
+        return None
+
+    def _value(self, table: Table, column: Column, name: str) -> tuple[str, str]:
+        """Return the SQL of a value: dates move, birth moves, shared text stays."""
+        moved = bool(table.person)
+        match column.type:
+            case "date" if moved:
+                return f"{name} + p.shift", ""
+            case "datetime" if moved:
+                return f"{name} + to_days(p.shift)", ""
+            case "integer" if table.name == "person" and column.name in ("year_of_birth", "month_of_birth"):
+                return f"case when {name} is not null then {column.name.removesuffix('_of_birth')}({_BIRTH} + p.shift) end", ""
+            case "text" if column.name in _SHARED_TEXT and table.kind != "site":
+                return self._shared_text(table, name), ""
+            case "text" if column.name.endswith("_uid"):
+                return "null", ""
+            case _:
+                return name, ""
+
+    def _shared_text(self, table: Table, name: str) -> str:
+        column = name.removeprefix("t.")
+        shared = f"select {column} from {_quoted(table.name)} group by 1 having count(distinct person_id) >= {self.policy.text_persons}"
+        return f"case when try_cast({name} as double) is not null or {name} in ({shared}) then {name} end"
+
+    def _columns(self, name: str) -> list[str]:
+        return [row[0] for row in self._db.execute(f"describe {_quoted(name)}").fetchall()]
+
+    def _notes(self) -> Iterator[pa.RecordBatch]:
+        for batch in self._raw_notes():
+            texts = [self._scrub(row).text for row in batch.select(["note_text", "old_person", "shift", "old_date"]).to_pylist()]
+            columns = {name: batch[name] for name in arrow_schema("note").names} | {"note_text": pa.array(texts, pa.string())}
+            yield pa.RecordBatch.from_pydict(columns, schema=arrow_schema("note"))
+
+    def _raw_notes(self) -> Iterator[pa.RecordBatch]:
+        extra = ", t.person_id as old_person, p.shift as shift, t.note_date as old_date, t.note_id as old_note"
+        with self._db.cursor() as cursor:
+            yield from cursor.execute(self._temporary(self._select(TABLES["note"], extra=extra), "raw_note")).to_arrow_reader(_NOTE_BATCH)
+
+    def _temporary(self, select: str, name: str) -> str:
+        """Keep a result as a table once, since temporary tables belong to one connection."""
+        self._db.execute(f"create table if not exists {name} as {select}")
+        return f"select * from {name}"
+
+    def _scrub(self, row: Mapping[str, object]) -> object:
+        known = self.identifiers.get(row["old_person"], {})  # type: ignore[call-overload]
+        return scrub(row["note_text"] or "", known, shift_days=row["shift"], written=row["old_date"])  # type: ignore[arg-type]
+
+    def _findings(self) -> Iterator[pa.RecordBatch]:
+        """Yield findings with their spans moved as the edits of their note moved the text."""
+        self._temporary(self._select(TABLES["finding"], extra=", t.note_id as old_note"), "raw_finding")
+        for notes in self._raw_notes():
+            self._db.register("batch_note", pa.table({"old_note": notes["old_note"]}))
+            within = "old_note in (select old_note from batch_note)"
+            found = self._db.execute(
+                f"select * from raw_finding where {within} order by person_id, finding_date, finding_id"
+            ).to_arrow_table()
+            self._db.unregister("batch_note")
+            if found.num_rows:
+                scrubbed = {row["old_note"]: self._scrub(row) for row in notes.to_pylist()}
+                yield from _moved_spans(found, scrubbed).to_batches()
+
+
+def _moved_spans(found: pa.Table, scrubbed: Mapping[int, object]) -> pa.Table:
+    keys, starts, ends = (found[name].to_pylist() for name in ("old_note", "span_start", "span_end"))
+    spans = [scrubbed[note].move(start, end) for note, start, end in zip(keys, starts, ends, strict=True)]  # type: ignore[attr-defined]
+    columns = {name: found[name] for name in arrow_schema("finding").names}
+    columns["span_start"] = pa.chunked_array([[start for start, _ in spans]], pa.int64())
+    columns["span_end"] = pa.chunked_array([[end for _, end in spans]], pa.int64())
+    return pc.take(pa.table(columns, schema=arrow_schema("finding")), pa.array(range(found.num_rows)))
+
+
+_BIRTH_DAY = "case when t.month_of_birth is null then 1 else coalesce(t.day_of_birth, 15) end"
+_BIRTH = f"make_date(t.year_of_birth, coalesce(t.month_of_birth, 7), {_BIRTH_DAY})"
+_SQL = {"integer": "bigint", "number": "double", "text": "varchar", "date": "date", "datetime": "timestamp"}
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _list(files: Sequence[Path]) -> str:
+    return "[" + ", ".join("'" + str(file).replace("'", "''") + "'" for file in files) + "]"
