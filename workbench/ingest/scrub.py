@@ -120,12 +120,16 @@ def _moved(match: re.Match[str], shift_days: int, written: date | None) -> str |
     if part["m"] is not None:
         day = _date(written.year if written else 2001, int(part["m"]), int(part["d"]), shift_days)
         return day and f"{day.month}月{day.day}"
-    width = len(part["month"])
     day = _date(int(part["year"]), int(part["month"]), int(part["day"] or 15), shift_days)
     if day is None:
         return None
-    moved = f"{day.year}{part['s1']}{day.month:0{width}d}"
-    return moved if part["day"] is None else f"{moved}{part['s2']}{day.day:0{len(part['day'])}d}"
+    moved = f"{day.year}{part['s1']}{_padded(day.month, part['month'], part['s1'])}"
+    return moved if part["day"] is None else f"{moved}{part['s2']}{_padded(day.day, part['day'], part['s1'])}"
+
+
+def _padded(number: int, like: str, separator: str) -> str:
+    """Write a number as wide as the one it replaces; 12月 says nothing about padding, 01月 and 2021-12 do."""
+    return f"{number:0{len(like)}d}" if separator != "年" or like.startswith("0") else str(number)
 
 
 def _date(year: int, month: int, day: int, shift_days: int) -> date | None:
