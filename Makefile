@@ -10,7 +10,7 @@ SHELL := /bin/bash -o pipefail
 # home directory, and never on an interpreter that lies in one.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3.11 /usr/bin/python3.12) python3)
 IMAGES ?= /opt/clinical-workbench
-IMAGE  := $(IMAGES)/$(notdir $(CURDIR))-$(shell printf %s '$(CURDIR)' | sha256sum | cut -c1-8)
+IMAGE  := $(IMAGES)/$(shell basename '$(CURDIR)' | tr A-Z a-z | tr -cd a-z0-9- | cut -c1-12)-$(shell printf %s '$(CURDIR)' | sha256sum | cut -c1-8)
 STAMP  := $(IMAGE)/.ready-$(shell cat constraints.txt pyproject.toml | sha256sum | cut -c1-12)
 RUN    := .venv/bin/
 SUDO   := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -43,7 +43,7 @@ $(STAMP):
 	@rm -f $(IMAGE)/.ready-*; touch $@
 
 demo: setup
-	@$(RUN)python -m hub_config.demo $(if $(DATA),--data '$(DATA)') $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(WORKBENCH_LANG),--language $(WORKBENCH_LANG))
+	@$(RUN)python -m hub_config.demo $(if $(DATA),--data '$(DATA)') $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(LANGUAGE),--language $(LANGUAGE))
 
 hub: setup
 	@$(RUN)python -m hub_config.demo --stay $(if $(DATA),--data '$(DATA)')

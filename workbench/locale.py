@@ -30,10 +30,10 @@ def set_language(language: str) -> None:
 
 
 def get_language() -> str:
-    """Return the language in force: the chosen one, else ``WORKBENCH_LANG``, else Chinese."""
+    """Return the language in force: the chosen one, else ``WORKBENCH_LANGUAGE``, else Chinese."""
     if _chosen is not None:
         return _chosen
-    wanted = os.environ.get("WORKBENCH_LANG", "zh")[:2]
+    wanted = os.environ.get("WORKBENCH_LANGUAGE", "zh")[:2]
     return wanted if wanted in _LANGUAGES else "zh"
 
 
