@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from workbench.cohort.query import Cohort, Definition, Events
 
-__all__ = ["ENTRY_SCHEMA", "EVENT_SCHEMA", "ROW_SCHEMA", "Answer", "Engine", "EventRow", "RuleEvidence"]
+__all__ = ["ENTRY_SCHEMA", "EVENT_SCHEMA", "ROW_SCHEMA", "VALUE_FIELDS", "Answer", "Engine", "EventRow", "RuleEvidence"]
 
 #: One row an entry (see :mod:`workbench.cohort.query`): bit *i* of `mask` says that the criterion of rule *i* holds,
 #: whether the rule requires or excludes. `kept` says that all rules are met and `keep` took the entry.
@@ -34,7 +34,12 @@ ENTRY_SCHEMA = pa.schema(
 #: The cohort itself, ordered by person and start date.
 ROW_SCHEMA = pa.schema([("person_id", pa.int64()), ("start_date", pa.date32()), ("end_date", pa.date32())])
 
-#: Events of one set, as an engine lists them for timelines and evidence.
+#: Fields of a domain of which the first that it declares is shown as an event's value.
+VALUE_FIELDS = ("value", "total", "dose", "quantity")
+
+#: Events of one set, as an engine lists them for timelines and evidence, ordered by person, start date and key. `code` is the
+#: source value, else the standard concept id in digits (unless 0); `label` the title of a note, else the concept's name;
+#: `unit` the field of that name. These three are empty, not null, where there is nothing to show.
 EVENT_SCHEMA = pa.schema(
     [
         ("person_id", pa.int64()),
