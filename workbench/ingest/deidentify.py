@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from workbench.errors import DataError
 from workbench.ingest.scrub import scrub
@@ -70,7 +69,7 @@ _REFERRED = (
     "image_occurrence",
 )
 
-_NOTE_BATCH = 20_000
+_ROW_BATCH, _NOTE_BATCH = 100_000, 20_000
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,8 @@ class Deidentifier:
         elif name == "finding":
             yield from self._findings()
         else:
-            yield from self._db.execute(self._select(TABLES[name])).to_arrow_reader(100_000)
+            for batch in self._db.sql(self._select(TABLES[name])).to_arrow_reader(_ROW_BATCH):
+                yield pa.RecordBatch.from_arrays(batch.columns, schema=arrow_schema(name))
 
     def _map_persons(self) -> None:
         wanted = "" if self.persons is None else "where person_id in (select unnest(?))"
@@ -252,7 +252,7 @@ class Deidentifier:
     def _raw_notes(self) -> Iterator[pa.RecordBatch]:
         extra = ", t.person_id as old_person, p.shift as shift, t.note_date as old_date, t.note_id as old_note"
         with self._db.cursor() as cursor:
-            yield from cursor.execute(self._temporary(self._select(TABLES["note"], extra=extra), "raw_note")).to_arrow_reader(_NOTE_BATCH)
+            yield from cursor.sql(self._temporary(self._select(TABLES["note"], extra=extra), "raw_note")).to_arrow_reader(_NOTE_BATCH)
 
     def _temporary(self, select: str, name: str) -> str:
         """Keep a result as a table once, since temporary tables belong to one connection."""
@@ -269,9 +269,7 @@ class Deidentifier:
         for notes in self._raw_notes():
             self._db.register("batch_note", pa.table({"old_note": notes["old_note"]}))
             within = "old_note in (select old_note from batch_note)"
-            found = self._db.execute(
-                f"select * from raw_finding where {within} order by person_id, finding_date, finding_id"
-            ).to_arrow_table()
+            found = self._db.sql(f"select * from raw_finding where {within} order by person_id, finding_date, finding_id").to_arrow_table()
             self._db.unregister("batch_note")
             if found.num_rows:
                 scrubbed = {row["old_note"]: self._scrub(row) for row in notes.to_pylist()}
@@ -284,7 +282,7 @@ def _moved_spans(found: pa.Table, scrubbed: Mapping[int, object]) -> pa.Table:
     columns = {name: found[name] for name in arrow_schema("finding").names}
     columns["span_start"] = pa.chunked_array([[start for start, _ in spans]], pa.int64())
     columns["span_end"] = pa.chunked_array([[end for _, end in spans]], pa.int64())
-    return pc.take(pa.table(columns, schema=arrow_schema("finding")), pa.array(range(found.num_rows)))
+    return pa.table(columns, schema=arrow_schema("finding"))
 
 
 _BIRTH_DAY = "case when t.month_of_birth is null then 1 else coalesce(t.day_of_birth, 15) end"
