@@ -1,0 +1,224 @@
+"""A baseline table as people may see it: counts hidden and rounded by the centre's policy, statistics only of enough persons.
+
+A statistic is hidden where fewer than the threshold contribute, and then of further groups too, until those hidden hold the
+threshold of persons together and are two or more: the mean of everyone less the means shown would give it away. A P value or an SMD is
+shown only where everything that it was worked out from is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from workbench import disclosure
+from workbench.cohort.render import render
+from workbench.locale import tr
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workbench.cohort.baseline import BaselineTable, Comparison, Moments, VariableSummary
+    from workbench.disclosure import DisclosurePolicy, SafeCount, SafeTable
+
+__all__ = ["to_frame", "to_html"]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One line: of a variable, or of one of its categories."""
+
+    label: str
+    level: str
+    groups: tuple[str, ...]
+    missing: str = ""
+    p: str = ""
+    smd: str = ""
+
+    def cells(self, *, compared: bool) -> tuple[str, ...]:
+        return (*self.groups, self.missing, *((self.p, self.smd) if compared else ()))
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """The table as it may be shown."""
+
+    heads: tuple[str, ...]
+    rows: tuple[_Row, ...]
+    compared: bool
+    tests: frozenset[str] = field(default_factory=frozenset)
+
+
+def to_frame(table: BaselineTable, *, policy: DisclosurePolicy | None = None) -> pd.DataFrame:
+    """Return a baseline table as people may see it.
+
+    Parameters
+    ----------
+    table : BaselineTable
+        Exact numbers.
+    policy : DisclosurePolicy, optional
+        The centre's where None.
+
+    Returns
+    -------
+    DataFrame
+        One row a variable or category, all text: variable, category, everyone, each group, missing, and P and SMD where there
+        are groups.
+
+    Raises
+    ------
+    PolicyError
+        If `policy` is None and the centre has set none.
+    """
+    sheet = _sheet(table, policy or disclosure.load_policy())
+    heads = [head.replace("\n", " ") for head in sheet.heads]
+    rows = [(row.label, row.level, *row.cells(compared=sheet.compared)) for row in sheet.rows]
+    return pd.DataFrame(rows, columns=[heads[0], tr("类别", "Category"), *heads[1:]])
+
+
+def to_html(table: BaselineTable, *, policy: DisclosurePolicy | None = None, styled: bool = True) -> str:
+    """Return a baseline table as people may see it, as HTML with its footnote; parameters as `to_frame`."""
+    policy = policy or disclosure.load_policy()
+    sheet = _sheet(table, policy)
+    rows = [{"label": row.label, "level": row.level, "cells": row.cells(compared=sheet.compared)} for row in sheet.rows]
+    return render("baseline.html.j2", heads=sheet.heads, rows=rows, note=_note(sheet, table, policy), styled=styled)
+
+
+def _sheet(table: BaselineTable, policy: DisclosurePolicy) -> _Sheet:
+    compared = len(table.groups) > 1
+    sizes = _suppress([table.sizes], policy)
+    shown_sizes = [sizes.total, *sizes.cells[0]] if compared else [sizes.total]
+    names = [tr("全部", "All"), *table.groups] if compared else [tr("全部", "All")]
+    heads = (
+        tr("变量", "Variable"),
+        *(f"{name}\n(n={size})" for name, size in zip(names, shown_sizes, strict=True)),
+        tr("缺失", "Missing"),
+        *(("P", "SMD") if compared else ()),
+    )
+    rows: list[_Row] = []
+    for variable in table.variables:
+        rows += _numbers(variable, policy) if variable.continuous else _categories(variable, policy)
+    return _Sheet(heads, tuple(rows), compared, frozenset(v.comparison.test for v in table.variables))
+
+
+def _suppress(counts: Iterable[Iterable[int]], policy: DisclosurePolicy) -> SafeTable:
+    """Suppress rows by groups; the size of the cohort shows as in its flow chart, so that the two agree and add nothing."""
+    grid = np.array([list(row) for row in counts], dtype=np.int64)
+    total = disclosure.suppress_flow([int(grid.sum())], policy=policy)[0].remaining
+    if grid.shape[1] == 1:
+        return disclosure.suppress_table(grid[:, 0], policy=policy, total=total)
+    if grid.shape[0] == 1:
+        return disclosure.suppress_table(grid[0], policy=policy, total=total)
+    return disclosure.suppress_table(grid, policy=policy, total=total, keep=frozenset({"total", "columns"}))
+
+
+# Numbers --------------------------------------------------------------------------------------------------------------
+
+
+def _numbers(variable: VariableSummary, policy: DisclosurePolicy) -> list[_Row]:
+    parts = variable.moments[1:] or variable.moments
+    missing = _missing([[part.n for part in parts], variable.missing], policy)
+    hidden = _hidden_groups([part.n for part in parts], policy)
+    everyone = variable.moments[0].n < policy.threshold
+    flags = [everyone, *hidden] if len(variable.moments) > 1 else [everyone]
+    decimals = _decimals(variable.moments[0])
+    cells = tuple(_moments(m, variable.kind, decimals, policy, hide=flag) for m, flag in zip(variable.moments, flags, strict=True))
+    p, smd = _comparison(variable.comparison, hide=any(flags))
+    name = f"{variable.label} ({variable.unit})" if variable.unit else variable.label
+    told = tr("均值 (标准差)", "mean (SD)") if variable.kind == "mean" else tr("中位数 [四分位数]", "median [quartiles]")
+    return [_Row(f"{name}, {told}", "", cells, missing, p, smd)]
+
+
+def _missing(counts: list, policy: DisclosurePolicy) -> str:
+    safe = _suppress(counts, policy)
+    last = safe.cells[0][-1] if len(counts[0]) == 1 else safe.row_totals[-1]
+    return _share(last, safe.total)
+
+
+def _hidden_groups(sizes: list[int], policy: DisclosurePolicy) -> list[bool]:
+    """Hide groups below the threshold, and then the smallest others until those hidden are safe together."""
+    hidden = [0 < size < policy.threshold for size in sizes]
+    for at in sorted(range(len(sizes)), key=lambda at: sizes[at]):
+        together = [size for size, hide in zip(sizes, hidden, strict=True) if hide]
+        if not together or (len(together) > 1 and sum(together) >= policy.threshold):
+            break
+        hidden[at] = hidden[at] or sizes[at] > 0
+    return hidden
+
+
+def _decimals(moments: Moments) -> int:
+    """Decimals that show the spread with three digits: more tell nothing of the group, and may tell of a person."""
+    if not moments.sd > 0:
+        return 1
+    return int(np.clip(2 - np.floor(np.log10(moments.sd)), 0, 4))
+
+
+def _moments(moments: Moments, kind: str, decimals: int, policy: DisclosurePolicy, *, hide: bool) -> str:
+    if hide:
+        return tr("已抑制", "hidden")
+    if not moments.n:
+        return "—"
+    if kind == "mean":
+        return f"{moments.mean:z,.{decimals}f} ({moments.sd:z,.{decimals}f})"
+    quartile = disclosure.suppress_quantile(0.0, q=0.25, contributors=moments.n, policy=policy) is not None
+    spread = f"{moments.q25:z,.{decimals}f}, {moments.q75:z,.{decimals}f}" if quartile else tr("已抑制", "hidden")
+    return f"{moments.median:z,.{decimals}f} [{spread}]"
+
+
+# Categories -----------------------------------------------------------------------------------------------------------
+
+
+def _categories(variable: VariableSummary, policy: DisclosurePolicy) -> list[_Row]:
+    safe = _suppress([*variable.counts, variable.missing], policy)
+    grouped = len(variable.missing) > 1
+    cells = (
+        [[row_total, *row] for row_total, row in zip(safe.row_totals, safe.cells, strict=True)] if grouped else [[c] for c in safe.cells[0]]
+    )
+    totals = [safe.total, *safe.column_totals]
+    shares = [tuple(_share(cell, total) for cell, total in zip(row, totals, strict=True)) for row in cells]
+    missing = shares[-1][0]
+    p, smd = _comparison(variable.comparison, hide=any(cell.hidden for row in cells[:-1] for cell in row))
+    label = f"{variable.label}, n (%)"
+    if variable.kind == "yes":
+        return [_Row(label, "", shares[0], missing, p, smd)]
+    blank = ("",) * len(totals)
+    levels = [_Row(label, level, share) for level, share in zip(variable.levels, shares[:-1], strict=True)]
+    return [_Row(label, "", blank, missing, p, smd), *levels]
+
+
+def _share(part: SafeCount, whole: SafeCount) -> str:
+    percent = disclosure.percentage(part, whole)
+    return str(part) if percent is None or part.shown == 0 else f"{part} ({percent:.1f}%)"
+
+
+def _comparison(comparison: Comparison, *, hide: bool) -> tuple[str, str]:
+    if hide:
+        return tr("已抑制", "hidden"), tr("已抑制", "hidden")
+    p = "—" if np.isnan(comparison.p) else "<0.001" if comparison.p < 0.001 else f"{comparison.p:.3f}"
+    return p, "—" if np.isnan(comparison.smd) else f"{comparison.smd:.2f}"
+
+
+def _note(sheet: _Sheet, table: BaselineTable, policy: DisclosurePolicy) -> str:
+    parts = [
+        tr(
+            "偏度绝对值大于 1 的数值变量用中位数 [四分位数]，其余用均值 (标准差)；百分比以该列全部人数为分母。",
+            "Numbers with absolute skewness above 1: median [quartiles], others: mean (SD); per cent are of all in the column.",
+        ),
+        tr(
+            "{0} 人以下的格与其补充格已抑制，其余计数取整到 {1}。",
+            "Counts below {0} and the cells that cover them are hidden, others rounded to {1}.",
+        ).format(policy.threshold, policy.rounding),
+    ]
+    if sheet.compared:
+        parts.append(
+            tr(
+                "P：{0}；未作多重比较校正。SMD：标准化均数差{1}。由被抑制的数得出的 P 与 SMD 不显示。",
+                "P: {0}; not adjusted for multiple tests. SMD: standardised mean difference{1}. P and SMD of hidden figures are not shown.",
+            ).format(
+                ", ".join(sorted(filter(None, sheet.tests))) or "—",
+                tr("（多组时取两两最大）", " (largest of any pair)") if len(table.groups) > 2 else "",
+            )
+        )
+    return tr("", " ").join(parts)
