@@ -1,0 +1,260 @@
+"""The egress guard: all traffic between browsers and sessions passes here, outside of every sandbox.
+
+What runs in a session is the user's, the session's own server included; so the rules of `hub_config.guard_rules` are
+kept here, on the other side: allow-list, byte budget, message size, headers, audit. Lab's static files come from the
+guard's own copy, so that no byte leaves a session unmetered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import aiohttp
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+
+from hub_config.guard_rules import ADDED_HEADERS, Kind, TokenBucket, decide, request_headers, response_headers, split
+from hub_config.layout import Layout, session_id
+from hub_config.pages.texts import text
+from hub_config.settings import MEBIBYTE, Settings, load
+
+__all__ = ["Guard", "main", "static_roots"]
+
+MESSAGE_OVERHEAD_BYTES = 64  # counted for every message and response, so that many empty ones are not free
+UPLOAD_LIMIT = 64 * MEBIBYTE
+CHANNEL_TYPES = (WSMsgType.TEXT, WSMsgType.BINARY)
+
+
+def static_roots() -> tuple[tuple[str, Path], ...]:
+    """Return the folders behind static paths, longest prefix first."""
+    share = Path(sys.prefix) / "share" / "jupyter"
+    server = Path(importlib.util.find_spec("jupyter_server").origin).parent
+    return (
+        ("static/lab/", share / "lab" / "static"),
+        ("lab/extensions/", share / "labextensions"),
+        ("lab/api/themes/", share / "lab" / "themes"),
+        ("static/", server / "static"),
+    )
+
+
+@dataclass
+class Door:
+    """One session's side of the guard: its budget and its connection pool."""
+
+    user: str
+    project: str
+    client: aiohttp.ClientSession
+    bucket: TokenBucket
+
+    @property
+    def prefix(self) -> str:
+        """The path below which the session lives."""
+        return f"/user/{self.user}/{self.project}/"
+
+
+@dataclass
+class Guard:
+    """Carries requests to sessions by the rules.
+
+    Parameters
+    ----------
+    settings : Settings
+        Budgets, sizes, language.
+    audit : file object
+        One JSON line is written for each thing let out or refused.
+    """
+
+    settings: Settings
+    audit: Any
+    doors: dict[str, Door] = field(default_factory=dict)
+    static: tuple[tuple[str, Path], ...] = field(default_factory=static_roots)
+
+    @property
+    def layout(self) -> Layout:
+        """Where the sessions' sockets are."""
+        return Layout(self.settings.paths.state, self.settings.first_id)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Carry one request, or refuse it."""
+        raw = request.raw_path.partition("?")[0]
+        parts = split(raw)
+        if parts is None or not self.settings.is_member(parts[0], parts[1]):
+            return self._refuse(403, "path_refused")
+        user, project, rest = parts
+        kind = decide(request.method, rest)
+        is_upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
+        if kind is None or is_upgrade != (kind is Kind.CHANNEL):
+            self._note(user, project, "refused", request, rest)
+            return self._refuse(403, "path_refused")
+        if kind is Kind.STATIC:
+            return self._static(rest)
+        door = self._door(user, project)
+        try:
+            if kind is Kind.CHANNEL:
+                return await self._channel(request, door, rest)
+            return await self._fetch(request, door, rest)
+        except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
+            self._note(user, project, f"unreachable:{type(error).__name__}", request, rest)
+            return self._refuse(503, "session_unreachable")
+
+    def _door(self, user: str, project: str) -> Door:
+        sid = session_id(user, project)
+        if sid not in self.doors:
+            limits = self.settings.guard
+            budget = limits.budget_mb_per_hour * MEBIBYTE
+            client = aiohttp.ClientSession(
+                connector=aiohttp.UnixConnector(path=str(self.layout.session_socket(sid))),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+            )
+            self.doors[sid] = Door(user, project, client, TokenBucket(budget, budget / 3600, time.monotonic()))
+        return self.doors[sid]
+
+    def _static(self, rest: str) -> web.StreamResponse:
+        """Serve a static file from the guard's own copy; a path that leaves its folder, or is not there, is a 404."""
+        decoded = unquote(rest)
+        root = next((root, decoded[len(start) :]) for start, root in self.static if decoded.startswith(start))
+        path = (root[0] / root[1]).resolve()
+        if not path.is_relative_to(root[0].resolve()) or not path.is_file():
+            return self._refuse(404, "not_found")
+        return web.FileResponse(path, headers={**ADDED_HEADERS, "Cache-Control": "private, max-age=3600"})
+
+    async def _fetch(self, request: web.Request, door: Door, rest: str) -> web.StreamResponse:
+        body = await request.read()
+        headers = [*request_headers(list(request.headers.items())), ("Accept-Encoding", "identity")]
+        limit = int(self.settings.guard.content_mb * MEBIBYTE)
+        async with door.client.request(
+            request.method, f"http://session{request.raw_path}", data=body or None, headers=headers, allow_redirects=False
+        ) as answer:
+            content = await _read(answer.content, limit + 1)
+            if len(content) > limit:
+                self._note(door.user, door.project, "too-large", request, rest)
+                return self._refuse(413, "too_large")
+            passed = response_headers(list(answer.headers.items()), door.prefix)
+            size = len(content) + sum(len(name) + len(value) for name, value in passed) + MESSAGE_OVERHEAD_BYTES
+            if not door.bucket.take(size, now=time.monotonic()):
+                self._note(door.user, door.project, "budget-spent", request, rest, size)
+                return self._refuse(429, "budget_spent")
+            self._note(door.user, door.project, "read", request, rest, size)
+            response = web.Response(status=answer.status, body=content)
+            response.headers.clear()
+            for name, value in passed:
+                response.headers.add(name, value)
+            return response
+
+    async def _channel(self, request: web.Request, door: Door, rest: str) -> web.StreamResponse:
+        offered = [item.strip() for item in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if item.strip()]
+        limit = int(self.settings.guard.message_mb * MEBIBYTE)
+        upstream = await door.client.ws_connect(
+            f"http://session{request.raw_path}",
+            headers=request_headers(list(request.headers.items())),
+            protocols=offered,
+            max_msg_size=limit,
+            compress=0,
+        )
+        downstream = web.WebSocketResponse(protocols=[upstream.protocol] if upstream.protocol else (), max_msg_size=UPLOAD_LIMIT)
+        await downstream.prepare(request)
+        inward = asyncio.create_task(_forward(downstream, upstream))
+        total, end = 0, "channel"
+        try:
+            async for message in upstream:
+                size = _size(message)
+                if message.type is WSMsgType.ERROR:
+                    end = "message-too-large"
+                elif not door.bucket.take(size, now=time.monotonic()):
+                    end = "budget-spent"
+                if end != "channel" or message.type not in CHANNEL_TYPES:
+                    break
+                total += size
+                await _send(downstream, message)
+            if upstream.close_code == WSCloseCode.MESSAGE_TOO_BIG:
+                end = "message-too-large"
+        finally:
+            self._note(door.user, door.project, end, request, rest, total)
+            reason = "" if end == "channel" else end
+            await downstream.close(code=WSCloseCode.POLICY_VIOLATION if reason else WSCloseCode.OK, message=reason.encode())
+            await upstream.close()
+            inward.cancel()
+        return downstream
+
+    def _refuse(self, status: int, key: str) -> web.Response:
+        return web.json_response({"message": text(self.settings.language, key)}, status=status, headers=ADDED_HEADERS)
+
+    def _note(self, user: str, project: str, event: str, request: web.Request, rest: str, size: int = 0) -> None:
+        line = {"time": round(time.time(), 3), "user": user, "project": project, "event": event}
+        self.audit.write(json.dumps({**line, "method": request.method, "path": rest[:512], "bytes": size}) + "\n")
+        self.audit.flush()
+
+    async def close(self) -> None:
+        """Close the connections to sessions."""
+        for door in self.doors.values():
+            await door.client.close()
+
+
+async def _read(stream: aiohttp.StreamReader, limit: int) -> bytes:
+    """Read at most `limit` bytes."""
+    parts, size = [], 0
+    async for chunk in stream.iter_chunked(1 << 16):
+        parts.append(chunk)
+        size += len(chunk)
+        if size >= limit:
+            break
+    return b"".join(parts)[:limit]
+
+
+async def _forward(source: web.WebSocketResponse, target: aiohttp.ClientWebSocketResponse) -> None:
+    """Carry messages from the browser to the session; these are not counted."""
+    async for message in source:
+        if message.type in CHANNEL_TYPES:
+            await _send(target, message)
+    await target.close()
+
+
+async def _send(target: web.WebSocketResponse | aiohttp.ClientWebSocketResponse, message: WSMessage) -> None:
+    await (target.send_str(message.data) if message.type is WSMsgType.TEXT else target.send_bytes(message.data))
+
+
+def _size(message: WSMessage) -> int:
+    data = message.data
+    content = len(data.encode()) if isinstance(data, str) else len(data) if isinstance(data, bytes | bytearray) else 0
+    return content + MESSAGE_OVERHEAD_BYTES
+
+
+async def serve(settings: Settings) -> None:
+    """Listen on the guard's unix socket until cancelled."""
+    layout = Layout(settings.paths.state, settings.first_id)
+    os.umask(0o027)
+    with layout.audit.open("a", encoding="utf-8") as audit:
+        guard = Guard(settings, audit)
+        application = web.Application(client_max_size=UPLOAD_LIMIT)
+        application.router.add_route("*", "/{path:.*}", guard.handle)
+        runner = web.AppRunner(application, access_log=None, handle_signals=True, shutdown_timeout=1)
+        await runner.setup()
+        os.umask(0o007)
+        await web.UnixSite(runner, str(layout.guard_socket)).start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await guard.close()
+            await runner.cleanup()
+
+
+def main(settings_path: str) -> None:
+    """Run the guard (``python -m hub_config.guard SETTINGS``)."""
+    try:
+        asyncio.run(serve(load(Path(settings_path))))
+    except (KeyboardInterrupt, web.GracefulExit):
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,1 @@
+"""The hub's own pages: what people see before and around a session."""
