@@ -50,6 +50,11 @@ class Snapshot:
         return self.manifest.id
 
     @property
+    def roots(self) -> tuple[Path, ...]:
+        """Folders under which every file of the snapshot lies; an engine may read these and nothing else."""
+        return (self.path,)
+
+    @property
     def tables(self) -> frozenset[str]:
         """Names of the tables that the snapshot holds."""
         return frozenset(self.manifest.tables)
