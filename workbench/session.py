@@ -180,7 +180,7 @@ def _build(kind: type, values: Mapping[str, Any], *, where: Path, prefix: str) -
 def _value(wanted: type, found: object, *, where: Path, key: str) -> object:
     """Check one value against its declared type; a path is an absolute path, a section is a table."""
     raw = {Path: str, str: str, int: int}.get(wanted, dict)
-    if not isinstance(found, raw) or isinstance(found, bool) or found in ("", {}):
+    if not isinstance(found, raw) or isinstance(found, bool) or found == "":
         raise _kind(key)(f"key {key} in the session manifest {where} is {found!r}; wanted a {raw.__name__} that is not empty")
     if raw is dict:
         return _build(wanted, found, where=where, prefix=f"{key}.")
