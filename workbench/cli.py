@@ -16,6 +16,7 @@ __all__ = ["app", "main"]
 #: that ``workbench --help`` answers at once.
 AREAS: dict[str, tuple[str, str]] = {
     "atlas": ("workbench.cohort.atlas.cli", "Run, import and export ATLAS cohort definitions."),
+    "broker": ("workbench.commands.broker", "Answer feasibility questions on the whole store."),
     "cohort": ("workbench.cohort.cli", "Run a saved cohort definition on a store."),
     "ledger": ("workbench.release.ledger_cli", "Show the ledger and verify that nothing in it was changed."),
     "project": ("workbench.projects.cli", "Provision a project's slice of the store."),

@@ -117,5 +117,5 @@ def test_bad_questions_get_an_error_and_the_server_lives(address, line):
     assert "answer" in ask(address, json.dumps({"user": "z", "project": "p", "definition": older_than(0)}).encode() + b"\n")
 
 
-def test_socket_is_its_owners_alone(address):
-    assert address.stat().st_mode & 0o777 == 0o600
+def test_socket_is_its_owners_and_groups_alone(address):
+    assert address.stat().st_mode & 0o777 == 0o660

@@ -124,8 +124,8 @@ class Broker:
 def serve(broker: Broker, path: Path) -> socketserver.ThreadingUnixStreamServer:
     """Return a server on a unix socket: one JSON line in (`user`, `project`, `definition`), one out (`answer` or `error`).
 
-    The caller starts it with ``serve_forever``. Only the socket's owner may connect: the hub gate, which has asked the hub
-    who speaks.
+    The caller starts it with ``serve_forever``. Only the socket's owner and group may connect: the hub gate, which has asked
+    the hub who speaks.
     """
 
     class Handler(socketserver.StreamRequestHandler):
@@ -136,7 +136,7 @@ def serve(broker: Broker, path: Path) -> socketserver.ThreadingUnixStreamServer:
             self.wfile.write(json.dumps(reply, ensure_ascii=False).encode() + b"\n")
 
     path.unlink(missing_ok=True)
-    before = os.umask(0o177)
+    before = os.umask(0o117)
     try:
         return _Server(str(path), Handler)
     finally:
