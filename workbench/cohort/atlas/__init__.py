@@ -1,0 +1,1 @@
+"""ATLAS interchange: circe JSON in and out, and what has no counterpart on either side."""

@@ -1,0 +1,118 @@
+"""``workbench atlas``: run, import and export ATLAS cohort definitions."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path  # noqa: TC003  (typer reads the annotations)
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from tqdm import tqdm
+
+from workbench.cohort.atlas.circe import check_model
+from workbench.cohort.atlas.losses import report
+from workbench.cohort.atlas.read import read_atlas
+from workbench.cohort.atlas.runner import AtlasAnswer, AtlasRunner
+from workbench.cohort.serial import write_definition
+from workbench.errors import DataError, DefinitionError
+from workbench.store.duckdb import DuckDBEngine
+from workbench.store.folder import OmopFolder, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Run, import and export ATLAS cohort definitions.\n\nExample: workbench atlas --help"
+)
+
+
+@app.command()
+def run(
+    definitions: Annotated[Path, typer.Argument(help="Folder of ATLAS definitions (*.json), or one file.")],
+    omop: Annotated[Path, typer.Option(help="Folder of OMOP tables, CDM 5.3 or 5.4, Parquet or CSV.")],
+    out: Annotated[Path, typer.Option(help="CSV to write: cohort_id, persons, rows, by.")],
+) -> None:
+    """Count the persons and rows of every definition in a folder on an OMOP data set.
+
+    By says who answered: own (our own query, where it means the same) or circepy (SQL as circepy compiles it), or error.
+    OUT's neighbour with the ending .report.csv says for each of the last two which part is why.
+    The counts are exact: keep them inside the house.
+
+    Example: workbench atlas run phenotypes/ --omop cdm/ --out counts.csv
+
+    Exit codes: 0 all answered; 3 at least one definition was not (its row says error); 4 the data cannot be read.
+    """
+    files = _definitions(definitions)
+    with OmopFolder(omop) as folder, DuckDBEngine(folder, progress=False) as engine, connect(folder) as connection:
+        answers = list(_answers(AtlasRunner(engine, connection), files))
+    _write(out, ("cohort_id", "persons", "rows", "by"), [(a.cohort_id, *_counts(a), a.by) for a in answers])
+    report_file = out.with_suffix(".report.csv")
+    _write(report_file, ("cohort_id", "by", "reason"), [(a.cohort_id, a.by, reason) for a in answers for reason in a.reasons])
+    by = {name: sum(answer.by == name for answer in answers) for name in ("own", "circepy", "error")}
+    typer.echo(f"{len(answers)} definitions: {by['own']} by our own query, {by['circepy']} by circepy, {by['error']} not answered.")
+    typer.echo(f"Next: see {out}" + (f"; why not our own: {report_file}" if by["circepy"] or by["error"] else ""))
+    if by["error"]:
+        raise typer.Exit(DefinitionError.exit_code)
+
+
+@app.command("import")
+def import_(
+    definition: Annotated[Path, typer.Argument(help="ATLAS definition (circe JSON).")],
+    out: Annotated[Path, typer.Option(help="File to write: our own definition.")],
+    *,
+    name: Annotated[str, typer.Option(help="Name of the cohort; by default the file's.")] = "",
+    allow_loss: Annotated[bool, typer.Option("--allow-loss", help="Write it without the parts that have no counterpart.")] = False,
+) -> None:
+    """Translate an ATLAS definition into our own and report what has no counterpart.
+
+    Example: workbench atlas import 1033.json --out cohort.json
+
+    Exit codes: 0 written; 3 the file is no ATLAS definition, or parts have no counterpart and --allow-loss is not given.
+    """
+    text = _text(definition)
+    check_model(text)
+    translation = read_atlas(text, name=name or definition.stem)
+    typer.echo(report(translation.losses))
+    if translation.cohort is None or (translation.losses and not allow_loss):
+        raise DefinitionError(
+            f"{definition} was not translated: {len(translation.losses)} parts have no counterpart",
+            hint="run it as it is (workbench atlas run), or leave those parts out (--allow-loss), which changes its meaning",
+        )
+    out.write_text(write_definition(translation.cohort) + "\n", encoding="utf-8")
+    typer.echo(f"Next: workbench cohort run {out} --store DIR --out rows.parquet")
+
+
+def _definitions(path: Path) -> list[Path]:
+    files = [path] if path.is_file() else sorted(path.glob("*.json"), key=lambda file: (len(file.stem), file.stem))
+    if not files:
+        raise DataError(f"no ATLAS definition at {path}", hint="wanted a folder with *.json, or one such file")
+    return files
+
+
+def _answers(runner: AtlasRunner, files: Sequence[Path]) -> Iterator[AtlasAnswer]:
+    for file in tqdm(files, desc="atlas", unit="definition", file=sys.stderr):
+        answer = runner.run(_text(file), cohort_id=file.stem)
+        if answer.by == "error":
+            tqdm.write(answer.explain(), file=sys.stderr)
+        yield answer
+
+
+def _counts(answer: AtlasAnswer) -> tuple[int | str, int | str]:
+    return ("", "") if answer.rows is None else (answer.persons or 0, answer.rows.num_rows)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({type(error).__name__})", hint="wanted a JSON file in UTF-8") from error
+
+
+def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
