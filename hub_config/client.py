@@ -152,7 +152,7 @@ class HubClient:
                     return
                 if event.get("failed"):
                     failure = event.get("message", "the session did not start")
-        raise (Refused if "403" in failure else HubError)(failure)
+        raise HubError(failure)
 
     def _enter(self) -> None:
         """Walk through the hub's sign-in for the session, as a browser does."""

@@ -55,7 +55,7 @@ c.Spawner.poll_interval = 10
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = max(1, len(settings.projects))
 c.JupyterHub.default_url = "/hub/home"
-c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 1}  # a refusal is answered at once, a start is followed on its own page
 
 c.JupyterHub.template_paths = [str(Path(__file__).parent / "pages")]
 c.JupyterHub.template_vars = {

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
 import socket
 import stat
 import subprocess
@@ -39,7 +37,6 @@ class Sandbox:
     user: str
     project: str
     process: subprocess.Popen
-    first_pid: int
     group: Group
     layout: Layout
 
@@ -56,8 +53,7 @@ class Sandbox:
 
     def stop(self) -> None:
         """End every process of the session at once and remove its traces from the machine."""
-        with suppress(ProcessLookupError):
-            os.kill(self.first_pid, signal.SIGKILL)  # it is pid 1 of the session: all others die with it
+        self.process.kill()  # pid 1 of the session dies with it (--die-with-parent), and all others with that
         self.group.remove()
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=5)
@@ -125,7 +121,7 @@ def start(plan: Plan, *, layout: Layout, group: Group, guard_id: int) -> Sandbox
         group.remove()
         message = f"the sandbox of {plan.user} in {plan.project} did not start: {_tail(log)}"
         raise HubError(message, hint="run `python -m hub_config check` for what this machine lacks")
-    return Sandbox(plan.sid, plan.user, plan.project, process, json.loads(told)["child-pid"], group, layout)
+    return Sandbox(plan.sid, plan.user, plan.project, process, group, layout)
 
 
 def make_folder(folder: Folder) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyterhub.httpclient import fetch
 from jupyterhub.spawner import Spawner
 from tornado.web import HTTPError
 from traitlets import Instance, Unicode
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 __all__ = ["SealedSpawner"]
+
+CHECK_S = 0.5  # how soon a session that ends at its start is noticed
 
 
 class SealedSpawner(Spawner):
@@ -44,7 +48,20 @@ class SealedSpawner(Spawner):
             self.log.warning("refused: %s", error.message)
             raise HTTPError(403, text(self.language, "not_a_member").format(project=self.name)) from error
         self._point_at_guard()
+        await self._until_it_answers()
         return f"{unix_url(Path(self.guard_socket))}:80"
+
+    async def _until_it_answers(self) -> None:
+        """Wait for the session's server, and no longer than the session lives."""
+        answer = asyncio.create_task(fetch(f"{self.server.url}api", raise_for_status=False))
+        try:
+            while not answer.done():
+                await asyncio.wait({answer}, timeout=CHECK_S)
+                if not await self.engine.running(self.user.name, self.name):
+                    self.log.error("the session of %s in %s ended at its start; see logs/sessions", self.user.name, self.name)
+                    raise HTTPError(500, text(self.language, "session_failed"))
+        finally:
+            answer.cancel()
 
     async def poll(self) -> int | None:
         """Return None while the session runs."""
