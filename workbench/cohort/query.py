@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from workbench.codelists import CodeItem, Codelist
 from workbench.cohort.words import normalise
 from workbench.domains import DOMAINS, SEXES, Domain
 from workbench.errors import DefinitionError
@@ -131,65 +132,6 @@ _FITS = {
     "date": (lambda value: isinstance(value, date) and not isinstance(value, datetime), "a date without a time"),
     "words": (lambda value: isinstance(value, str) and bool(normalise(value)), "a text that is not blank"),
 }
-
-
-@dataclass(frozen=True)
-class CodeItem:
-    """One line of a codelist.
-
-    Parameters
-    ----------
-    code : str
-        A source code (``E11``), or a concept id written as digits.
-    system : str
-        ``concept`` (standard concept column) or ``source_concept`` (source concept column) for concept ids; any other
-        name (``ICD10CN``, ``ICD9CM3CN``, ``LOCAL_LAB`` ...) says that `code` is compared with the source value.
-    descendants : bool
-        For a source code: every source value that starts with it. For a concept: its descendants in
-        ``concept_ancestor`` that ``concept`` holds without an ``invalid_reason``, and the concept itself.
-    mapped : bool
-        For a concept: also the concepts that "Maps to" it or, with `descendants`, to its descendants, by rows of
-        ``concept_relationship`` without an ``invalid_reason``.
-
-    Notes
-    -----
-    As in circe-be the concept itself counts, valid or not, only where ``concept`` holds it; a store whose ``concept``
-    is missing or empty takes the id as it stands.
-    """
-
-    code: str
-    system: str
-    descendants: bool = False
-    mapped: bool = False
-
-    def __post_init__(self) -> None:
-        _require(bool(self.code) and self.code == self.code.strip(), f"code {self.code!r} is empty or has blanks around it")
-        _require(bool(self.system), f"code {self.code!r} names no code system", "give one, as in ICD10CN")
-        if self.is_concept:
-            _require(self.code.isascii() and self.code.isdigit(), f"concept id {self.code!r} is not a whole number")
-        else:
-            _require(not self.mapped, f"code {self.code!r} of {self.system}: only concepts have mappings")
-
-    @property
-    def is_concept(self) -> bool:
-        """Whether the item is a concept id rather than a source code."""
-        return self.system in ("concept", "source_concept")
-
-
-@dataclass(frozen=True)
-class Codelist:
-    """Codes that mean the same thing: rows match an item of `include` and none of `exclude`.
-
-    Items for different columns (standard concept, source concept, source value) are alternatives; an excluded item
-    takes away only on its own column.
-    """
-
-    include: tuple[CodeItem, ...]
-    exclude: tuple[CodeItem, ...] = ()
-    name: str = ""
-
-    def __post_init__(self) -> None:
-        _require(bool(self.include), f"codelist {self.name or '(without name)'} is empty", "add at least one code")
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,7 @@
-"""Codelists: which codes mean a disease, a drug, a test.
-
-A codelist is written on source codes (ICD-10-CN, ICD-9-CM3, insurance or local codes), so that it works before any mapping
-to standard concepts exists, or on OMOP concepts where a vocabulary is loaded. Codes are checked as they are written: blanks
-and wrong shapes are errors; full-width characters in ICD codes are made half-width and duplicates dropped, each with a
-`CodelistNote`. Local codes and names are compared as the source writes them, full-width brackets and all.
-"""
+"""Codelists written in code: by system, by range, joined and taken away from one another."""
 
 from __future__ import annotations
 
-import csv
-import difflib
-import io
 import re
 import unicodedata
 import warnings
@@ -18,17 +9,16 @@ from itertools import product
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
-from workbench.cohort.query import CodeItem, Codelist
-from workbench.errors import DataError, DefinitionError
+from workbench.codelists.nodes import CodeItem, Codelist
+from workbench.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable
 
 __all__ = [
     "CodelistNote",
+    "clean_code",
     "codelist",
-    "codelist_from_csv",
     "codelist_minus",
     "codelist_union",
     "concepts",
@@ -36,6 +26,7 @@ __all__ = [
     "icd9cm3",
     "icd10cn",
     "local_lab",
+    "once",
     "source_codes",
     "source_concepts",
 ]
@@ -43,10 +34,6 @@ __all__ = [
 _ICD10 = re.compile(r"[A-Z]\d{2}(\.[0-9A-Z][0-9A-Za-z]*)?[+*†]?")
 _ICD10_CATEGORY = re.compile(r"[A-Z]\d{2}")
 _ICD9CM3 = re.compile(r"\d{2}(\.\d[0-9A-Za-z]*)?")
-
-_TRUE = ("true", "1", "yes", "y", "是")
-_FALSE = ("false", "0", "no", "n", "否", "")
-_COLUMNS = ("code", "system", "descendants", "exclude")
 
 
 class CodelistNote(UserWarning):
@@ -254,8 +241,8 @@ def codelist(
     >>> codelist(["K35", "K36"], system="ICD10CN", descendants=True, name="阑尾炎").name
     '阑尾炎'
     """
-    include = _once(CodeItem(_clean(code, system), system, descendants) for code in _several(codes))
-    taken = _once(CodeItem(_clean(code, system), system, descendants=True) for code in _several(exclude))
+    include = once(CodeItem(clean_code(code, system), system, descendants) for code in _several(codes))
+    taken = once(CodeItem(clean_code(code, system), system, descendants=True) for code in _several(exclude))
     return Codelist(include, taken, name)
 
 
@@ -303,46 +290,6 @@ def codelist_minus(codes: Codelist, taken: Codelist, *, name: str = "") -> Codel
     return Codelist(codes.include, tuple(dict.fromkeys((*codes.exclude, *taken.include))), name or codes.name)
 
 
-def codelist_from_csv(path: Path, *, system: str = "", descendants: bool = False, name: str = "") -> Codelist:
-    """Read a codelist from a CSV file.
-
-    Parameters
-    ----------
-    path : Path
-        UTF-8 (or GB 18030, as Chinese spreadsheets write it) with the column ``code`` and, where wanted, ``system``,
-        ``descendants`` and ``exclude`` (true/false, 1/0, yes/no, 是/否). Other columns, such as a term, are not read.
-    system, descendants
-        Taken where the file has no such column.
-    name : str
-        Shown on screen; the file's name where empty.
-
-    Returns
-    -------
-    Codelist
-        The codes in the file's order.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read.
-    DefinitionError
-        If a column is missing or mistyped, or a line is wrong; the message names the line.
-    """
-    lines = csv.DictReader(io.StringIO(_read_text(path)), skipinitialspace=True)
-    _check_columns(path, lines.fieldnames or ())
-    items: dict[bool, list[CodeItem]] = {False: [], True: []}
-    for number, line in enumerate(lines, start=2):
-        try:
-            excluded = _flag(line, "exclude", default=False)
-            items[excluded].append(_item(line, system, descendants))
-        except DefinitionError as error:
-            raise DefinitionError(f"{path.name}, line {number}: {error.message}", hint=error.hint) from error
-    both = sorted({item.code for item in items[True]} & {item.code for item in items[False]})
-    if both:
-        raise DefinitionError(f"{path.name} both includes and excludes {', '.join(both)}")
-    return Codelist(_once(items[False]), _once(items[True]), name or path.stem)
-
-
 # ------------------------------------------------------------------------------------------------------------- checks
 
 
@@ -350,7 +297,7 @@ def _several(codes: Iterable[str]) -> tuple[str, ...]:
     return (codes,) if isinstance(codes, str) else tuple(codes)
 
 
-def _clean(code: object, system: str) -> str:
+def clean_code(code: object, system: str) -> str:
     """Return a code without blanks around it, an ICD code in half-width characters too."""
     if not isinstance(code, str):
         raise DefinitionError(f"code {code!r} is not a text", hint="source codes are texts; concept ids go into wb.concepts(...)")
@@ -362,7 +309,7 @@ def _clean(code: object, system: str) -> str:
     return cleaned
 
 
-def _once(items: Iterable[CodeItem]) -> tuple[CodeItem, ...]:
+def once(items: Iterable[CodeItem]) -> tuple[CodeItem, ...]:
     listed = tuple(items)
     kept = tuple(dict.fromkeys(listed))
     if len(kept) < len(listed):
@@ -372,7 +319,7 @@ def _once(items: Iterable[CodeItem]) -> tuple[CodeItem, ...]:
 
 
 def _shaped(codes: Iterable[str], shape: re.Pattern[str], system: str, example: str) -> list[str]:
-    cleaned = [_clean(code, "ICD") for code in _several(codes)]
+    cleaned = [clean_code(code, "ICD") for code in _several(codes)]
     for code in cleaned:
         if not shape.fullmatch(code):
             raise DefinitionError(f"{code!r} does not look like a code of {system}", hint=f"wanted for example {example!r}")
@@ -380,7 +327,7 @@ def _shaped(codes: Iterable[str], shape: re.Pattern[str], system: str, example: 
 
 
 def _icd10(codes: Iterable[str]) -> list[str]:
-    spread = [code for given in _several(codes) for code in _range(_clean(given, "ICD"))]
+    spread = [code for given in _several(codes) for code in _range(clean_code(given, "ICD"))]
     return _shaped(spread, _ICD10, "ICD-10-CN", "E11.900")
 
 
@@ -396,7 +343,7 @@ def _range(code: str) -> list[str]:
 
 
 def _concepts(ids: Iterable[int], system: str, descendants: bool, mapped: bool, exclude: Iterable[int], name: str) -> Codelist:
-    include, taken = (_once(CodeItem(_concept_id(each), system, descendants, mapped) for each in group) for group in (ids, exclude))
+    include, taken = (once(CodeItem(_concept_id(each), system, descendants, mapped) for each in group) for group in (ids, exclude))
     return Codelist(include, taken, name)
 
 
@@ -418,45 +365,3 @@ def _touch(one: CodeItem, other: CodeItem) -> bool:
         or (other.descendants and one.code.startswith(other.code))
         or one.code == other.code
     )
-
-
-# ---------------------------------------------------------------------------------------------------------------- CSV
-
-
-def _read_text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"codelist {path} cannot be read: {error.strerror}") from error
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise DataError(f"codelist {path} is neither UTF-8 nor GB 18030", hint="save it as CSV UTF-8")
-
-
-def _check_columns(path: Path, found: Iterable[str]) -> None:
-    names = list(found)
-    for name in names:
-        close = difflib.get_close_matches(name or "", [column for column in _COLUMNS if column not in names], n=1, cutoff=0.75)
-        if close and name not in _COLUMNS:
-            raise DefinitionError(f"{path.name} has a column {name!r}", hint=f"did you mean {close[0]!r}?")
-    if "code" not in names:
-        raise DefinitionError(f"{path.name} has no column 'code'; it has {', '.join(map(repr, names)) or 'none'}")
-
-
-def _item(line: Mapping[str, str | None], system: str, descendants: bool) -> CodeItem:
-    named = (line.get("system") or "").strip() or system
-    if not named:
-        raise DefinitionError("no code system is named", hint="add a column 'system' or give system=")
-    return CodeItem(_clean(line.get("code") or "", named), named, _flag(line, "descendants", default=descendants))
-
-
-def _flag(line: Mapping[str, str | None], column: str, *, default: bool) -> bool:
-    word = (line.get(column) or "").strip().lower()
-    if column not in line or (not word and default):
-        return default
-    if word not in (*_TRUE, *_FALSE):
-        raise DefinitionError(f"{column} is {word!r}; wanted true or false")
-    return word in _TRUE
