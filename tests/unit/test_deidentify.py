@@ -79,9 +79,10 @@ def files(tmp_path):
     return out
 
 
-def made(files, scratch, *, key=KEY, shift_days=182, persons=None, text_persons=3):
+def made(files, scratch, *, key=KEY, shift_days=182, persons=None, text_persons=3, patient=()):
     known = {11: {"王芳": "姓名"}}
-    source = Deidentifier(files, key, Policy(shift_days=shift_days, text_persons=text_persons), scratch, persons=persons, identifiers=known)
+    policy = Policy(shift_days=shift_days, text_persons=text_persons)
+    source = Deidentifier(files, key, policy, scratch, persons=persons, identifiers=known, patient=dict(patient))
     return {name: pa.Table.from_batches(source.batches(name), schema=arrow_schema(name)).to_pylist() for name in source.tables}
 
 
@@ -153,6 +154,12 @@ def test_slice_holds_the_granted_persons_alone(files, tmp_path):
         0,
         0,
     ]
+
+
+def test_two_records_of_one_patient_become_one_person(files, tmp_path):
+    out = made(files, tmp_path, patient={12: 11})
+    assert sorted(row["person_id"] for row in out["person"]) == sorted([KEY.person(11), KEY.person(13)])
+    assert [row["person_id"] for row in out["visit_occurrence"]].count(KEY.person(11)) == 2
 
 
 def test_same_key_same_bytes(files, tmp_path):

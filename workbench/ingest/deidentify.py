@@ -108,6 +108,9 @@ class Deidentifier:
         Keep only these (a slice); None keeps all.
     identifiers : mapping of int to mapping of str to str, optional
         What the patient index knows of a person: identifier -> kind.
+    patient : mapping of int to int, optional
+        Person id -> the person id that stands for the same patient (see :mod:`workbench.ingest.patient_index`); the
+        others' records become that patient's.
     memory_limit : str
         For DuckDB; beyond it, work spills to `scratch`.
     """
@@ -118,6 +121,7 @@ class Deidentifier:
     scratch: Path
     persons: Collection[int] | None = None
     identifiers: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    patient: Mapping[int, int] = field(default_factory=dict)
     memory_limit: str = "2GB"
 
     def __post_init__(self) -> None:
@@ -155,13 +159,22 @@ class Deidentifier:
             .fetchnumpy()["person_id"]
             .tolist()
         )
-        new = [self.key.person(person) for person in old]
-        if len(set(new)) != len(new):
+        patients = [self.patient.get(person, person) for person in old]
+        new = [self.key.person(patient) for patient in patients]
+        if len(set(old)) != len(old) or len(set(new)) != len(set(patients)):
             raise DataError(
                 "two persons share an id, or two pseudonyms fall together", hint="mend duplicate person ids first (see the import report)"
             )
-        shift = [self.key.shift_days(person, at_most=self.policy.shift_days) for person in old]
-        table = pa.table({"old": pa.array(old, pa.int64()), "new": pa.array(new, pa.int64()), "shift": pa.array(shift, pa.int32())})
+        shift = [self.key.shift_days(patient, at_most=self.policy.shift_days) for patient in patients]
+        stands = [person == patient for person, patient in zip(old, patients, strict=True)]
+        table = pa.table(
+            {
+                "old": pa.array(old, pa.int64()),
+                "new": pa.array(new, pa.int64()),
+                "shift": pa.array(shift, pa.int32()),
+                "stands": pa.array(stands, pa.bool_()),
+            }
+        )
         self._db.register("person_arrow", table)
         self._db.execute("create temp table map_person as select * from person_arrow")
         self._db.unregister("person_arrow")
@@ -189,7 +202,7 @@ class Deidentifier:
             expression, join = self._expression(table, column) if column.name in present else ("null", "")
             columns.append(f"({expression})::{_SQL[column.type]} as {_quoted(column.name)}")
             joins += [join] if join and join not in joins else []
-        where = "where t.cost_domain_id = 'Visit' and map_cost.new is not null" if table.name == "cost" else ""
+        where = _ROWS.get(table.name, "")
         return f"select {', '.join(columns)}{extra} from {_quoted(table.name)} t {' '.join(joins)} {where} {order}"
 
     def _expression(self, table: Table, column: Column) -> tuple[str, str]:
@@ -285,6 +298,12 @@ def _moved_spans(found: pa.Table, scrubbed: Mapping[int, object]) -> pa.Table:
     return pa.table(columns, schema=arrow_schema("finding"))
 
 
+#: Rows that are kept of a table: costs of a visit, one row a patient, the first death.
+_ROWS = {
+    "cost": "where t.cost_domain_id = 'Visit' and map_cost.new is not null",
+    "person": "where p.stands",
+    "death": "qualify row_number() over (partition by p.new order by t.death_date, t.person_id) = 1",
+}
 _BIRTH_DAY = "case when t.month_of_birth is null then 1 else coalesce(t.day_of_birth, 15) end"
 _BIRTH = f"make_date(t.year_of_birth, coalesce(t.month_of_birth, 7), {_BIRTH_DAY})"
 _SQL = {"integer": "bigint", "number": "double", "text": "varchar", "date": "date", "datetime": "timestamp"}
