@@ -179,9 +179,13 @@ def safe_flow(attrition: Attrition, *, policy: disclosure.DisclosurePolicy | Non
     policy = policy or disclosure.load_policy()
     persons = disclosure.suppress_flow([step.persons for step in attrition.steps], policy=policy)
     dates = disclosure.suppress_flow([step.index_dates for step in attrition.steps], policy=policy)
+    excluded = ["" if left.excluded is None else str(left.excluded) for left in persons]
+    for at, step in enumerate(attrition.steps):
+        if step.kind in ("keep", "cohort") and str(persons[at].remaining) == str(persons[at - 1].remaining):
+            excluded[at] = ""  # such a step is not there to exclude; it is worth a word only where it visibly did
     return tuple(
-        ShownStep(step.name, step.kind, str(left.remaining), "" if left.excluded is None else str(left.excluded), str(date.remaining))
-        for step, left, date in zip(attrition.steps, persons, dates, strict=True)
+        ShownStep(step.name, step.kind, str(left.remaining), gone, str(date.remaining))
+        for step, left, gone, date in zip(attrition.steps, persons, excluded, dates, strict=True)
     )
 
 

@@ -214,7 +214,7 @@ def baseline_table(
         frame = frame[frame[by].notna()]
     if frame.empty:
         raise DataError("no patient to describe", hint="look at the attrition: which rule leaves nobody?")
-    codes, groups = _groups(frame, by)
+    codes, groups = _groups(frame, by, (labels or {}).get(by, by))
     order = np.argsort(codes, kind="stable")
     sizes = np.bincount(codes, minlength=len(groups))
     sorted_frame, sorted_codes = frame.iloc[order], codes[order]
@@ -241,12 +241,15 @@ def _check(frame: pd.DataFrame, names: Sequence[str], told_as: Mapping[str, str]
         raise DefinitionError(f"max_levels is {max_levels}; wanted 2 or more")
 
 
-def _groups(frame: pd.DataFrame, by: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def _groups(frame: pd.DataFrame, by: str, label: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return a code for each row and the names of the groups, in order of their values."""
     if not by:
         return np.zeros(len(frame), dtype=np.int64), ("",)
     grouped = frame[by].astype("category").cat.remove_unused_categories()
-    return grouped.cat.codes.to_numpy().astype(np.int64), tuple(_word(value) for value in grouped.cat.categories)
+    names = [_word(value) for value in grouped.cat.categories]
+    if set(grouped.cat.categories) <= {0, 1}:
+        names = [tr("{0}：{1}", "{0}: {1}").format(label, _word(bool(value))) for value in grouped.cat.categories]
+    return grouped.cat.codes.to_numpy().astype(np.int64), tuple(names)
 
 
 def _word(value: object) -> str:

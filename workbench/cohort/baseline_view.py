@@ -121,7 +121,7 @@ def _numbers(variable: VariableSummary, policy: DisclosurePolicy) -> list[_Row]:
     parts = variable.moments[1:] or variable.moments
     missing = _missing([[part.n for part in parts], variable.missing], policy)
     hidden = _hidden_groups([part.n for part in parts], policy)
-    everyone = variable.moments[0].n < policy.threshold
+    everyone = 0 < variable.moments[0].n < policy.threshold
     flags = [everyone, *hidden] if len(variable.moments) > 1 else [everyone]
     decimals = _decimals(variable.moments[0])
     cells = tuple(_moments(m, variable.kind, decimals, policy, hide=flag) for m, flag in zip(variable.moments, flags, strict=True))

@@ -36,12 +36,15 @@ __all__ = [
     "Tables",
     "Value",
     "Variable",
+    "around",
     "extract",
     "index_frame",
 ]
 
 #: Persons whose events are in memory at a time.
 BATCH_PERSONS = 50_000
+
+_MONTH_AROUND, _UP_TO_INDEX = Window(-30, 30), Window(None, 0)
 
 Pick = Literal["nearest", "first", "last", "max", "min", "mean"]
 
@@ -326,7 +329,7 @@ class Value:
     name: str
     label: str
     unit: str = ""
-    window: Window = Window(-30, 30)
+    window: Window = _MONTH_AROUND
     pick: Pick = "nearest"
     code: str = ""
 
@@ -339,7 +342,7 @@ class Value:
         """Return one number for each row; missing where the window holds none."""
         found = source.events(self.events, index)
         found = found[found["value"].notna() & (found["code"] == self.code if self.code else True)]
-        near = _around(found, index, self.window)
+        near = around(found, index, self.window)
         if self.pick == "mean":
             return near.groupby("row")["value"].mean().reindex(index.index)
         near = near.assign(away=near["offset"].abs(), below=-near["value"]).sort_values(["row", *_PICKS[self.pick], "key"], kind="stable")
@@ -367,23 +370,24 @@ class Occurrence:
         Column, and what is shown.
     window : Window
         Where an event must start.
-    prefixes : tuple of str
-        Only events whose code starts with one of these; empty for all of `events`.
+    prefixes, codes : tuple of str
+        Only events whose code starts with one of `prefixes`, or is one of `codes`; both empty for all of `events`.
     """
 
     events: Events
     name: str
     label: str
-    window: Window = Window(None, 0)
+    window: Window = _UP_TO_INDEX
     prefixes: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
     unit: str = ""
 
     def values(self, index: pd.DataFrame, source: Source) -> pd.Series:
         """Return 1 or 0 for each row."""
         found = source.events(self.events, index)
-        if self.prefixes:
-            found = found[found["code"].str.startswith(self.prefixes, na=False)]
-        near = _around(found, index, self.window)
+        if self.prefixes or self.codes:
+            found = found[found["code"].str.startswith(self.prefixes, na=False) | found["code"].isin(self.codes)]
+        near = around(found, index, self.window)
         return pd.Series(np.isin(index.index, near["row"].unique()).astype(int), index=index.index)
 
 
@@ -419,8 +423,29 @@ class Death:
         return died.between(index["index_date"], left).astype(float).where(left.notna())
 
 
-def _around(events: pd.DataFrame, index: pd.DataFrame, window: Window) -> pd.DataFrame:
-    """Pair events with cohort rows and keep those in the window: ``row``, ``offset`` and the event's columns."""
+def around(events: pd.DataFrame, index: pd.DataFrame, window: Window) -> pd.DataFrame:
+    """Pair events with cohort rows and keep those in a window.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Of `EVENT_SCHEMA`.
+    index : DataFrame
+        As :func:`index_frame` returns it.
+    window : Window
+        Both ends belong to it.
+
+    Returns
+    -------
+    DataFrame, one row a pair
+        The event's columns, ``row`` (label of the cohort row in `index`), ``offset`` (days or hours from the index) and
+        ``back`` (its negative).
+
+    Raises
+    ------
+    DataError
+        If the window counts from the end of an index event that some rows lack.
+    """
     if (window.event, window.index) == ("start", "end") and index["event_end_date"].isna().any():
         raise DataError(
             "some cohort rows have no end of the index event to count from", hint="count the window from the start of the index"

@@ -85,8 +85,7 @@ def age_sex_pyramid(ages: pd.Series, sexes: pd.Series, *, policy: DisclosurePoli
     if not known.any():
         raise DataError("nobody has both an age and a sex")
     age, sex = ages[known].astype(float), sexes[known].astype(str)
-    sides = [name for name in sex.value_counts().index[:2]]
-    sides = sorted(sides, key=lambda name: name not in ("女", "Female", "female"))
+    sides = sorted(sex.value_counts().index[:2], key=lambda name: name not in ("女", "Female", "female"))
     edges, cells = _binned(age.to_numpy(), sex, sides, np.arange(_AGE_STEP, 100.0, _AGE_STEP), policy)
     labels = _bin_labels(edges, whole=True)
     figure = _draw_pyramid(labels, sides, cells, policy)
@@ -289,7 +288,7 @@ def _draw_pyramid(labels: Sequence[str], sides: Sequence[str], cells: Sequence[S
         figure = new_figure(5.4, 0.6 + 0.3 * max(4, len(labels)))
         axes = figure.add_subplot()
         tidy(axes, grid="x")
-        for number, side in enumerate(sides):
+        for number in range(len(sides)):
             across, colour = (-1, FEMALE) if number == 0 and len(sides) > 1 else (1, MALE)
             _bars(axes, at, [row[number] for row in cells], colour=colour, width=0.78, policy=policy, across=across)
         longest = max([cell.shown or 0 for row in cells for cell in row] + [policy.threshold])
