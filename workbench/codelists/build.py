@@ -310,6 +310,7 @@ def clean_code(code: object, system: str) -> str:
 
 
 def once(items: Iterable[CodeItem]) -> tuple[CodeItem, ...]:
+    """Return the items without repetition, with a note where there was one."""
     listed = tuple(items)
     kept = tuple(dict.fromkeys(listed))
     if len(kept) < len(listed):

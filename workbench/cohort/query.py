@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMMON_FIELDS",
+    "LARGEST",
     "MAX_RULES",
     "Age",
     "AllOf",
@@ -86,6 +87,9 @@ _ORDERED = (*_COMPARE, "in", "not_in", "between", "not_between")
 _EQUAL = ("eq", "ne", "in", "not_in")
 _ASKED = {"number": _ORDERED, "date": _ORDERED, "string": _EQUAL, "concept": _EQUAL, "words": ("contains",)}
 
+#: Largest number of days, hours or events that a definition may name.
+LARGEST = 1_000_000
+
 #: Fields that every domain answers: dates of the event, its length, and the patient's age (whole years) and sex then.
 COMMON_FIELDS: dict[str, str] = {
     "start": "date",
@@ -102,8 +106,20 @@ def _require(condition: bool, message: str, hint: str = "") -> None:
         raise DefinitionError(message, hint=hint)
 
 
+def _check_whole(what: str, value: object, smallest: int = 0) -> None:
+    """Check a count or a number of days; within `LARGEST` every date that it is added to stays a date."""
+    fits = isinstance(value, int) and not isinstance(value, bool) and smallest <= value <= LARGEST
+    _require(fits, f"{what} is {value!r}; wanted a whole number from {smallest} to {LARGEST}")
+
+
+def _check_name(what: str, name: object) -> None:
+    _require(isinstance(name, str) and bool(name.strip()), f"{what} has no name", "it is shown in the flow chart")
+
+
 def _one_of(what: str, value: object, allowed: tuple[str, ...]) -> None:
-    _require(value in allowed, f"{what} is {value!r}; wanted one of {', '.join(allowed)}", _nearest(value, allowed))
+    _require(
+        value in allowed, f"{what} is {value!r}; wanted one of {', '.join(each or 'nothing' for each in allowed)}", _nearest(value, allowed)
+    )
 
 
 def _nearest(value: object, allowed: tuple[str, ...]) -> str:
@@ -194,6 +210,8 @@ class Window:
         _one_of("window unit", self.unit, ("days", "hours"))
         _one_of("window event edge", self.event, ("start", "end"))
         _one_of("window index edge", self.index, ("start", "end"))
+        for offset in (self.start, self.end):
+            _check_whole(f"window of {self.unit}", 0 if offset is None else offset, -LARGEST)
         if self.start is not None and self.end is not None:
             _require(self.start <= self.end, f"window starts at {self.start} {self.unit}, after it ends at {self.end}", "swap the two")
         _require(self.unit == "days" or (self.event, self.index) == ("start", "start"), "a window in hours is counted from start to start")
@@ -304,8 +322,8 @@ class Occurs:
     def __post_init__(self) -> None:
         _require(bool(self.events), "a criterion names no events")
         _one_of("count operator", self.operator, _COMPARE)
-        _one_of("distinct", self.distinct, ("", "day", "concept", "visit"))
-        _require(self.count >= 0, f"count is {self.count}; wanted 0 or more")
+        _one_of("what to count differently", self.distinct, ("", "day", "concept", "visit"))
+        _check_whole("number of events", self.count)
 
 
 @dataclass(frozen=True)
@@ -364,7 +382,8 @@ class Observed:
     after_days: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.before_days >= 0 and self.after_days >= 0, "observation days are negative", "count before and after as positive days")
+        _check_whole("days observed before", self.before_days)
+        _check_whole("days observed after", self.after_days)
 
 
 @dataclass(frozen=True)
@@ -396,6 +415,9 @@ class AtLeast:
     count: int
     criteria: tuple[Criterion, ...]
 
+    def __post_init__(self) -> None:
+        _check_whole("number of criteria", self.count)
+
 
 @dataclass(frozen=True)
 class AtMost:
@@ -403,6 +425,9 @@ class AtMost:
 
     count: int
     criteria: tuple[Criterion, ...]
+
+    def __post_init__(self) -> None:
+        _check_whole("number of criteria", self.count)
 
 
 @dataclass(frozen=True)
@@ -424,7 +449,7 @@ class Rule:
     criterion: Criterion
 
     def __post_init__(self) -> None:
-        _require(bool(self.name.strip()), "a rule has no name", "every rule needs one: it is shown in the flow chart")
+        _check_name("a rule", self.name)
         _one_of(f"kind of rule {self.name!r}", self.kind, ("require", "exclude"))
 
 
@@ -471,7 +496,8 @@ class Exit:
         _one_of("exit", self.kind, ("observation", "offset", "era"))
         _one_of("exit edge", self.edge, ("start", "end"))
         _require(bool(self.events) == (self.kind == "era"), "an exit by era, and no other, names the events that keep it alive")
-        _require(self.gap_days >= 0 and self.days >= 0, "exit days are negative")
+        for what, days in (("exit days", self.days), ("exit gap_days", self.gap_days), ("exit supply_days", self.supply_days or 0)):
+            _check_whole(what, days)
 
 
 @dataclass(frozen=True)
@@ -503,7 +529,7 @@ class Cohort:
         names = [rule.name for rule in self.rules]
         twice = sorted({name for name in names if names.count(name) > 1})
         _require(not twice, f"rule names occur twice: {', '.join(twice)}", "give each rule a name of its own")
-        _require(self.collapse_gap_days is None or self.collapse_gap_days >= 0, "collapse_gap_days is negative")
+        _check_whole("collapse_gap_days", self.collapse_gap_days or 0)
 
 
 @dataclass(frozen=True)
