@@ -215,9 +215,9 @@ class Ledger:
         if entry is None and not _head_path(self.path).exists():
             return None
         head = _read_head(self.path, key) or Anchor(seq=-1, hash=GENESIS)  # none yet: the first entry's write was cut short
-        if entry is not None and _faults_of(entry, key=key) == ():
-            if (head.seq, head.hash) in ((entry.seq, entry.hash), (entry.seq - 1, entry.previous)):
-                return entry
+        genuine = entry is not None and not _faults_of(entry, key=key)
+        if genuine and (head.seq, head.hash) in ((entry.seq, entry.hash), (entry.seq - 1, entry.previous)):
+            return entry
         raise IntegrityError(
             f"the end of the ledger {self.path} is not what its head says", hint=f"run: workbench ledger verify {self.path}"
         )

@@ -166,4 +166,4 @@ def _node(state: State) -> str:
     return state.value.replace(" ", "_")
 
 
-__doc__ += f"\n\n::\n\n    {diagram().replace(chr(10), chr(10) + '    ').rstrip()}\n"
+__doc__ = f"{__doc__}\n::\n\n    {diagram().replace(chr(10), chr(10) + '    ').rstrip()}\n"
