@@ -4,6 +4,9 @@ OMOP CDM 5.4 [1]_, the imaging tables of MI-CDM [2]_, and ``finding`` for facts 
 column follow from OMOP's own naming (``*_concept_id``, ``*_date``, ``*_source_value`` ...), so a declaration lists names and
 marks only what departs from the pattern; ``!`` means that a value is required. Columns that are ours stand after a ``+``.
 
+One departure from OMOP: the end of a visit or a drug may be empty. Who is still in hospital has no day of discharge, and a
+made-up one would count as a fact.
+
 References
 ----------
 .. [1] https://ohdsi.github.io/CommonDataModel/cdm54.html
@@ -258,7 +261,7 @@ _BOUNDS: dict[str, tuple[float | None, float | None]] = {
     "year_of_birth": (1850, 2100),
     "month_of_birth": (1, 12),
     "day_of_birth": (1, 31),
-    "days_supply": (0, 3660),
+    "days_supply": (0, None),
     "refills": (0, None),
     "span_start": (0, None),
     "span_end": (0, None),
@@ -303,12 +306,12 @@ _DECLARED: dict[str, tuple[str, str, str, str, str]] = {
         observation_period_id! person_id! observation_period_start_date! observation_period_end_date! period_type_concept_id!
     """),
     "visit_occurrence": ("event", "visit_occurrence_id", "就诊（住院、门诊、急诊）", "Encounter with the hospital", """
-        visit_occurrence_id! person_id! visit_concept_id! visit_start_date! visit_start_datetime visit_end_date! visit_end_datetime
+        visit_occurrence_id! person_id! visit_concept_id! visit_start_date! visit_start_datetime visit_end_date visit_end_datetime
         visit_type_concept_id! provider_id care_site_id visit_source_value visit_source_concept_id admitted_from_concept_id
         admitted_from_source_value discharged_to_concept_id discharged_to_source_value preceding_visit_occurrence_id
     """),
     "visit_detail": ("event", "visit_detail_id", "就诊明细（病区、转科）", "Part of an encounter: a ward, a transfer", """
-        visit_detail_id! person_id! visit_detail_concept_id! visit_detail_start_date! visit_detail_start_datetime visit_detail_end_date!
+        visit_detail_id! person_id! visit_detail_concept_id! visit_detail_start_date! visit_detail_start_datetime visit_detail_end_date
         visit_detail_end_datetime visit_detail_type_concept_id! provider_id care_site_id visit_detail_source_value
         visit_detail_source_concept_id admitted_from_concept_id admitted_from_source_value discharged_to_source_value
         discharged_to_concept_id preceding_visit_detail_id parent_visit_detail_id visit_occurrence_id!
@@ -319,7 +322,7 @@ _DECLARED: dict[str, tuple[str, str, str, str, str]] = {
         condition_source_concept_id condition_status_source_value
     """),
     "drug_exposure": ("event", "drug_exposure_id", "用药", "Drug prescribed, dispensed or given", """
-        drug_exposure_id! person_id! drug_concept_id! drug_exposure_start_date! drug_exposure_start_datetime drug_exposure_end_date!
+        drug_exposure_id! person_id! drug_concept_id! drug_exposure_start_date! drug_exposure_start_datetime drug_exposure_end_date
         drug_exposure_end_datetime verbatim_end_date drug_type_concept_id! stop_reason refills:i quantity:n days_supply:i sig
         route_concept_id lot_number @links drug_source_value drug_source_concept_id route_source_value dose_unit_source_value
     """),

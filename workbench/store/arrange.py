@@ -86,7 +86,7 @@ class Arranger:
         """Raise where a key names more than one row."""
         with bounded_connection(self.temporary, self.memory_limit) as connection:
             query = f"SELECT count(*) - count(DISTINCT {key}) FROM read_parquet({quoted(source)})"
-            (repeats,) = connection.execute(query).fetchone()
+            ((repeats,),) = connection.execute(query).fetchall()
         if repeats:
             raise DataError(
                 f"{key} is repeated in {repeats} rows of table person", hint="each person has one row; link persons before publishing"

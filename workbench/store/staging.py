@@ -12,7 +12,7 @@ import os
 import shutil
 import uuid
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Self
 
 from workbench.errors import EnvironmentFault
 
@@ -73,6 +73,12 @@ class Staging:
         for folder in self._root.iterdir():
             if folder.is_dir() and not folder.with_suffix(".lock").exists():
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.drop()
 
     def publish(self, name: str) -> Path:
         """Move the folder into place in one step, once its bytes are on the disk."""
