@@ -70,7 +70,7 @@ def components(settings: Settings, *, library: str, proxy_token: str) -> tuple[C
     public_copy, secret = str(layout.settings_copy), {"CONFIGPROXY_AUTH_TOKEN": proxy_token}
     return (
         Component("agent", (python, "-P", "-m", "hub_config.agent", public_copy, library), "root", ready=layout.agent_socket),
-        Component("gate", (python, "-P", "-m", "hub_config.hub_gate", public_copy), "gate", ("hub",), layout.gate_socket),
+        Component("gate", (python, "-P", "-m", "hub_config.hub_gate", public_copy), "gate", ("hub", "broker"), layout.gate_socket),
         Component("guard", (python, "-P", "-m", "hub_config.guard", public_copy), "guard", (), layout.guard_socket),
         Component("proxy", _proxy_command(settings, layout), "proxy", ("hub", "guard"), layout.proxy_api, 0o007, secret),
         Component(

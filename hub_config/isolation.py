@@ -176,7 +176,7 @@ def _manifest(user: str, project: str, sid: str, settings: Settings, seat: Seat)
             "home": {"path": HOME},
             "disclosure": {"threshold": settings.disclosure.threshold, "rounding": settings.disclosure.rounding},
             "release": {"outbox": OUTBOX, "status": STATUS},
-            "broker": {"socket": f"{GATE}/broker.sock"},
+            "broker": {"socket": f"{GATE}/gate.sock"},
         }
     )
 
@@ -226,6 +226,7 @@ def _environment(user: str, project: str, settings: Settings, seat: Seat) -> dic
         "WORKBENCH_SESSION": MANIFEST,
         "WORKBENCH_LANGUAGE": settings.language,
         "IPYTHONDIR": f"{HOME}/.ipython",
+        "MATPLOTLIBRC": f"{LIBRARY}/hub_config/session/matplotlibrc",
         "MPLCONFIGDIR": f"{HOME}/.config/matplotlib",
         "JUPYTER_CONFIG_DIR": JUPYTER,  # root-owned: no level of Jupyter's configuration is the user's
         "JUPYTER_RUNTIME_DIR": "/tmp/jupyter",  # noqa: S108  (the session's own tmpfs)

@@ -89,6 +89,11 @@ class Layout:
         return self.gate_folder / "gate.sock"
 
     @property
+    def broker_socket(self) -> Path:
+        """Whole-store feasibility counts; the gate alone connects to it, on behalf of whom the hub vouches for."""
+        return self.state / "broker" / "broker.sock"
+
+    @property
     def agent_socket(self) -> Path:
         """The agent; only the hub connects to it."""
         return self.run / "agent" / "agent.sock"
