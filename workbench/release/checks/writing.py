@@ -1,0 +1,84 @@
+"""Read digits as a person would: full width, Chinese numerals, blanks, dashes and invisible characters between them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Run", "plain", "runs"]
+
+_NUMERALS = str.maketrans("〇零○一二三四五六七八九壹贰貳叁參肆伍陆陸柒捌玖幺两", "000123456789122334566789" + "12")
+#: What may stand between two pieces of one number, at most three characters.
+_BETWEEN = re.compile(r"[^\S\n]?[\-_.·•,，、/|;:：*()\t ]{1,2}")
+_PIECES = re.compile(r"\d+[xX](?![A-Za-z0-9])|\d+")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Pieces of digits that may be one number.
+
+    Parameters
+    ----------
+    pieces : tuple of str
+        The digits, an X at the end of an identity number included.
+    between : tuple of str
+        What stands between them; one fewer.
+    before, after : str
+        The characters next to the run ("" at an end).
+    line : int
+        Line of the text, from 1.
+    """
+
+    pieces: tuple[str, ...]
+    between: tuple[str, ...]
+    before: str
+    after: str
+    line: int
+
+    def windows(self, length: int, *, most_pieces: int) -> Iterator[tuple[str, tuple[str, ...], int]]:
+        """Give each stretch of whole pieces with `length` characters: the digits, what stands between, the first piece's number.
+
+        A stretch has at most `most_pieces` pieces, or consists of single characters.
+        """
+        for first in range(len(self.pieces)):
+            digits = ""
+            for last in range(first, min(len(self.pieces), first + length)):
+                digits += self.pieces[last]
+                if len(digits) >= length:
+                    n_pieces = last - first + 1
+                    if len(digits) == length and (n_pieces <= most_pieces or n_pieces == length):
+                        yield digits, self.between[first:last], first
+                    break
+
+
+def plain(text: str) -> str:
+    """Fold width, Chinese numerals and compatibility forms, and drop invisible characters; line breaks stay."""
+    folded = unicodedata.normalize("NFKC", text).translate(_NUMERALS)
+    visible = "".join(character for character in folded if unicodedata.category(character) != "Cf")
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() and not c.isascii() else c for c in visible)
+
+
+def runs(text: str) -> Iterator[Run]:
+    """Give the runs of digits of a plain text, none across a line break."""
+    for pieces in _chains(text):
+        between = tuple(text[a.end() : b.start()] for a, b in pairwise(pieces))
+        start, end = pieces[0].start(), pieces[-1].end()
+        yield Run(
+            tuple(p.group() for p in pieces), between, text[max(0, start - 1) : start], text[end : end + 1], text.count("\n", 0, start) + 1
+        )
+
+
+def _chains(text: str) -> Iterator[list[re.Match[str]]]:
+    """Group pieces that stand close enough to be one number."""
+    matches = list(_PIECES.finditer(text))
+    breaks = [0]
+    for earlier, later in pairwise(matches):
+        breaks.append(breaks[-1] + (_BETWEEN.fullmatch(text, earlier.end(), later.start()) is None))
+    for _, group in groupby(zip(breaks[: len(matches)], matches, strict=True), key=lambda pair: pair[0]):
+        yield [match for _, match in group]
