@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from workbench.errors import DataError
@@ -14,6 +15,7 @@ from workbench.ingest.omop import Prepared, prepare
 from workbench.ingest.report import ImportReport
 from workbench.ingest.sources import SourceTable, open_source
 from workbench.store.arrange import bounded_connection
+from workbench.store.notes_index import build_notes_index
 from workbench.store.snapshots import SnapshotWriter
 from workbench.store.staging import Staging, readable_faults
 from workbench.tables import TABLES, Table
@@ -31,6 +33,7 @@ __all__ = ["MEMORY_LIMIT", "ImportResult", "import_data", "preview_data"]
 #: What sorting may use, unless the caller says otherwise.
 MEMORY_LIMIT = "1GB"
 
+_NOTES_AT_ONCE = 2_000
 _EHR = 32817  # OMOP type concept: inferred from a hospital's records
 _NO_SPANS = "SELECT 0::BIGINT AS person, NULL::DATE AS first_day, NULL::DATE AS last_day WHERE false"
 
@@ -55,7 +58,13 @@ class ImportResult:
 
 
 def import_data(
-    path: Path, out: Path, *, mapping: Mapping | None = None, memory_limit: str = MEMORY_LIMIT, progress: bool = False
+    path: Path,
+    out: Path,
+    *,
+    mapping: Mapping | None = None,
+    index_notes: bool = True,
+    memory_limit: str = MEMORY_LIMIT,
+    progress: bool = False,
 ) -> ImportResult:
     """Import a data set into a store as a new snapshot.
 
@@ -67,6 +76,8 @@ def import_data(
         Folder of the store; made if it is not there.
     mapping : Mapping, optional
         How other tables become those of the contract.
+    index_notes : bool
+        Whether notes get their full-text index; not needed where the snapshot is but a step to another one.
     memory_limit : str
         What sorting may use, as DuckDB writes sizes.
     progress : bool
@@ -93,6 +104,8 @@ def import_data(
             try:
                 prepared = _prepare(connection, path, mapping, staging.path, intake.report)
                 _take_all(intake, prepared, writer, progress=progress)
+                if index_notes and any(count.table == "note" and count.taken for count in intake.report.tables):
+                    writer.add_index("notes", _index_notes)
             finally:
                 connection.close()
     return ImportResult(writer.snapshot_id, intake.report, intake.quarantine if intake.quarantine.is_dir() else None)
@@ -148,6 +161,11 @@ def _take_all(intake: Intake, prepared: list[Prepared], writer: SnapshotWriter, 
     _note_references(intake)
     writer.add_document("report.json", intake.report.to_json())
     writer.add_document("report.md", intake.report.to_markdown())
+
+
+def _index_notes(folder: Path) -> None:
+    notes = pq.ParquetFile(folder.parents[1] / "tables" / "note" / "part-00000.parquet")
+    build_notes_index(notes.iter_batches(_NOTES_AT_ONCE, columns=["note_id", "note_text"]), folder)
 
 
 def _has_rows(intake: Intake, prepared: Prepared) -> bool:

@@ -11,7 +11,7 @@ from workbench.errors import DataError, IntegrityError
 from workbench.store.manifest import MANIFEST_NAME, FileEntry, Manifest, hash_file, list_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 __all__ = ["Fault", "verify"]
@@ -92,7 +92,7 @@ def _faults(folder: Path, on_bytes: Callable[[int], object]) -> Iterator[Fault]:
         fault = _compare(name, wanted.get(name), found.get(name), on_bytes)
         if fault is not None:
             yield Fault(folder.name, name, *fault)
-    yield from (Fault(folder.name, name, "extra", "empty folder") for name in _empty_folders(folder))
+    yield from (Fault(folder.name, name, "extra", "empty folder") for name in _empty_folders(folder) if not _holds(name, wanted))
 
 
 def _compare(name: str, wanted: FileEntry | None, path: Path | None, on_bytes: Callable[[int], object]) -> tuple[str, str] | None:
@@ -115,3 +115,8 @@ def _empty_folders(folder: Path) -> Iterator[str]:
     for path in sorted(folder.rglob("*")):
         if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
             yield path.relative_to(folder).as_posix()
+
+
+def _holds(folder: str, files: Iterable[str]) -> bool:
+    """Whether a folder is one that files are to lie in: its emptiness is then told by their absence."""
+    return any(name.startswith(f"{folder}/") for name in files)
