@@ -38,7 +38,7 @@ def arguments(plan: Plan, *, info_fd: int, seccomp_fd: int) -> list[str]:
         *(item for name in plan.capabilities for item in ("--cap-add", name)),
         *("--new-session", "--die-with-parent", "--hostname", "session"),
         *(item for mount in plan.mounts for item in _mount(mount)),
-        *("--remount-ro", "/"),
+        *("--remount-ro", "/dev", "--remount-ro", "/"),
         *("--chdir", plan.working_folder),
         *("--info-fd", str(info_fd)),
         *("--seccomp", str(seccomp_fd)),

@@ -87,15 +87,15 @@ class Guard:
         raw = request.raw_path.partition("?")[0]
         parts = split(raw)
         if parts is None or not self.settings.is_member(parts[0], parts[1]):
-            return self._refuse(403, "path_refused")
+            return self._refuse(request, 403, "path_refused")
         user, project, rest = parts
         kind = decide(request.method, rest)
         is_upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         if kind is None or is_upgrade != (kind is Kind.CHANNEL):
             self._note(user, project, "refused", request, rest)
-            return self._refuse(403, "path_refused")
+            return self._refuse(request, 403, "path_refused")
         if kind is Kind.STATIC:
-            return self._static(rest)
+            return self._static(request, rest)
         door = self._door(user, project)
         try:
             if kind is Kind.CHANNEL:
@@ -103,7 +103,7 @@ class Guard:
             return await self._fetch(request, door, rest)
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
             self._note(user, project, f"unreachable:{type(error).__name__}", request, rest)
-            return self._refuse(503, "session_unreachable")
+            return self._refuse(request, 503, "session_unreachable")
 
     def _door(self, user: str, project: str) -> Door:
         sid = session_id(user, project)
@@ -119,13 +119,13 @@ class Guard:
             self.doors[sid] = Door(user, project, client, TokenBucket(budget, budget / 3600, time.monotonic()))
         return self.doors[sid]
 
-    def _static(self, rest: str) -> web.StreamResponse:
+    def _static(self, request: web.Request, rest: str) -> web.StreamResponse:
         """Serve a static file from the guard's own copy; a path that leaves its folder, or is not there, is a 404."""
         decoded = unquote(rest)
         root = next((root, decoded[len(start) :]) for start, root in self.static if decoded.startswith(start))
         path = (root[0] / root[1]).resolve()
         if not path.is_relative_to(root[0].resolve()) or not path.is_file():
-            return self._refuse(404, "not_found")
+            return self._refuse(request, 404, "not_found")
         return web.FileResponse(path, headers={**ADDED_HEADERS, "Cache-Control": "private, max-age=3600"})
 
     async def _fetch(self, request: web.Request, door: Door, rest: str) -> web.StreamResponse:
@@ -138,12 +138,12 @@ class Guard:
             content = await _read(answer.content, limit + 1)
             if len(content) > limit:
                 self._note(door.user, door.project, "too-large", request, rest)
-                return self._refuse(413, "too_large")
+                return self._refuse(request, 413, "too_large")
             passed = response_headers(list(answer.headers.items()), door.prefix)
             size = len(content) + sum(len(name) + len(value) for name, value in passed) + MESSAGE_OVERHEAD_BYTES
             if not door.bucket.take(size, now=time.monotonic()):
                 self._note(door.user, door.project, "budget-spent", request, rest, size)
-                return self._refuse(429, "budget_spent")
+                return self._refuse(request, 429, "budget_spent")
             self._note(door.user, door.project, "read", request, rest, size)
             response = web.Response(status=answer.status, body=content)
             response.headers.clear()
@@ -186,8 +186,14 @@ class Guard:
             inward.cancel()
         return downstream
 
-    def _refuse(self, status: int, key: str) -> web.Response:
-        return web.json_response({"message": text(self.settings.language, key)}, status=status, headers=ADDED_HEADERS)
+    def _refuse(self, request: web.Request, status: int, key: str) -> web.Response:
+        """Say why, as a page to a person and as JSON to a program."""
+        words = text(self.settings.language, key)
+        if request.headers.get("Accept", "").startswith("text/html"):
+            page = f'<!doctype html><meta charset="utf-8"><title>{status}</title><p style="margin:4em;font-family:sans-serif">{words}</p>'
+            return web.Response(text=page, content_type="text/html", status=status, headers=ADDED_HEADERS)
+        body = json.dumps({"message": words}, ensure_ascii=False)
+        return web.Response(text=body, content_type="application/json", status=status, headers=ADDED_HEADERS)
 
     def _note(self, user: str, project: str, event: str, request: web.Request, rest: str, size: int = 0) -> None:
         line = {"time": round(time.time(), 3), "user": user, "project": project, "event": event}

@@ -53,7 +53,6 @@ c.Spawner.start_timeout = 60
 c.Spawner.http_timeout = 60
 c.Spawner.poll_interval = 10
 c.JupyterHub.allow_named_servers = True
-c.JupyterHub.named_server_limit_per_user = max(1, len(settings.projects))
 c.JupyterHub.default_url = "/hub/home"
 c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 1}  # a refusal is answered at once, a start is followed on its own page
 

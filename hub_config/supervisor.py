@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import psutil
 import tomli_w
 
 from hub_config import library
@@ -111,9 +112,17 @@ def down(settings: Settings) -> bool:
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)  # its processes die with it
         time.sleep(0.1)
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+    while _runs(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     return True
+
+
+def _runs(pid: int) -> bool:
+    """Say whether a process still runs; one that ended and waits for its parent does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def set_password(settings: Settings, user: str, password: str) -> None:
