@@ -40,6 +40,8 @@ __all__ = ["SKEWED", "BaselineTable", "Comparison", "Moments", "VariableSummary"
 #: Absolute skewness above which a median is told instead of a mean.
 SKEWED = 1.0
 
+_MOST_DECIMALS = 3
+
 #: Smallest expected count for which the chi-squared approximation is trusted (Cochran 1954).
 _EXPECTED = 5
 
@@ -103,6 +105,9 @@ class VariableSummary:
         Persons in each category and group.
     comparison : Comparison
         Between groups.
+    decimals : int
+        Decimals with which moments are shown: three digits of the spread, and no finer than the values themselves (one more for a
+        mean); more tell nothing of the group, and may tell of a person.
     """
 
     name: str
@@ -114,6 +119,7 @@ class VariableSummary:
     levels: tuple[str, ...] = ()
     counts: tuple[tuple[int, ...], ...] = ()
     comparison: Comparison = Comparison()
+    decimals: int = 0
 
     @property
     def continuous(self) -> bool:
@@ -280,7 +286,13 @@ def _continuous(column: pd.Series, edges: np.ndarray, *, wish: str, name: str, l
     moments = tuple(_moments(part) for part in ([everyone] if len(parts) == 1 else [everyone, *parts]))
     comparison = _compare_numbers(kind, parts, moments[1:]) if len(parts) > 1 else Comparison()
     missing = tuple(int(size) - part.size for size, part in zip(np.diff(edges), parts, strict=True))
-    return VariableSummary(name, label, unit, kind, missing, moments, comparison=comparison)
+    return VariableSummary(name, label, unit, kind, missing, moments, comparison=comparison, decimals=_decimals(everyone, moments[0], kind))
+
+
+def _decimals(values: np.ndarray, moments: Moments, kind: str) -> int:
+    of_values = next((d for d in range(_MOST_DECIMALS) if np.array_equal(values, np.round(values, d))), _MOST_DECIMALS)
+    of_spread = int(np.clip(2 - np.floor(np.log10(moments.sd)), 0, _MOST_DECIMALS)) if moments.sd > 0 else 1
+    return min(of_spread, of_values + (kind == "mean"))
 
 
 def _moments(values: np.ndarray) -> Moments:

@@ -123,8 +123,7 @@ def _numbers(variable: VariableSummary, policy: DisclosurePolicy) -> list[_Row]:
     hidden = _hidden_groups([part.n for part in parts], policy)
     everyone = 0 < variable.moments[0].n < policy.threshold
     flags = [everyone, *hidden] if len(variable.moments) > 1 else [everyone]
-    decimals = _decimals(variable.moments[0])
-    cells = tuple(_moments(m, variable.kind, decimals, policy, hide=flag) for m, flag in zip(variable.moments, flags, strict=True))
+    cells = tuple(_moments(m, variable.kind, variable.decimals, policy, hide=flag) for m, flag in zip(variable.moments, flags, strict=True))
     p, smd = _comparison(variable.comparison, hide=any(flags))
     name = f"{variable.label} ({variable.unit})" if variable.unit else variable.label
     told = tr("均值 (标准差)", "mean (SD)") if variable.kind == "mean" else tr("中位数 [四分位数]", "median [quartiles]")
@@ -146,13 +145,6 @@ def _hidden_groups(sizes: list[int], policy: DisclosurePolicy) -> list[bool]:
             break
         hidden[at] = hidden[at] or sizes[at] > 0
     return hidden
-
-
-def _decimals(moments: Moments) -> int:
-    """Decimals that show the spread with three digits: more tell nothing of the group, and may tell of a person."""
-    if not moments.sd > 0:
-        return 1
-    return int(np.clip(2 - np.floor(np.log10(moments.sd)), 0, 4))
 
 
 def _moments(moments: Moments, kind: str, decimals: int, policy: DisclosurePolicy, *, hide: bool) -> str:
@@ -177,6 +169,10 @@ def _categories(variable: VariableSummary, policy: DisclosurePolicy) -> list[_Ro
         [[row_total, *row] for row_total, row in zip(safe.row_totals, safe.cells, strict=True)] if grouped else [[c] for c in safe.cells[0]]
     )
     totals = [safe.total, *safe.column_totals]
+    everyone = sum(map(sum, (*variable.counts, variable.missing)))
+    for row, counts in zip(cells, (*variable.counts, variable.missing), strict=True):
+        if sum(counts) == everyone and not row[0].hidden:
+            row[0] = safe.total  # all of the cohort: shown as the cohort is, not rounded to another grid
     shares = [tuple(_share(cell, total) for cell, total in zip(row, totals, strict=True)) for row in cells]
     missing = shares[-1][0]
     p, smd = _comparison(variable.comparison, hide=any(cell.hidden for row in cells[:-1] for cell in row))

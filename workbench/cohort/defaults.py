@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pyarrow.compute as pc
+
 from workbench.cohort.comorbidity import CHARLSON
-from workbench.cohort.extract import Age, Department, LengthOfStay, Occurrence, Setting, Sex, Source, Value, around
-from workbench.cohort.query import CodeItem, Codelist, Events, Window
+from workbench.cohort.extract import Source, around
+from workbench.cohort.query import CodeItem, Codelist, Events, Occurs, Window
+from workbench.cohort.variables import Age, Department, LengthOfStay, Occurrence, Setting, Sex, Value
 from workbench.locale import get_language, tr
 
 if TYPE_CHECKING:
@@ -20,9 +23,11 @@ __all__ = ["default_variables"]
 
 #: Persons among whom the frequent codes are sought; spread evenly over the cohort, so the choice is the same each time.
 _SAMPLE_PERSONS = 5_000
-_TOP = {"diagnoses": 10, "labs": 12, "medications": 10}
+_TOP = {"diagnoses": 10, "labs": 16, "medications": 10}
 
-_YEAR_BEFORE, _QUARTER_BEFORE, _MONTH_AROUND = Window(-365, 0), Window(-90, 0), Window(-30, 30)
+_DIAGNOSES = Occurs((Events("diagnoses"),), (Window(-365, 0),))
+_LABS = Occurs((Events("labs"),), (Window(-30, 30),))
+_MEDICATIONS = Occurs((Events("medications"),), (Window(-90, 0),))
 _ICD = re.compile(r"[A-Z]\d\d")
 
 
@@ -59,14 +64,12 @@ def _sample(index: pd.DataFrame) -> pd.DataFrame:
 
 
 def _comorbidities(index: pd.DataFrame, source: Source) -> list[Variable]:
-    events = Events("diagnoses")
-    found = set(around(source.events(events, index), index, _YEAR_BEFORE)["code"].dropna())
+    found = set(around(_DIAGNOSES, index, source)["code"].dropna())
     return [
         Occurrence(
-            events=events,
+            _DIAGNOSES,
             name=f"charlson_{group.name}",
             label=group.label_zh if get_language() == "zh" else group.label,
-            window=_YEAR_BEFORE,
             prefixes=group.prefixes,
         )
         for group in CHARLSON
@@ -74,9 +77,10 @@ def _comorbidities(index: pd.DataFrame, source: Source) -> list[Variable]:
     ]
 
 
-def _frequent(index: pd.DataFrame, source: Source, domain: str, window: Window) -> pd.DataFrame:
-    """Return the codes that most persons have in the window, with the label and unit most often beside them."""
-    near = around(source.events(Events(domain), index), index, window)
+def _frequent(index: pd.DataFrame, source: Source, asked: Occurs) -> pd.DataFrame:
+    """Return the codes that most persons have there, with the label and unit most often beside them."""
+    domain = asked.events[0].domain
+    near = around(asked, index, source)
     near = near[near["code"].notna() & (near["code"] != "")]
     if domain == "diagnoses":
         near = near.assign(code=near["code"].where(~near["code"].str.match(_ICD), near["code"].str[:3]))
@@ -94,13 +98,13 @@ def _commonest(values: pd.Series) -> str:
 
 
 def _diagnoses(index: pd.DataFrame, source: Source) -> list[Variable]:
-    found = _frequent(index, source, "diagnoses", _YEAR_BEFORE)
+    found = _frequent(index, source, _DIAGNOSES)
+    names = _category_names(list(found.index), source)
     return [
         Occurrence(
-            events=Events("diagnoses"),
+            _DIAGNOSES,
             name=f"diagnosis_{code}",
-            label=tr("诊断：{0}（前 1 年）", "Diagnosis: {0} (year before)").format(_named(code, row.label)),
-            window=_YEAR_BEFORE,
+            label=tr("诊断：{0}（前 1 年）", "Diagnosis: {0} (year before)").format(_named(code, names.get(code, row.label))),
             prefixes=(code,) if _ICD.fullmatch(code) else (),
             codes=(code,),
         )
@@ -108,15 +112,21 @@ def _diagnoses(index: pd.DataFrame, source: Source) -> list[Variable]:
     ]
 
 
+def _category_names(codes: list[str], source: Source) -> dict[str, str]:
+    """Look up names of codes in the store's own vocabulary: a category's name is not that of its commonest member."""
+    found = source.tables.read(
+        "concept", ["concept_code", "concept_name", "vocabulary_id"], pc.field("concept_code").isin(codes)
+    ).to_pylist()
+    return {row["concept_code"]: row["concept_name"] for row in found if "ICD10" in (row["vocabulary_id"] or "")}
+
+
 def _labs(index: pd.DataFrame, source: Source) -> list[Variable]:
-    found = _frequent(index, source, "labs", _MONTH_AROUND)
+    found = _frequent(index, source, _LABS)
     if found.empty:
         return []
-    events = Events("labs", Codelist(tuple(item for code in found.index for item in _items(code))))
-    return [
-        Value(events=events, name=f"lab_{code}", label=_named(code, row.label), unit=row.unit, window=_MONTH_AROUND, code=code)
-        for code, row in found.iterrows()
-    ]
+    codes = Codelist(tuple(item for code in found.index for item in _items(code)))
+    asked = Occurs((Events("labs", codes),), _LABS.windows)
+    return [Value(asked, name=f"lab_{code}", label=_named(code, row.label), unit=row.unit, code=code) for code, row in found.iterrows()]
 
 
 def _items(code: str) -> list[CodeItem]:
@@ -125,16 +135,14 @@ def _items(code: str) -> list[CodeItem]:
 
 
 def _medications(index: pd.DataFrame, source: Source) -> list[Variable]:
-    found = _frequent(index, source, "medications", _QUARTER_BEFORE)
     return [
         Occurrence(
-            events=Events("medications"),
+            _MEDICATIONS,
             name=f"medication_{code}",
             label=tr("用药：{0}（前 90 天）", "Drug: {0} (90 days before)").format(_named(code, row.label)),
-            window=_QUARTER_BEFORE,
             codes=(code,),
         )
-        for code, row in found.iterrows()
+        for code, row in _frequent(index, source, _MEDICATIONS).iterrows()
     ]
 
 

@@ -52,7 +52,7 @@ class PersonEvidence:
             for event in (rule.events or (None,))
         ]
         columns = ["entry", "rule", "kind", "holds", "table", "key", "start_date", "code", "label", "value", "unit", "words"]
-        return pd.DataFrame(rows, columns=columns)
+        return pd.DataFrame(rows, columns=columns).astype({"key": "Int64"})  # wide keys must not pass through floats
 
     def _repr_html_(self) -> str:
         entries = [[_shown(rule, self.notes) for rule in entry] for entry in self.entries]

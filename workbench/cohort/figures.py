@@ -26,6 +26,8 @@ __all__ = ["Chart", "age_sex_pyramid", "boxes", "histogram", "missingness"]
 
 _AGE_STEP = 10
 _MOST_BINS = 16
+#: Letters that fit under a histogram in a line.
+_MOST_LETTERS = 52
 
 
 @dataclass(frozen=True)
@@ -162,23 +164,31 @@ def missingness(frame: pd.DataFrame, *, labels: Mapping[str, str] | None = None,
     Parameters
     ----------
     frame : DataFrame, one row a person
-        Columns to look at.
+        Columns to look at; those with every value are only counted in the note, if any has not.
     labels : mapping of str to str, optional
         What is shown for a column.
     policy : DisclosurePolicy, optional
         The centre's where None.
+
+    Returns
+    -------
+    Chart
     """
     policy = policy or disclosure.load_policy()
     total = disclosure.suppress_flow([len(frame)], policy=policy)[0].remaining
-    counted = frame.isna().sum().sort_values(ascending=True, kind="stable")
+    missing = frame.isna().sum()
+    drawn = missing[missing > 0] if missing.any() else missing
     rows = []
-    for name, missing in counted.items():
-        safe = disclosure.suppress_table([int(missing), len(frame) - int(missing)], policy=policy, total=total).cells[0][0]
+    for name, count in drawn.items():
+        safe = disclosure.suppress_table([int(count), len(frame) - int(count)], policy=policy, total=total).cells[0][0]
         rows.append(((labels or {}).get(str(name), str(name)), safe, disclosure.percentage(safe, total)))
+    rows.sort(key=lambda row: row[2] or 0)  # by what is shown, so that the order tells nothing more
     figure = _draw_missingness(rows)
     shown = [(label, str(safe), "—" if percent is None else f"{percent:.1f}%") for label, safe, percent in reversed(rows)]
     table = pd.DataFrame(shown, columns=[tr("变量", "Variable"), tr("缺失人数", "Persons missing"), tr("占比", "Share")])
-    return Chart(tr("缺失情况", "Missing values"), figure, table)
+    complete = len(missing) - len(drawn)
+    note = tr("另有 {0} 个变量没有缺失。", "{0} more variables have no missing value.").format(complete) if complete else ""
+    return Chart(tr("缺失情况", "Missing values"), figure, table, note)
 
 
 def nice_edges(numbers: np.ndarray, *, policy: DisclosurePolicy) -> np.ndarray:
@@ -325,9 +335,8 @@ def _draw_histogram(
             )
             if len(names) > 1:
                 axes.text(0.995, 0.98 - 0.1 * number, name, color=colour, ha="right", va="top", transform=axes.transAxes, fontsize=10.5)
-        axes.set_xticks(
-            at, labels, rotation=35 if len(labels) > 7 else 0, ha="right" if len(labels) > 7 else "center", rotation_mode="anchor"
-        )
+        crowded = sum(map(len, labels)) > _MOST_LETTERS
+        axes.set_xticks(at, labels, rotation=35 if crowded else 0, ha="right" if crowded else "center", rotation_mode="anchor")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.set(xlabel=label, ylabel=tr("人数", "Persons"))
     return figure

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-__all__ = ["ACCENT", "FEMALE", "GRID", "INK", "MALE", "MUTED", "PALETTE", "new_figure", "style", "tidy", "to_svg", "wrap"]
+__all__ = ["ACCENT", "FEMALE", "GRID", "INK", "MALE", "MUTED", "PALETTE", "columns", "new_figure", "style", "tidy", "to_svg", "wrap"]
 
 INK, MUTED, GRID = "#1f2933", "#66727f", "#e4e8ec"
 ACCENT, MALE, FEMALE = "#1d6f8a", "#3b7ea1", "#c8695b"
@@ -122,12 +122,13 @@ def wrap(text: str, width: int) -> list[str]:
     """
     lines, line = [], ""
     for piece in re.findall(r"[\x21-\x7e]+|\s|.", text):
-        if line and _columns(line + piece) > width:
+        if line and columns(line + piece) > width:
             lines.append(line.strip())
             line = ""
         line += piece
     return [*lines, line.strip()] if line.strip() else lines
 
 
-def _columns(text: str) -> int:
+def columns(text: str) -> int:
+    """Return the width of a text in half-width columns."""
     return sum(2 if ord(character) > 0x2E7F else 1 for character in text)
