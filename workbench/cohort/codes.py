@@ -23,15 +23,15 @@ __all__ = ["code_columns", "holds_code"]
 
 
 def code_columns(codes: Codelist, domain: Domain) -> tuple[str, ...]:
-    """Return the columns of the domain's table that the codelist includes codes of."""
-    return tuple(dict.fromkeys(_column(item, domain) for item in codes.include))
+    """Return the columns of the domain's table that the codelist names codes of, those that it excludes too."""
+    return tuple(dict.fromkeys(_column(item, domain) for item in (*codes.include, *codes.exclude)))
 
 
 def holds_code(codes: Codelist, domain: Domain, table: ir.Table, plan: Plan) -> ir.BooleanValue:
     """Say of each row of `table` whether it matches an item that is included and none that is excluded."""
-    columns = {_column(item, domain) for item in (*codes.include, *codes.exclude)}
+    columns = code_columns(codes, domain)
     if len(columns) == 1 and domain.source_value not in columns:
-        return _among(table[columns.pop()], codes.include, codes.exclude, plan)
+        return _among(table[columns[0]], codes.include, codes.exclude, plan)
     taken = _holds_any(codes.include, domain, table, plan)
     return taken & ~_holds_any(codes.exclude, domain, table, plan).fill_null(False) if codes.exclude else taken
 
@@ -58,10 +58,13 @@ def _matches_text(column: ir.StringColumn, items: Sequence[CodeItem]) -> ir.Bool
 
 def _among(column: ir.IntegerColumn, include: Sequence[CodeItem], exclude: Sequence[CodeItem], plan: Plan) -> ir.BooleanValue:
     """Say whether a concept id is one that the items stand for, by a small table of ids."""
-    wanted = _concepts(include, plan)
-    if exclude:
-        wanted = wanted.anti_join(_concepts(exclude, plan), "concept_id")
-    return column.isin(plan.keep(wanted, "codes").concept_id)
+    asked = (tuple(include), tuple(exclude))
+    if asked not in plan.concepts:
+        wanted = _concepts(include, plan)
+        if exclude:
+            wanted = wanted.anti_join(_concepts(exclude, plan), "concept_id")
+        plan.concepts[asked] = plan.keep(wanted, "codes")
+    return column.isin(plan.concepts[asked].concept_id)
 
 
 def _concepts(items: Sequence[CodeItem], plan: Plan) -> ir.Table:
@@ -69,7 +72,7 @@ def _concepts(items: Sequence[CodeItem], plan: Plan) -> ir.Table:
     parts = [_expanded(items, plan)]
     mapped = [item for item in items if item.mapped]
     if mapped:
-        links = source("concept_relationship")
+        links = source("concept_relationship", ("concept_id_1", "concept_id_2", "relationship_id", "invalid_reason"))
         valid = links.filter(links.relationship_id == "Maps to", links.invalid_reason.isnull())
         targets = plan.keep(_expanded(mapped, plan), "codes")
         parts.append(valid.filter(valid.concept_id_2.isin(targets.concept_id)).select(concept_id="concept_id_1"))
@@ -82,11 +85,11 @@ def _expanded(items: Sequence[CodeItem], plan: Plan) -> ir.Table:
     above = sorted({int(item.code) for item in items if item.descendants})
     if not plan.vocabulary:
         return ibis.array(own).unnest().name("concept_id").as_table()
-    concept = source("concept")
+    concept = source("concept", ("concept_id", "invalid_reason"))
     known = concept.filter(concept.concept_id.isin(own)).select("concept_id")
     if not above:
         return known
-    ancestry = source("concept_ancestor")
+    ancestry = source("concept_ancestor", ("ancestor_concept_id", "descendant_concept_id"))
     below = ancestry.filter(ancestry.ancestor_concept_id.isin(above)).select(concept_id="descendant_concept_id")
     valid = concept.filter(concept.invalid_reason.isnull(), concept.concept_id.isin(below.concept_id)).select("concept_id")
     return ibis.union(known, valid, distinct=True)

@@ -16,7 +16,7 @@ from workbench.cohort.compile_exit import exit_rows
 from workbench.cohort.compile_listing import listed_events
 from workbench.cohort.plan import Output, Plan, Script, sources, to_sql
 from workbench.cohort.query import Cohort
-from workbench.cohort.shared_scans import share_scans
+from workbench.cohort.shared_scans import read_events, share_scans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,8 +90,9 @@ def _compiled(definition: Definition, plan: Plan) -> tuple[ir.Table, Output]:
 
 def _compile_cohort(cohort: Cohort, plan: Plan) -> tuple[ir.Table, Output]:
     criteria = [rule.criterion for rule in cohort.rules]
-    entries = with_period(_entries(cohort.entry, plan), criteria, plan, always=True)
-    share_scans([*cohort.exit.events, *cohort.censor], criteria, plan, persons=entries)
+    later = read_events([*cohort.exit.events, *cohort.censor], criteria)
+    entries = with_period(_entries(cohort.entry, later, plan), criteria, plan, always=True)
+    share_scans(later, plan, persons=entries)
     wide, truths = judge(entries, criteria, plan)
     judged = _with_kept(wide.mutate(mask=_mask(truths)), cohort)
     judged = plan.keep(judged.select(*entries.columns, "mask", "kept"), "judged")
@@ -100,9 +101,14 @@ def _compile_cohort(cohort: Cohort, plan: Plan) -> tuple[ir.Table, Output]:
     return rows, Output(rows=_ordered_rows(rows), entries=to_sql(judged.select(*_ENTRY_COLUMNS, "mask", "kept").order_by(order)))
 
 
-def _entries(entry: Entry, plan: Plan) -> ir.Table:
-    """Compile the events that start the clock, with the observation and the limits that the entry asks for."""
-    share_scans(entry.events, [], plan, persons=None)
+def _entries(entry: Entry, later: list[Events], plan: Plan) -> ir.Table:
+    """Compile the events that start the clock, with the observation and the limits that the entry asks for.
+
+    A table that the entry reads is read for everything that comes `later` too; the others wait until the persons are known.
+    """
+    own = read_events(entry.events, [])
+    qualifying = read_events([], [entry.qualifying] if entry.qualifying else [])
+    share_scans([*own, *qualifying, *later], plan, tables={events.place.table for events in own if events.codes})
     entries = union_of(entry.events, plan).rename(index_date="start_date", index_datetime="start_datetime", event_end_date="end_date")
     if entry.observed is not None:
         entries = observed(entries, entry.observed)
@@ -110,7 +116,7 @@ def _entries(entry: Entry, plan: Plan) -> ir.Table:
     if entry.qualifying is None:
         return _limited(entries, entry.qualified_limit) if entry.qualified_limit != "all" else entries
     known = with_period(entries, [entry.qualifying], plan)
-    share_scans([], [entry.qualifying], plan, persons=known)
+    share_scans(qualifying, plan, persons=known)
     wide, truths = judge(known, [entry.qualifying], plan)
     return _limited(wide.filter(truths[0]).select("entry_id", *_ENTRY_COLUMNS), entry.qualified_limit)
 

@@ -63,9 +63,8 @@ def judge(entries: ir.Table, criteria: Sequence[Criterion], plan: Plan) -> tuple
     names = {leaf: f"_leaf_{at}" for at, leaf in enumerate(found)}
     wide = entries
     if any(isinstance(leaf, Age | Person) for leaf in found):
-        person = source("person").select(
-            _person_key="person_id", **{name: name for name in (*BIRTH, "race_concept_id", "ethnicity_concept_id")}
-        )
+        columns = (*BIRTH, "race_concept_id", "ethnicity_concept_id")
+        person = source("person", ("person_id", *columns)).select(_person_key="person_id", **{name: name for name in columns})
         wide = wide.left_join(person, wide.person_id == person._person_key)
     for leaf in found:
         if type(leaf) in _COUNTED:
@@ -127,7 +126,7 @@ def observed(entries: ir.Table, wanted: Observed) -> ir.Table:
 
 def _periods() -> ir.Table:
     place = DOMAINS["observation_periods"]
-    table = source(place.table)
+    table = source(place.table, ("person_id", place.start, place.end))
     return table.filter(table[place.start].notnull()).select(
         _period_person="person_id", _period_start=place.start, _period_end=end_date(table, place)
     )

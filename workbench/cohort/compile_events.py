@@ -36,32 +36,34 @@ def event_rows(events: Events, plan: Plan) -> ir.Table:
         Columns person_id, event_key, start_date, start_datetime, end_date, visit_occurrence_id and concept_id, one row an
         event.
     """
-    domain = events.place
-    rows = _filtered(events, _coded_rows(events, plan), plan)
-    return rows.select(
+    place = events.place
+    table = _coded(events, plan)
+    if events.conditions:
+        table = _with_look_ups(events, table.mutate(start_date=place.start, end_date=end_date(table, place)))
+        table = table.filter(*(holds_condition(condition, place, table, plan) for condition in events.conditions))
+    return table.select(
         person_id="person_id",
-        event_key=domain.key,
-        start_date="start_date",
-        start_datetime="start_datetime",
-        end_date="end_date",
-        visit_occurrence_id=_whole(rows, domain.visit),
-        concept_id=_whole(rows, domain.concept),
+        event_key=place.key,
+        start_date=place.start,
+        start_datetime=table[place.start_time] if place.start_time else ibis.null("timestamp(6)"),
+        end_date=end_date(table, place),
+        visit_occurrence_id=table[place.visit] if place.visit else ibis.null("int64"),
+        concept_id=table[place.concept] if place.concept else ibis.null("int64"),
     )
 
 
-def _coded_rows(events: Events, plan: Plan) -> ir.Table:
-    """Return the rows of an event set's table whose codes match, with all columns, ``start_date`` and the like added."""
-    domain = events.place
+def _coded(events: Events, plan: Plan) -> ir.Table:
+    """Return the rows of an event set's table whose codes match: the first of each person, or all."""
+    place = events.place
     table = _table(events, plan)
-    if domain.via:
-        table = _through_visit(table, domain)
-    table = table.filter(table[domain.start].notnull(), table.person_id.notnull())
-    if events.codes:
-        table = table.filter(holds_code(events.codes, domain, table, plan))
-    if events.first:
-        order = ibis.window(group_by="person_id", order_by=[domain.start, domain.key])
-        table = table.mutate(_place=ibis.row_number().over(order)).filter(ibis._["_place"] == 0)
-    return table.mutate(start_date=table[domain.start], start_datetime=_time(table, domain), end_date=end_date(table, domain))
+    if place.via:
+        table = _through_visit(table, place)
+    tests = [table[place.start].notnull(), table.person_id.notnull()]
+    table = table.filter(*tests, *([holds_code(events.codes, place, table, plan)] if events.codes else []))
+    if not events.first:
+        return table
+    order = ibis.window(group_by="person_id", order_by=[place.start, place.key])
+    return table.mutate(_place=ibis.row_number().over(order)).filter(ibis._["_place"] == 0)
 
 
 def end_date(table: ir.Table, domain: Domain) -> ir.DateValue:
@@ -86,22 +88,27 @@ def _table(events: Events, plan: Plan) -> ir.Table:
         return shared
     by_concept = events.codes is not None and code_columns(events.codes, events.place) == (events.place.concept,)
     table = events.place.table
-    return source(BY_CONCEPT.get(table, table) if by_concept else table)
+    return source(BY_CONCEPT.get(table, table) if by_concept else table, columns_read(events))
+
+
+def columns_read(events: Events) -> tuple[str, ...]:
+    """Name the columns of its own table that an event set reads: its identity, its codes and what its conditions ask for."""
+    place = events.place
+    dated = () if place.via else ("person_id", place.start, place.start_time, place.end)
+    asked = [name for condition in events.conditions if condition.operator != "contains" for name in (condition.field, condition.of)]
+    fields = [place.fields[name] for name in asked if name in place.fields]
+    reached = {"": tuple(field.column for field in fields if not field.via), "provider": ("provider_id",)}
+    if place.table == "visit_occurrence":  # a visit's own fields are read where they stand
+        reached |= {"visit": tuple(field.column for field in fields if field.via == "visit"), "care_site": ("care_site_id",)}
+    found = [column for via in ("", *(field.via for field in fields)) for column in reached.get(via, ())]
+    coded = code_columns(events.codes, place) if events.codes else ()
+    return tuple(dict.fromkeys(name for name in (place.key, *dated, place.supply, place.visit, place.concept, *coded, *found) if name))
 
 
 def _through_visit(table: ir.Table, domain: Domain) -> ir.Table:
     """Give rows of a table without person and dates those of their visit."""
-    visits = source(domain.via)
-    taken = ["person_id", domain.start, domain.start_time, domain.end]
-    visits = visits.select("visit_occurrence_id", *taken)
+    visits = source(domain.via, ("visit_occurrence_id", "person_id", domain.start, domain.start_time, domain.end))
     return table.inner_join(visits, table[domain.visit] == visits.visit_occurrence_id).drop("visit_occurrence_id")
-
-
-def _filtered(events: Events, rows: ir.Table, plan: Plan) -> ir.Table:
-    if not events.conditions:
-        return rows
-    rows = _with_look_ups(events, rows)
-    return rows.filter(*(holds_condition(condition, events.place, rows, plan) for condition in events.conditions))
 
 
 def _with_look_ups(events: Events, rows: ir.Table) -> ir.Table:
@@ -121,20 +128,12 @@ def _with_look_ups(events: Events, rows: ir.Table) -> ir.Table:
     if wanted["provider"]:
         rows = _looked_up(rows, "provider_id", "provider", "provider", wanted["provider"])
     if asked & set(_OF_PERSON):
-        person = source("person").select(_person_key="person_id", **{name: name for name in BIRTH})
+        person = source("person", ("person_id", *BIRTH)).select(_person_key="person_id", **{name: name for name in BIRTH})
         rows = rows.left_join(person, rows.person_id == person._person_key)
     return rows
 
 
 def _looked_up(rows: ir.Table, key: str, table: str, via: str, columns: Sequence[str]) -> ir.Table:
-    found = source(table)
+    found = source(table, (f"{table}_id", *columns))
     found = found.select(**{f"_{via}_key": f"{table}_id"}, **{f"{via}__{column}": column for column in columns})
     return rows.left_join(found, rows[key] == found[f"_{via}_key"])
-
-
-def _time(table: ir.Table, domain: Domain) -> ir.TimestampValue:
-    return table[domain.start_time] if domain.start_time else ibis.null("timestamp(6)")
-
-
-def _whole(rows: ir.Table, column: str) -> ir.IntegerValue:
-    return rows[column] if column else ibis.null("int64")

@@ -24,9 +24,9 @@ def listed_events(events: Events, plan: Plan) -> ir.Table:
     """Compile an event set with what is shown of each row; the columns are those of ``EVENT_SCHEMA``."""
     place = events.place
     found = union_of((events,), plan).drop("event_set").rename(key="event_key")
-    table = source(place.table)
+    table = source(place.table, _columns(place))
     shown = table.select(_shown_key=place.key, **_shown(place, table))
-    concept = source("concept").select(_named="concept_id", _name="concept_name")
+    concept = source("concept", ("concept_id", "concept_name")).select(_named="concept_id", _name="concept_name")
     rows = found.left_join(shown, found.key == shown._shown_key)
     rows = rows.left_join(concept, rows.concept_id == concept._named)
     number = ibis.ifelse(rows.concept_id != 0, rows.concept_id.cast("string"), "")
@@ -45,9 +45,14 @@ def listed_events(events: Events, plan: Plan) -> ir.Table:
     ).select(*EVENT_SCHEMA.names)
 
 
+def _columns(place: Domain) -> tuple[str, ...]:
+    own = [place.fields[name].column for name in (*VALUE_FIELDS, "title", "unit") if name in place.fields and not place.fields[name].via]
+    return tuple(dict.fromkeys(name for name in (place.key, place.source_value, *own) if name))
+
+
 def _shown(place: Domain, table: ir.Table) -> dict[str, ir.Value]:
     """Return the columns of the domain's own table that are shown: code, title, value, unit."""
-    own = {name: table[field.column] for name, field in place.fields.items() if not field.via}
+    own = {name: table[field.column] for name, field in place.fields.items() if not field.via and field.column in table.columns}
     value = next((own[name] for name in VALUE_FIELDS if name in own), ibis.null("float64"))
     return {
         "_code": table[place.source_value] if place.source_value else ibis.null("string"),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from workbench.cohort.query import Definition, Events
+    from workbench.cohort.query import CodeItem, Definition, Events
 
 __all__ = ["BY_CONCEPT", "Output", "Plan", "Script", "SqlStep", "TextStep", "base_table", "source", "sources", "to_sql"]
 
@@ -102,6 +102,8 @@ class Plan:
         What is compiled already.
     shared : dict of Events to table
         Event sets whose table is read once for several of them; valid inside :meth:`scope`.
+    concepts : dict of (included, excluded) items to table
+        Concept sets that are resolved already, one column ``concept_id``.
     tables : set of str
         Tables of the store that the steps read.
     """
@@ -111,6 +113,7 @@ class Plan:
     steps: list[SqlStep | TextStep] = field(default_factory=list)
     cohorts: dict[Definition, tuple[ir.Table, Output]] = field(default_factory=dict)
     shared: dict[Events, ir.Table] = field(default_factory=dict)
+    concepts: dict[tuple[tuple[CodeItem, ...], ...], ir.Table] = field(default_factory=dict)
     tables: set[str] = field(default_factory=set)
     _known: dict[object, str] = field(default_factory=dict)
 
@@ -150,9 +153,14 @@ def base_table(name: str) -> str:
 
 
 @cache
-def source(name: str) -> ir.Table:
-    """Return a table of the store, unbound: names and types come from the data contract."""
-    return ibis.table({column.name: _TYPES[column.type] for column in declared_table(base_table(name)).columns}, name=name)
+def source(name: str, columns: tuple[str, ...]) -> ir.Table:
+    """Return columns of a table of the store, unbound; their types come from the data contract.
+
+    The columns are selected by name at once: what is not read costs neither time to compile nor bytes to scan, and
+    ``SELECT *`` over a table would read it whole.
+    """
+    declared = declared_table(base_table(name))
+    return ibis.table({column.name: _TYPES[column.type] for column in declared.columns}, name=name).select(*columns)
 
 
 def sources(expression: ir.Table) -> set[str]:

@@ -162,7 +162,7 @@ class DuckDBEngine:
             "enable_progress_bar": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            "allowed_directories": [f"{path}/" for path in (*allowed, spill)],
+            "allowed_directories": [f"{path.absolute()}/" for path in (*allowed, spill)],
             "enable_external_access": False,
             "lock_configuration": True,
         }
@@ -286,13 +286,13 @@ def _select(table: str, files: Sequence[Path], schema: pa.Schema | None) -> str:
     columns = ", ".join(_column(field, have.get(field.name)) for field in wanted)
     if not files:
         return f"SELECT {columns} WHERE FALSE"
-    return f"SELECT {columns} FROM read_parquet({_literal([str(path) for path in files])})"
+    return f"SELECT {columns} FROM read_parquet({_literal([str(path.absolute()) for path in files])})"
 
 
 def _column(field: pa.Field, found: pa.DataType | None) -> str:
     name = _quoted(field.name)
-    if found == field.type:
-        return name
+    if found == field.type or (found is not None and pa.types.is_integer(found) and pa.types.is_integer(field.type)):
+        return name  # a cast would keep filters from reaching the files
     return f"CAST({name if found is not None else 'NULL'} AS {_SQL_TYPES[field.type]}) AS {name}"
 
 
