@@ -23,7 +23,7 @@ from workbench.errors import EnvironmentFault, IntegrityError, Refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ObjectStore", "StoredFile", "list_folder", "open_beneath", "read_small"]
+__all__ = ["ObjectStore", "StoredFile", "list_folder", "names_in", "open_beneath", "read_small"]
 
 #: linux/openat2.h: resolve nothing outside, no symbolic link, no magic link. The number is the same on every architecture.
 _RESOLVE_BENEATH, _RESOLVE_NO_SYMLINKS, _RESOLVE_NO_MAGICLINKS = 0x08, 0x04, 0x02
@@ -84,7 +84,13 @@ def open_beneath(folder: int, path: str, *, is_folder: bool = False) -> Iterator
 
 def list_folder(folder: int) -> list[str]:
     """Give the names in an open folder, sorted, hidden ones left out."""
-    return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    return sorted(name for name in names_in(folder) if not name.startswith("."))
+
+
+def names_in(folder: int) -> set[str]:
+    """Give all names in an open folder, hidden ones too."""
+    with os.scandir(folder) as entries:
+        return {entry.name for entry in entries}
 
 
 def read_small(folder: int, path: str, *, limit_bytes: int) -> bytes:
