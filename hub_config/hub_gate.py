@@ -64,10 +64,15 @@ class Gate:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Forward one call, or refuse it."""
-        if not allowed(request.method, request.raw_path.partition("?")[0]):
-            return web.json_response({"message": "a session may not call this"}, status=403)
         if not self._within_rate(peer_uid(request.transport.get_extra_info("socket"))):
             return web.json_response({"message": "too many calls"}, status=429)
+        path = request.raw_path.partition("?")[0]
+        if (request.method, path) == FEASIBILITY:
+            return await self._ask_broker(request)
+        if not allowed(request.method, path):
+            return web.json_response({"message": "a session may not call this"}, status=403)
+        if (request.content_length or 0) > BODY_LIMIT:
+            return web.json_response({"message": "too long"}, status=413)
         headers = {name: request.headers[name] for name in TO_HUB if name in request.headers}
         try:
             async with self.hub.request(
@@ -80,7 +85,10 @@ class Gate:
 
     async def _ask_broker(self, request: web.Request) -> web.Response:
         """Pass a definition to the broker in the name of the token's owner."""
-        owner = await self._owner(request.headers.get("Authorization", ""))
+        try:
+            owner = await self._owner(request.headers.get("Authorization", ""))
+        except (aiohttp.ClientError, OSError):
+            return web.json_response({"error": "the hub does not answer"}, status=503)
         if owner is None:
             return web.json_response({"error": "the hub does not know this session"}, status=403)
         try:
@@ -95,7 +103,7 @@ class Gate:
             return web.json_response({"error": "the broker does not answer"}, status=503)
 
     async def _exchange(self, line: bytes) -> bytes:
-        reader, writer = await asyncio.open_unix_connection(str(self.broker))
+        reader, writer = await asyncio.open_unix_connection(str(self.broker), limit=QUESTION_LIMIT)
         try:
             writer.write(line)
             await writer.drain()

@@ -119,7 +119,7 @@ def plan(user: str, project: str, settings: Settings, *, seat: Seat) -> Plan:
         raise Refused(message, hint="members are listed under [[projects]] in the centre's settings")
     layout = Layout(settings.paths.state, settings.first_id)
     sid = session_id(user, project)
-    manifest = _manifest(user, project, sid, settings, seat)
+    manifest = _manifest(user, project, sid, settings)
     root_files = layout.session_files(sid)
     return Plan(
         sid=sid,
@@ -162,7 +162,7 @@ def _mounts(user: str, project: str, sid: str, settings: Settings, layout: Layou
     )
 
 
-def _manifest(user: str, project: str, sid: str, settings: Settings, seat: Seat) -> str:
+def _manifest(user: str, project: str, sid: str, settings: Settings) -> str:
     """Write the session manifest, the one document that the hub and the library share."""
     return tomli_w.dumps(
         {
@@ -171,7 +171,6 @@ def _manifest(user: str, project: str, sid: str, settings: Settings, seat: Seat)
             "project": project,
             "session": sid,
             "language": settings.language,
-            "library": seat.library,
             "data": {"store": DATA},
             "home": {"path": HOME},
             "disclosure": {"threshold": settings.disclosure.threshold, "rounding": settings.disclosure.rounding},
@@ -185,6 +184,7 @@ def _files(user: str, seat: Seat, manifest: str, root_files: Path) -> dict[Path,
     """Write the root-owned files that the session sees and cannot change."""
     return {
         root_files / "workbench" / "session.toml": manifest,
+        root_files / "workbench" / "library": f"{seat.library}\n",  # which copy of our packages the session runs
         root_files / "etc" / "passwd": (
             f"root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n{user}:x:{seat.uid}:{seat.gid}::{HOME}:/bin/bash\n"
             "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
