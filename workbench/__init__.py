@@ -1,3 +1,135 @@
-"""Clinical research workbench: cohorts, notes, images and risk models over data that stay in the house."""
+"""Clinical research workbench: cohorts, notes, images and risk over data that stay in the house.
+
+Import it as ``wb``. Names are loaded on first use, so that ``import workbench`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from workbench import release
+    from workbench.codelists import codelist, codelist_from_csv, concepts, drug_codes, icd9cm3, icd10cn, local_lab, source_codes
+    from workbench.cohort import variables
+    from workbench.cohort.language import (
+        age,
+        all_of,
+        any_of,
+        at_least_of,
+        cohort,
+        costs,
+        deaths,
+        diagnoses,
+        difference,
+        encounters,
+        findings,
+        images,
+        in_cohort,
+        index_date,
+        intersection,
+        labs,
+        medications,
+        not_,
+        notes,
+        observations,
+        observed,
+        orders,
+        procedures,
+        reports,
+        sex,
+        union,
+        vitals,
+    )
+    from workbench.cohort.language import load as load_cohort
+    from workbench.feasibility import feasibility
+    from workbench.locale import set_language
+    from workbench.report import Report
+    from workbench.store import open_store
+    from workbench.templates import list_templates, run_template
+
+_LANGUAGE = (
+    "age all_of any_of at_least_of cohort costs deaths diagnoses difference encounters findings images in_cohort index_date intersection "
+    "labs medications not_ notes observations observed orders procedures reports sex union vitals"
+)
+
+_CODES = "codelist codelist_from_csv concepts drug_codes icd10cn icd9cm3 local_lab source_codes"
+
+#: Public name -> (module, name there); a module where the second is empty.
+_PLACES: dict[str, tuple[str, str]] = {
+    **{name: ("workbench.cohort.language", name) for name in _LANGUAGE.split()},
+    **{name: ("workbench.codelists", name) for name in _CODES.split()},
+    "load_cohort": ("workbench.cohort.language", "load"),
+    "variables": ("workbench.cohort.variables", ""),
+    "Report": ("workbench.report", "Report"),
+    "feasibility": ("workbench.feasibility", "feasibility"),
+    "list_templates": ("workbench.templates", "list_templates"),
+    "open_store": ("workbench.store", "open_store"),
+    "release": ("workbench.release", ""),
+    "run_template": ("workbench.templates", "run_template"),
+    "set_language": ("workbench.locale", "set_language"),
+}
+
+__all__ = [
+    "Report",
+    "age",
+    "all_of",
+    "any_of",
+    "at_least_of",
+    "codelist",
+    "codelist_from_csv",
+    "cohort",
+    "concepts",
+    "costs",
+    "deaths",
+    "diagnoses",
+    "difference",
+    "drug_codes",
+    "encounters",
+    "feasibility",
+    "findings",
+    "icd9cm3",
+    "icd10cn",
+    "images",
+    "in_cohort",
+    "index_date",
+    "intersection",
+    "labs",
+    "list_templates",
+    "load_cohort",
+    "local_lab",
+    "medications",
+    "not_",
+    "notes",
+    "observations",
+    "observed",
+    "open_store",
+    "orders",
+    "procedures",
+    "release",
+    "reports",
+    "run_template",
+    "set_language",
+    "sex",
+    "source_codes",
+    "union",
+    "variables",
+    "vitals",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+    module, attribute = _PLACES[name]
+    found = import_module(module)
+    value = getattr(found, attribute) if attribute else found
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

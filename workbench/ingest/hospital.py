@@ -38,7 +38,7 @@ IDENTIFIERS: dict[str, str] = {
     "identity_number": "身份证号",
     "phone": "手机号",
     "address": "住址",
-    "medical_record_number": "病案号",
+    "mrn": "病案号",
     "insurance_number": "医保号",
     "contact_name": "联系人",
     "contact_phone": "联系人电话",
