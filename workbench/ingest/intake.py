@@ -13,6 +13,7 @@ from workbench.ingest.quality import BORN, judge_sql, repeats_sql
 from workbench.ingest.report import ImportReport, TableCount
 from workbench.ingest.sources import identifier
 from workbench.store.arrange import quoted
+from workbench.store.staging import is_disk_full
 from workbench.tables import TABLES, Table
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ __all__ = ["Intake"]
 
 _BATCH_ROWS = 122_880
 _ACCEPTED = "len(_refused) = 0"
-_UNREADABLE_ERRORS = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException, duckdb.ConversionException)
+# Errors that are ours or the machine's; any other that DuckDB raises while it reads a source is the source's.
+_NOT_THE_SOURCE = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.OutOfMemoryException)
 
 #: Tables that others refer to by key: a new number would cut the reference.
 _REFERENCED = frozenset(column.references for table in TABLES.values() for column in table.columns if column.references)
@@ -79,7 +81,9 @@ class Intake:
         declared = prepared.declared
         try:
             judged = self._judge(prepared)
-        except _UNREADABLE_ERRORS as error:
+        except duckdb.Error as error:
+            if isinstance(error, _NOT_THE_SOURCE) or is_disk_full(error):
+                raise
             raise DataError(
                 f"{prepared.source.origin} cannot be read to its end ({type(error).__name__})",
                 hint="is the file whole? write it again from the source",

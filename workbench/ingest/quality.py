@@ -67,7 +67,7 @@ def _typed(prepared: Prepared) -> str:
         value = cast_sql(source, kind, column)
         parts.append(f"{value} AS {identifier(column.name)}")
         if column.type != "text":
-            lost.append((f"({value}) IS NULL AND NOT {missing_sql(source, kind, column)}", f"{column.name}|not a {column.type}"))
+            lost.append((f"({value}) IS NULL AND NOT {missing_sql(source, kind, column)}", f"{column.name}|not of type {column.type}"))
     return f"SELECT {', '.join(parts)}, {_reasons(lost)} AS _emptied, r AS _raw FROM {prepared.source.relation} AS r"
 
 

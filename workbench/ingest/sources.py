@@ -7,6 +7,7 @@ what follows reads one form; a line that cannot be read goes to the quarantine, 
 from __future__ import annotations
 
 import codecs
+import csv
 import gzip
 import shutil
 import sqlite3
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import openpyxl
@@ -26,7 +27,7 @@ from workbench.errors import DataError
 from workbench.store.arrange import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 __all__ = ["SourceTable", "identifier", "open_source", "read_file", "read_workbook"]
 
@@ -38,7 +39,7 @@ _DUCKDB_MAGIC = b"DUCK"
 _NOISE = ("__MACOSX", "_SUCCESS")
 _BLOCK_BYTES = 1 << 22
 _BATCH_ROWS = 20_000
-_MAX_LINE_BYTES = 1 << 26
+_MAX_LINE_BYTES = 1 << 22  # DuckDB holds 16 of these
 _HEADER_CHARACTERS = 1 << 20
 _DELIMITERS = ("\t", ",", ";", "|")
 
@@ -204,48 +205,64 @@ def _first_line(error: Exception) -> str:
 # CSV -------------------------------------------------------------------------------------------------------------------
 
 
+def _opener(path: Path) -> Callable[..., Any]:
+    return gzip.open if path.suffix.lower() == ".gz" else open
+
+
 def _encoding(path: Path) -> str:
     """Find the encoding of a text file by decoding all of it: UTF-8, UTF-16 with a mark, else GB18030."""
-    with path.open("rb") as stream:
-        head = stream.read(4)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    with _opener(path)(path, "rb") as stream:
+        head = stream.read(len(codecs.BOM_UTF16_LE))
+    if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16"
-    for encoding in ("utf-8", "gb18030"):
-        decoder = codecs.getincrementaldecoder(encoding)()
-        try:
-            with path.open("rb") as stream:
-                while block := stream.read(_BLOCK_BYTES):
-                    decoder.decode(block)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            continue
-        return encoding
-    raise DataError(f"{path.name} is neither UTF-8 nor GB18030 text", hint="save it as UTF-8")
+    encodings = (encoding for encoding in ("utf-8", "gb18030") if _decodes(path, encoding))
+    found = next(encodings, None)
+    if found is None:
+        raise DataError(f"{path.name} is neither UTF-8 nor GB18030 text", hint="save it as UTF-8")
+    return found
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        with _opener(path)(path, "rb") as stream:
+            while block := stream.read(_BLOCK_BYTES):
+                decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _as_utf8(path: Path, work: Path) -> Path:
-    if path.suffix.lower() == ".gz":
-        return path
-    encoding = _encoding(path)
-    if encoding == "utf-8":
-        return path
-    target = work / f"{path.stem}.utf8.csv"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with path.open(encoding=encoding, newline="") as source, target.open("w", encoding="utf-8", newline="") as sink:
-        shutil.copyfileobj(source, sink, _BLOCK_BYTES)
+    try:
+        encoding = _encoding(path)
+        if encoding == "utf-8":
+            return path
+        target = work / f"{path.name.split('.', maxsplit=1)[0]}.csv"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _opener(path)(path, "rt", encoding=encoding, newline="") as source, target.open("w", encoding="utf-8", newline="") as sink:
+            shutil.copyfileobj(source, sink, _BLOCK_BYTES)
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise DataError(f"{path.name} cannot be unpacked: {error}", hint="is the file whole?") from error
     return target
 
 
-def _dialect(path: Path) -> str:
-    """Give the options that read a CSV file as text columns; tab-separated files (Athena's) know no quotes."""
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig") as stream:
-        header = stream.readline(_HEADER_CHARACTERS)
-    delimiter = max(_DELIMITERS, key=header.count) if header else ","
+def _reader(path: Path) -> str:
+    """Write the call that reads a CSV file as text columns; nothing is guessed but the delimiter, from the header line.
+
+    Tab-separated files (Athena's) know no quotes.
+    """
+    with _opener(path)(path, "rt", encoding="utf-8-sig", newline="") as stream:
+        line = stream.readline(_HEADER_CHARACTERS)
+    delimiter = max(_DELIMITERS, key=line.count)
     quote = "" if delimiter == "\t" else '"'
+    cells = next(csv.reader([line], delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE), [])
+    columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in _header(cells, path))
     return (
-        f"delim = {quoted(delimiter)}, quote = {quoted(quote)}, escape = {quoted(quote)}, header = true, all_varchar = true, "
-        f"nullstr = '', max_line_size = {_MAX_LINE_BYTES}, strict_mode = false, union_by_name = true"
+        f"read_csv({quoted(path)}, delim = {quoted(delimiter)}, quote = {quoted(quote)}, escape = {quoted(quote)}, header = true, "
+        f"auto_detect = false, columns = {{{columns}}}, nullstr = '', max_line_size = {_MAX_LINE_BYTES}, strict_mode = false, "
+        "store_rejects = true)"
     )
 
 
@@ -256,10 +273,10 @@ def _copy_csv(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[
     files = [_as_utf8(path, work / "utf8" / name) for path in paths if path.stat().st_size]
     if not files:
         raise DataError(f"{paths[0].name} is empty: not even a header", hint="remove the file, or write its header")
-    reader = f"read_csv([{', '.join(quoted(file) for file in files)}], {_dialect(files[0])}, store_rejects = true)"
+    reader = " UNION ALL BY NAME ".join(f"SELECT * FROM {_reader(file)}" for file in files)
     try:
         connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans; SET preserve_insertion_order = true")
-        connection.execute(f"COPY (SELECT row_number() OVER () AS _row, * FROM {reader}) TO {quoted(target)} (FORMAT parquet)")
+        connection.execute(f"COPY (SELECT row_number() OVER () AS _row, * FROM ({reader})) TO {quoted(target)} (FORMAT parquet)")
         connection.execute("SET preserve_insertion_order = false")
         ((bad,),) = connection.execute("SELECT count(*) FROM reject_errors").fetchall()
         if bad:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Staging", "flush_tree", "readable_faults"]
+__all__ = ["Staging", "flush_tree", "is_disk_full", "readable_faults"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_WORDS = ("no space left", "disk quota", "max_temp_directory_size")
@@ -116,13 +116,17 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Tell whether an error of the operating system, Arrow or DuckDB means that the disk is full."""
+    return getattr(error, "errno", None) in _FULL or any(word in str(error).lower() for word in _FULL_WORDS)
+
+
 @contextmanager
 def readable_faults(what: str) -> Iterator[None]:
     """Turn "the disk is full" of the operating system, Arrow and DuckDB into an error that says so."""
     try:
         yield
     except Exception as error:
-        full = getattr(error, "errno", None) in _FULL or any(word in str(error).lower() for word in _FULL_WORDS)
-        if not full:
+        if not is_disk_full(error):
             raise
         raise EnvironmentFault(f"the disk is full: {what}", hint="free some space or name another --out; nothing was published") from error
