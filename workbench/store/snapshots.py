@@ -23,6 +23,8 @@ from workbench.tables import arrow_schema
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from workbench.store.duckdb import DuckDBEngine
+
 __all__ = ["STORE_VARIABLE", "Manifest", "Snapshot", "SnapshotWriter", "Store", "open_store"]
 
 #: Environment variable that names the store outside a session.
@@ -68,6 +70,12 @@ class Snapshot:
                 folder, _, _ = entry.path.rpartition("/")
                 parts.setdefault(folder, []).append(self.path / entry.path)
         return parts
+
+    def engine(self) -> DuckDBEngine:
+        """Open the embedded engine on this snapshot."""
+        from workbench.store.duckdb import DuckDBEngine
+
+        return DuckDBEngine(self)
 
     def files(self, table: str) -> list[Path]:
         """Parquet files of a table in order; empty where the snapshot has no such table."""
