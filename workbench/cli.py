@@ -21,7 +21,7 @@ AREAS: dict[str, tuple[str, str]] = {
     "ledger": ("workbench.release.ledger_cli", "Show the ledger and verify that nothing in it was changed."),
     "project": ("workbench.projects.cli", "Provision a project's slice of the store."),
     "release": ("workbench.release.cli", "Requests to release results: collect, review, decide, package."),
-    "store": ("workbench.store.cli", "Import data, list and verify snapshots."),
+    "store": ("workbench.ingest.cli", "Import data, list and verify snapshots."),
     "synthetic": ("workbench.synthetic.cli", "Build the synthetic hospital."),
     "template": ("workbench.templates_cli", "List and run the analysis templates."),
 }

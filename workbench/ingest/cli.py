@@ -1,4 +1,4 @@
-"""``workbench store import``: the one command of the store that stands above it; it joins the store's own."""
+"""``workbench store import`` and ``ingest``: the commands of the store that stand above it; they join the store's own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from workbench.errors import DefinitionError
+from workbench.ingest.hospital import ingest_hospital
 from workbench.ingest.mapping import read_mapping
 from workbench.ingest.publish import MEMORY_LIMIT, import_data, preview_data
+from workbench.pseudonyms import PseudonymKey
 from workbench.store.cli import app, command_help
 
 __all__ = ["app"]
@@ -62,3 +64,25 @@ def _preview(path: Path, mapping: Path | None) -> None:
     for entry in report.entries:
         typer.echo(f"{entry.action}: {entry.table}.{entry.column}: {entry.rule}: {entry.rows:,} rows")
     typer.echo(f"Nothing was written. Next: workbench store import {path} --mapping {mapping} --out STORE")
+
+
+@app.command(
+    "ingest",
+    help=command_help(
+        "Publish a hospital's raw, identified extract: check, link, de-identify, index.",
+        "workbench store ingest raw --out store --key keys/store.key",
+        codes=(4, 5, 8),
+    ),
+)
+def ingest(
+    raw: Annotated[Path, typer.Argument(help="Extract with tables/ (OMOP) and identifiers/ (patient index).")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the store; made if it is not there.")],
+    key: Annotated[Path, typer.Option("--key", help="File of the store's pseudonym key, for its owner alone; made if it is not there.")],
+) -> None:
+    """Publish a raw extract as a new, de-identified snapshot."""
+    result = ingest_hospital(raw, out, key=PseudonymKey.load(key), progress=True)
+    typer.echo(result.report.to_markdown())
+    typer.echo(f"{result.linkage.joined:,} records joined to another of the same patient, {result.linkage.refused:,} joins refused")
+    if result.quarantine:
+        typer.echo(f"Quarantine (identified; refused rows and their reasons, for the staff): {result.quarantine}")
+    typer.echo(f"Snapshot {result.snapshot_id}, de-identified. Next: workbench store verify {out}")
