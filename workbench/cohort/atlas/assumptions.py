@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.cohort.query import CodeItem, Cohort, Condition, Events, Exit, IndexDate, Window
+from workbench.domains import DOMAINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,11 @@ _OVERLAP = Assumption(
     ) WHERE begins <= latest
     """,
 )
+_NO_PERSON = Assumption(
+    "observed persons have no row in person, and circe drops them wherever it asks for demographics",
+    "部分有观察期的患者在 person 表中没有记录，circe 在人口学条件处会丢弃他们",
+    "SELECT count(*) FROM observation_period WHERE person_id NOT IN (SELECT person_id FROM person)",
+)
 _NO_VOCABULARY = Assumption(
     "there is no vocabulary, so that circe finds no concept at all",
     "没有词表，circe 找不到任何概念",
@@ -74,23 +80,46 @@ _ENDS = {
 }
 
 
+def _visits_of_others(domain: str) -> Assumption:
+    table = DOMAINS[domain].table
+    return Assumption(
+        f"rows of {table} belong to visits of other persons, and circe does not look at those visits",
+        f"{table} 中有记录属于其他患者的就诊，circe 不看这些就诊",
+        f"SELECT count(*) FROM {table} e JOIN visit_occurrence v USING (visit_occurrence_id) WHERE e.person_id <> v.person_id",
+    )
+
+
+def _reversed(domain: str) -> Assumption:
+    place = DOMAINS[domain]
+    return Assumption(
+        f"rows of {place.table} end before they start, and circe then lets a censoring event end them",
+        f"{place.table} 中有记录的结束早于开始，circe 此时以删失事件为结束",
+        f"SELECT count(*) FROM {place.table} WHERE {place.end} < {place.start}",
+    )
+
+
 def assumptions(cohort: Cohort) -> tuple[Assumption, ...]:
     """Return what a translated cohort assumes of the data.
 
     Examples
     --------
-    >>> from workbench.cohort.query import Cohort, Entry, Events
-    >>> [rule.reason[:27] for rule in assumptions(Cohort("any visit", Entry((Events("encounters"),))))]
-    ['observation periods of a pe']
+    >>> from workbench.domains import DOMAINS
+    from workbench.cohort.query import Cohort, Entry, Events
+    >>> len(assumptions(Cohort("any visit", Entry((Events("encounters"),)))))
+    2
     """
     nodes = list(_walk(cohort))
-    found = [_OVERLAP]
+    found = [_OVERLAP, _NO_PERSON]
     if any(isinstance(node, CodeItem) and node.is_concept for node in nodes):
         found.append(_NO_VOCABULARY)
     if any(map(_looks_at_an_end, nodes)):
         domains = {node.domain for node in nodes if isinstance(node, Events)}
         found.extend(rule for domain, rule in _ENDS.items() if domain in domains)
-    return tuple(found)
+    events = [node for node in nodes if isinstance(node, Events)]
+    looked_up = {node.domain for node in events if any(condition.field == "setting" for condition in node.conditions)}
+    if cohort.censor and _looks_at_an_end(cohort.exit):
+        found.extend(_reversed(events.domain) for events in cohort.entry.events if events.place.end)
+    return (*dict.fromkeys(found), *map(_visits_of_others, sorted(looked_up)))
 
 
 def _looks_at_an_end(node: Any) -> bool:

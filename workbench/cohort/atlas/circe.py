@@ -1,6 +1,7 @@
 """Definitions that our query cannot say, run as circepy compiles them: SQL text on DuckDB.
 
-circepy [1]_ writes the SQL of circe-be in OHDSI's dialect and renders it for DuckDB. The text is a chain of temporary
+circepy [1]_ writes the SQL of circe-be in OHDSI's dialect, which is that of SQL Server with conditional text; sqlglot turns it
+into DuckDB's (circepy's own translator gives the same answers and takes 20 times as long). The text is a chain of temporary
 tables; each definition gets a cursor of its own, so that whatever it leaves behind goes with the cursor.
 
 References
@@ -10,10 +11,12 @@ References
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+import sqlglot
 from circe.api import BuildExpressionQueryOptions, build_cohort_query, cohort_expression_from_json
-from circe.sqlrender import render, split_sql, translate
+from circe.sqlrender import render
 
 from workbench.cohort.engine import ROW_SCHEMA
 from workbench.errors import DefinitionError
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["check_model", "circe_rows", "circe_sql"]
 
 _TARGET = "workbench_circe_rows"
+
+# A hint to the optimiser of SQL Server, and the one statement of circe's that sqlglot does not know.
+_STATISTICS = re.compile(r"UPDATE STATISTICS [^;]*;", re.IGNORECASE)
 
 
 def check_model(text: str) -> None:
@@ -65,7 +71,8 @@ def circe_sql(text: str) -> list[str]:
     options.cohort_id = 0
     try:
         sql = build_cohort_query(cohort_expression_from_json(text), options)
-        return split_sql(translate(render(sql), "duckdb"))
+        parsed = sqlglot.parse(_STATISTICS.sub("", render(sql)), read="tsql")
+        return [statement.sql("duckdb", comments=False) for statement in parsed if statement is not None]
     except Exception as error:
         # circepy raises whatever its model, its builders or plain Python raise; all of them mean the same here.
         raise DefinitionError(f"circepy cannot compile the definition ({type(error).__name__}: {error})") from error

@@ -216,9 +216,10 @@ class _Reader:
         supply = part.take("DaysSupplyOverride")
         gap, offset = whole(part.take("GapDays") or 0, "GapDays"), whole(part.take("Offset") or 0, "Offset")
         self.finish(part)
-        events = Events("medications", _on_both_columns(codes))
+        # Two sets rather than one codelist for both columns: an exclusion on one column must not undo a match on the other.
+        events = tuple(Events("medications", _on_column(codes, column)) for column in ("concept", "source_concept"))
         supply_days = None if supply is None else whole(supply, "DaysSupplyOverride")
-        return Exit("era", days=offset, events=(events,), gap_days=gap, supply_days=supply_days)
+        return Exit("era", days=offset, events=events, gap_days=gap, supply_days=supply_days)
 
     def _gap(self, raw: Any) -> int:
         if raw is None:
@@ -380,13 +381,8 @@ def _codelist(items: list[tuple[str, Any]], name: str) -> Codelist | None:
 
 
 def _on_column(codes: Codelist, column: str) -> Codelist:
-    move = lambda items: tuple(replace(item, system=column) for item in items)  # noqa: E731
-    return Codelist(move(codes.include), move(codes.exclude), codes.name)
-
-
-def _on_both_columns(codes: Codelist) -> Codelist:
-    source = _on_column(codes, "source_concept")
-    return Codelist(codes.include + source.include, codes.exclude + source.exclude, codes.name)
+    include, exclude = (tuple(replace(item, system=column) for item in items) for items in (codes.include, codes.exclude))
+    return Codelist(include, exclude, codes.name)
 
 
 def _condition(attribute: Attribute, value: Any, *, exclude: bool) -> Condition:
