@@ -37,7 +37,10 @@ AsOption = Annotated[
     str, typer.Option("--as", help="The account that acts. The command believes it: only the airlock's account may run this.")
 ]
 ReviewersOption = Annotated[
-    Path | None, typer.Option("--reviewers", envvar="WORKBENCH_REVIEWERS", help="TOML file with [roles] and [projects] of the centre.")
+    Path | None,
+    typer.Option(
+        "--reviewers", envvar="WORKBENCH_REVIEWERS", help="The centre's configuration: [[users]] with roles, [[projects]] with members."
+    ),
 ]
 RolesOption = Annotated[str, typer.Option("--roles", help="Roles of the account, comma-separated, where there is no --reviewers file.")]
 StatusOption = Annotated[Path | None, typer.Option("--status", envvar="WORKBENCH_STATUS", help="Folder of the answers that sessions read.")]
@@ -121,7 +124,7 @@ def show(identifier: Identifier, airlock: AirlockOption, policy: PolicyOption = 
     "approve",
     help=command_help(
         "Approve exactly the files as shown.",
-        "workbench release approve REQUEST --as li --reviewers people.toml --airlock airlock",
+        "workbench release approve REQUEST --as li --reviewers centre.toml --airlock airlock",
         4,
         5,
         6,
@@ -131,7 +134,7 @@ def show(identifier: Identifier, airlock: AirlockOption, policy: PolicyOption = 
 )
 def approve(
     identifier: Identifier, airlock: AirlockOption, name: AsOption,
-    manifest: Annotated[str | None, typer.Option(help="Hash of the manifest that was shown, at least 12 characters; any other is refused.")] = None,
+    manifest: Annotated[str | None, typer.Option(help="Hash of the manifest that was shown, or its start.")] = None,
     policy: PolicyOption = None, reviewers: ReviewersOption = None, roles: RolesOption = "", status: StatusOption = None,
     reason: Annotated[str, typer.Option(help="A remark for the record.")] = "",
 ) -> None:  # fmt: skip
@@ -150,7 +153,7 @@ def approve(
     "reject",
     help=command_help(
         "Reject a request, with a reason for its author.",
-        "workbench release reject REQUEST --as li --reviewers people.toml --reason 'round the counts' --airlock airlock",
+        "workbench release reject REQUEST --as li --reviewers centre.toml --reason 'round the counts' --airlock airlock",
         4,
         5,
         6,
@@ -186,7 +189,7 @@ def withdraw(
     "release",
     help=command_help(
         "Put the approved files where they are picked up.",
-        "workbench release release REQUEST --as li --reviewers people.toml --airlock airlock",
+        "workbench release release REQUEST --as li --reviewers centre.toml --airlock airlock",
         4,
         5,
         6,

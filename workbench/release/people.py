@@ -1,23 +1,24 @@
-"""Who may review, and who belongs to which project: one TOML file of the centre.
+"""Who may review, and who belongs to which project: read from the centre's configuration, or a file with the same two lists.
 
 ::
 
-    [roles]
-    li = ["reviewer"]
-    zhao = ["reviewer", "staff"]
+    [[users]]
+    name = "li"
+    role = "reviewer"
 
-    [projects]
-    diabetes = ["wang", "chen"]
+    [[projects]]
+    name = "diabetes"
+    members = ["wang", "chen"]
 """
 
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import PolicyError
 from workbench.release.records import Person
-from workbench.release.states import GRANTED, same_person
+from workbench.release.states import same_person
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +34,7 @@ def read_person(name: str, path: Path) -> Person:
     name : str
         The account.
     path : Path
-        The TOML file, with the tables ``[roles]`` and, if members are kept from voting, ``[projects]``; other tables are
-        left aside, so that it can be the centre's own configuration.
+        The TOML file; what it holds besides ``[[users]]`` and ``[[projects]]`` is left aside.
 
     Returns
     -------
@@ -44,27 +44,25 @@ def read_person(name: str, path: Path) -> Person:
     Raises
     ------
     PolicyError
-        If the file cannot be read, or a list in it is not one of names.
+        If the file cannot be read, or an entry lacks its name, role or members.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PolicyError(
-            f"the reviewers' file {path} cannot be read: {error}", hint="it is a TOML file with [roles] and [projects]"
-        ) from error
-    roles = _lists(document, "roles", path)
-    projects = _lists(document, "projects", path)
-    mine = {role for account, granted in roles.items() if same_person(account, name) for role in granted}
-    unknown = mine - {role.value for role in GRANTED} - {"researcher", "student"}
-    if unknown:
-        raise PolicyError(f"{path} gives {name} the unknown roles {sorted(unknown)}; known: researcher, student, staff, reviewer")
-    member = {project for project, accounts in projects.items() if any(same_person(account, name) for account in accounts)}
-    return Person(name=name, roles=frozenset(mine), projects=frozenset(member))
+        raise PolicyError(f"the reviewers' file {path} cannot be read: {error}", hint="give centre.toml") from error
+    users = _entries(document, "users", {"name": str, "role": str}, path)
+    projects = _entries(document, "projects", {"name": str, "members": list}, path)
+    roles = frozenset(user["role"] for user in users if same_person(user["name"], name))
+    member_of = frozenset(project["name"] for project in projects if any(same_person(str(member), name) for member in project["members"]))
+    return Person(name=name, roles=roles, projects=member_of)
 
 
-def _lists(document: dict, section: str, path: Path) -> dict[str, list[str]]:
-    table = document.get(section, {})
-    wellformed = isinstance(table, dict) and all(isinstance(v, list) and all(isinstance(n, str) for n in v) for v in table.values())
+def _entries(document: dict[str, Any], section: str, wanted: dict[str, type], path: Path) -> list[dict[str, Any]]:
+    """Give the entries of a list of tables, each with the keys that are needed; other keys belong to the hub."""
+    entries = document.get(section, [])
+    wellformed = isinstance(entries, list) and all(
+        isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in wanted.items()) for entry in entries
+    )
     if not wellformed:
-        raise PolicyError(f"[{section}] of {path} is not a table of lists of names")
-    return table
+        raise PolicyError(f"an entry of [[{section}]] in {path} lacks one of {', '.join(wanted)}", hint="give centre.toml")
+    return entries
