@@ -113,9 +113,9 @@ class Report:
         )
 
     def csv(self) -> pd.DataFrame:
-        """Return every table of the page as one, a row a cell: table, row, column, value."""
+        """Return every table of the page as one, a line a cell: what it counts, of which row, its value, in which table."""
         long = [_long(title, table) for title, table in self._tables]
-        return pd.concat(long, ignore_index=True) if long else pd.DataFrame(columns=["table", "row", "column", "value"])
+        return pd.concat(long, ignore_index=True) if long else pd.DataFrame(columns=_LONG)
 
     def write(self, folder: str | Path = ".") -> tuple[Path, Path]:
         """Write ``report.html`` and ``report.csv`` into a folder and return their paths."""
@@ -175,6 +175,9 @@ def _chart(shown: Chart, policy: DisclosurePolicy) -> tuple[str, dict[str, objec
     return shown.title, {"kind": "figure", "svg": shown.svg(), "counts": shown.counts, "note": shown.note, "wide": False}, shown.counts
 
 
+#: Columns of the CSV; what a cell counts stands first, as the label that machine checks read.
+_LONG = ["column", "row", "value", "table"]
+
 _PREPARED = {Attrition: _attrition, BaselineTable: _baseline, Chart: _chart}
 
 
@@ -193,10 +196,9 @@ def _numbered(parts: list[dict[str, object]]) -> list[dict[str, object]]:
 
 
 def _long(title: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Turn a table into rows of (table, row, column, value); empty cells are left out."""
+    """Turn a table into a line a cell; empty cells are left out."""
     labels = [name for name in (tr("类别", "Category"), tr("类型", "Kind")) if name in table.columns]
     rows = table[[table.columns[0], *labels]].agg(lambda row: " | ".join(filter(None, row.astype(str))), axis=1)
     body = table.drop(columns=[table.columns[0], *labels]).assign(row=rows)
     long = body.melt(id_vars="row", var_name="column", value_name="value")
-    long.insert(0, "table", title)
-    return long[long["value"] != ""]
+    return long[long["value"] != ""].assign(table=title)[_LONG]

@@ -385,10 +385,10 @@ def _compare_categories(counts: np.ndarray) -> Comparison:
         return Comparison(smd=smd)
     result = stats.chi2_contingency(table)
     if result.expected_freq.min() >= _EXPECTED:
-        return Comparison(float(result.pvalue), "chi2", smd)
+        return Comparison(float(result.pvalue), "χ²", smd)
     if table.shape == (2, 2):
         return Comparison(float(stats.fisher_exact(table).pvalue), "Fisher", smd)
-    return Comparison(float(result.pvalue), "chi2 (expected < 5)", smd)
+    return Comparison(float(result.pvalue), "χ² (expected < 5)", smd)
 
 
 def _smd_of_shares(counts: np.ndarray) -> float:

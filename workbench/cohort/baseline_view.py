@@ -213,7 +213,7 @@ def _note(sheet: _Sheet, table: BaselineTable, policy: DisclosurePolicy) -> str:
                 "P：{0}；未作多重比较校正。SMD：标准化均数差{1}。由被抑制的数得出的 P 与 SMD 不显示。",
                 "P: {0}; not adjusted for multiple tests. SMD: standardised mean difference{1}. P and SMD of hidden figures are not shown.",
             ).format(
-                ", ".join(sorted(filter(None, sheet.tests))) or "—",
+                tr("、", ", ").join(sorted(filter(None, sheet.tests))) or "—",
                 tr("（多组时取两两最大）", " (largest of any pair)") if len(table.groups) > 2 else "",
             )
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.patches import Patch
 
 from workbench import disclosure
 from workbench.cohort.plotting import ACCENT, FEMALE, GRID, INK, MALE, MUTED, PALETTE, new_figure, style, tidy, to_svg
@@ -26,6 +27,7 @@ __all__ = ["Chart", "age_sex_pyramid", "boxes", "histogram", "missingness"]
 
 _AGE_STEP = 10
 _MOST_BINS = 16
+_QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 #: Letters that fit under a histogram in a line.
 _MOST_LETTERS = 52
 
@@ -139,7 +141,7 @@ def histogram(
 
 
 def boxes(values: pd.Series, by: pd.Series, *, label: str, unit: str = "", policy: DisclosurePolicy | None = None) -> Chart:
-    """Draw median, quartiles and the 5th and 95th centile of a number by group; never a single person's value.
+    """Draw median, quartiles and the 10th and 90th centile of a number by group; never a single person's value.
 
     Parameters and errors are those of `histogram`; a quantile is left out where too few persons lie beyond it.
     """
@@ -151,10 +153,10 @@ def boxes(values: pd.Series, by: pd.Series, *, label: str, unit: str = "", polic
         raise DataError(f"every group has too few persons with a value of {label}", hint="leave the figure out")
     sizes = disclosure.suppress_table([len(part) for part in groups.values()], policy=policy).cells[0]
     figure = _draw_boxes(list(safe), list(safe.values()), label=f"{label} ({unit})" if unit else label)
-    heads = {0.05: "P5", 0.25: "P25", 0.5: tr("中位数", "Median"), 0.75: "P75", 0.95: "P95"}
+    heads = {q: tr("中位数", "Median") if q == 0.5 else tr("P{0:.0f} 水平", "P{0:.0f} level").format(100 * q) for q in _QUANTILES}
     rows = [[name, str(n), *(_number(found[q]) for q in heads)] for (name, found), n in zip(safe.items(), sizes, strict=True)]
     table = pd.DataFrame(rows, columns=[tr("组", "Group"), "n", *heads.values()])
-    note = tr("箱体为四分位数，须线为第 5 与第 95 百分位数。", "Boxes are quartiles, whiskers the 5th and 95th centile.")
+    note = tr("箱体为四分位数，须线为第 10 与第 90 百分位数。", "Boxes are quartiles, whiskers the 10th and 90th centile.")
     return Chart(label, figure, table, note)
 
 
@@ -184,8 +186,8 @@ def missingness(frame: pd.DataFrame, *, labels: Mapping[str, str] | None = None,
         rows.append(((labels or {}).get(str(name), str(name)), safe, disclosure.percentage(safe, total)))
     rows.sort(key=lambda row: row[2] or 0)  # by what is shown, so that the order tells nothing more
     figure = _draw_missingness(rows)
-    shown = [(label, str(safe), "—" if percent is None else f"{percent:.1f}%") for label, safe, percent in reversed(rows)]
-    table = pd.DataFrame(shown, columns=[tr("变量", "Variable"), tr("缺失人数", "Persons missing"), tr("占比", "Share")])
+    shown = [(label, str(safe) if not percent else f"{safe} ({percent:.1f}%)") for label, safe, percent in reversed(rows)]
+    table = pd.DataFrame(shown, columns=[tr("变量", "Variable"), tr("缺失人数 (%)", "Persons missing, n (%)")])
     complete = len(missing) - len(drawn)
     note = tr("另有 {0} 个变量没有缺失。", "{0} more variables have no missing value.").format(complete) if complete else ""
     return Chart(tr("缺失情况", "Missing values"), figure, table, note)
@@ -256,10 +258,10 @@ def _bin_labels(edges: Sequence[float], *, whole: bool = False) -> list[str]:
 
 
 def _quantiles(values: np.ndarray, policy: DisclosurePolicy) -> dict[float, float | None]:
-    wanted = (0.05, 0.25, 0.5, 0.75, 0.95)
-    found = np.quantile(values, wanted)
+    found = np.quantile(values, _QUANTILES)
     return {
-        q: disclosure.suppress_quantile(float(v), q=q, contributors=len(values), policy=policy) for q, v in zip(wanted, found, strict=True)
+        q: disclosure.suppress_quantile(float(v), q=q, contributors=len(values), policy=policy)
+        for q, v in zip(_QUANTILES, found, strict=True)
     }
 
 
@@ -323,7 +325,7 @@ def _draw_histogram(
         figure = new_figure(5.4, 2.6)
         axes = figure.add_subplot()
         tidy(axes)
-        for number, name in enumerate(names):
+        for number in range(len(names)):
             colour = ACCENT if len(names) == 1 else PALETTE[number]
             _bars(
                 axes,
@@ -333,8 +335,9 @@ def _draw_histogram(
                 width=width,
                 policy=policy,
             )
-            if len(names) > 1:
-                axes.text(0.995, 0.98 - 0.1 * number, name, color=colour, ha="right", va="top", transform=axes.transAxes, fontsize=10.5)
+        if len(names) > 1:
+            keys = [Patch(color=colour) for colour in PALETTE[: len(names)]]
+            axes.legend(keys, names, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(names), handlelength=0.9, borderpad=0.2)
         crowded = sum(map(len, labels)) > _MOST_LETTERS
         axes.set_xticks(at, labels, rotation=35 if crowded else 0, ha="right" if crowded else "center", rotation_mode="anchor")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -350,6 +353,8 @@ def _draw_boxes(names: Sequence[str], quantiles: Sequence[Mapping[float, float |
         for at, found in enumerate(quantiles):
             _draw_box(axes, at, found, colour=PALETTE[at % len(PALETTE)])
         axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.4, -0.6), xlabel=label)
+        axes.use_sticky_edges = False
+        axes.autoscale(axis="x")
     return figure
 
 
@@ -365,8 +370,8 @@ def _draw_box(axes: Axes, at: int, found: Mapping[float, float | None], *, colou
             transform=axes.get_yaxis_transform(),
         )
         return
-    if found[0.05] is not None and found[0.95] is not None:
-        axes.plot([found[0.05], found[0.95]], [at, at], color=colour, linewidth=1.2)
+    if found[0.1] is not None and found[0.9] is not None:
+        axes.plot([found[0.1], found[0.9]], [at, at], color=colour, linewidth=1.2)
     if found[0.25] is not None and found[0.75] is not None:
         axes.barh(at, found[0.75] - found[0.25], left=found[0.25], height=0.5, color=colour, alpha=0.35, edgecolor=colour)
     axes.plot([found[0.5]] * 2, [at - 0.25, at + 0.25], color=INK, linewidth=1.6)

@@ -127,6 +127,10 @@ class CohortResult:
         pairs = zip(getattr(self.definition, "cohorts", ()), self.answer.parts, strict=True)
         return tuple(CohortResult(definition, answer, self.engine, self.snapshot) for definition, answer in pairs)
 
+    def default_variables(self) -> tuple[Variable, ...]:
+        """Return what `describe` tells where nothing is named; see :func:`workbench.cohort.defaults.default_variables`."""
+        return default_variables(self.index, engine=self.engine, tables=self._tables())
+
     def frame(self, variables: Sequence[Variable] | None = None) -> pd.DataFrame:
         """Return one row a cohort row and one column a variable. Person-level: for use inside the session.
 
@@ -226,9 +230,7 @@ class CohortResult:
         return self.snapshot
 
     def _variables(self, variables: Sequence[Variable] | None) -> tuple[Variable, ...]:
-        if variables is not None:
-            return tuple(variables)
-        return default_variables(self.index, engine=self.engine, tables=self._tables())
+        return self.default_variables() if variables is None else tuple(variables)
 
     def _repr_html_(self) -> str:
         persons = disclosure.suppress_flow([int(self.rows["person_id"].nunique())], policy=disclosure.load_policy())[0].remaining
