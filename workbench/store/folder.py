@@ -24,6 +24,8 @@ from workbench.tables import TABLES, Table, arrow_schema
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from workbench.store.snapshots import Snapshot
+
 __all__ = ["RENAMED", "OmopFolder", "connect"]
 
 #: Names of CDM 5.3 that 5.4 changed: table -> old column -> new column.
@@ -102,10 +104,11 @@ class OmopFolder:
     @property
     def roots(self) -> tuple[Path, ...]:
         """Folders under which every file of :meth:`files` lies: the folder and the scratch folder."""
-        return (self.source, self._written)
+        return (self.source, self.scratch)
 
     @property
-    def _written(self) -> Path:
+    def scratch(self) -> Path:
+        """Folder that goes when the view is closed."""
         return Path(self._scratch.name).resolve()
 
     @property
@@ -156,7 +159,7 @@ class OmopFolder:
     def _make_ready(self, table: Table, sources: list[Path]) -> list[Path]:
         if _is_parquet(sources[0]) and all(_fits(table, _parquet_schema(source)) for source in sources):
             return sources
-        target = self._written / f"{table.name}.parquet"
+        target = self.scratch / f"{table.name}.parquet"
         with duckdb.connect() as connection:
             _write_fitting(connection, table, sources, target)
         return [target]
@@ -276,7 +279,7 @@ def _refuse_misfits(connection: duckdb.DuckDBPyConnection, table: Table, relatio
             )
 
 
-def connect(folder: OmopFolder, *, memory_limit: str = "1400MB") -> duckdb.DuckDBPyConnection:
+def connect(folder: OmopFolder | Snapshot, *, spill: Path | None = None, memory_limit: str = "1400MB") -> duckdb.DuckDBPyConnection:
     """Open DuckDB with a view on every table of the data contract; a table that the folder lacks is empty.
 
     The connection reads the folder's files and nothing else, and its settings are locked: text that others wrote (ATLAS
@@ -284,10 +287,12 @@ def connect(folder: OmopFolder, *, memory_limit: str = "1400MB") -> duckdb.DuckD
 
     Parameters
     ----------
-    folder : OmopFolder
-        What to open; must outlive the connection.
+    folder : OmopFolder or Snapshot
+        What to open; a folder must outlive the connection.
+    spill : Path, optional
+        Folder for data beyond `memory_limit`; without it a query that needs more fails.
     memory_limit : str
-        What DuckDB may hold in memory, as it writes sizes; beyond it data spill to the folder's scratch space.
+        What DuckDB may hold in memory, as it writes sizes.
 
     Returns
     -------
@@ -296,7 +301,7 @@ def connect(folder: OmopFolder, *, memory_limit: str = "1400MB") -> duckdb.DuckD
     connection = duckdb.connect()
     settings = {
         "memory_limit": f"'{memory_limit}'",
-        "temp_directory": _quoted(f"{folder.roots[-1]}/spill"),
+        **({"temp_directory": _quoted(spill)} if spill else {"max_temp_directory_size": "'0KB'"}),
         "allowed_directories": "[" + ", ".join(_quoted(f"{root}/") for root in folder.roots) + "]",
         "enable_external_access": "false",
         "lock_configuration": "true",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,16 +13,21 @@ import typer
 from tqdm import tqdm
 
 from workbench.cohort.atlas.circe import check_model
+from workbench.cohort.atlas.concepts import StoreVocabulary
 from workbench.cohort.atlas.losses import report
 from workbench.cohort.atlas.read import read_atlas
 from workbench.cohort.atlas.runner import AtlasAnswer, AtlasRunner
-from workbench.cohort.serial import write_definition
+from workbench.cohort.atlas.write import write_atlas
+from workbench.cohort.serial import load, write_definition
 from workbench.errors import DataError, DefinitionError
 from workbench.store.duckdb import DuckDBEngine
 from workbench.store.folder import OmopFolder, connect
+from workbench.store.snapshots import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from workbench.cohort.atlas.concepts import Vocabulary
 
 __all__ = ["app"]
 
@@ -46,7 +53,7 @@ def run(
     Exit codes: 0 all answered; 3 at least one definition was not (its row says error); 4 the data cannot be read.
     """
     files = _definitions(definitions)
-    with OmopFolder(omop) as folder, DuckDBEngine(folder, progress=False) as engine, connect(folder) as connection:
+    with OmopFolder(omop) as folder, DuckDBEngine(folder, progress=False) as engine, connect(folder, spill=folder.scratch) as connection:
         answers = list(_answers(AtlasRunner(engine, connection), files))
     _write(out, ("cohort_id", "persons", "rows", "by"), [(a.cohort_id, *_counts(a), a.by) for a in answers])
     report_file = out.with_suffix(".report.csv")
@@ -83,6 +90,47 @@ def import_(
         )
     out.write_text(write_definition(translation.cohort) + "\n", encoding="utf-8")
     typer.echo(f"Next: workbench cohort run {out} --store DIR --out rows.parquet")
+
+
+@app.command()
+def export(
+    definition: Annotated[Path, typer.Argument(help="Our own definition (JSON).")],
+    out: Annotated[Path, typer.Option(help="File to write: circe JSON, to be imported in ATLAS.")],
+    *,
+    omop: Annotated[Path | None, typer.Option(help="Folder of OMOP tables with a vocabulary: finds the concepts of source codes.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Store whose newest snapshot has a vocabulary.")] = None,
+    allow_loss: Annotated[bool, typer.Option("--allow-loss", help="Write it without the parts that ATLAS cannot say.")] = False,
+) -> None:
+    """Write one of our definitions for ATLAS and report what ATLAS cannot say.
+
+    Example: workbench atlas export cohort.json --out atlas.json --store DIR
+
+    Exit codes: 0 written; 3 the file is no definition, or ATLAS cannot say all of it and --allow-loss is not given.
+    """
+    with _vocabulary(omop, store) as vocabulary:
+        exported = write_atlas(load(definition), vocabulary=vocabulary)
+    typer.echo(report(exported.losses))
+    if exported.expression is None or (exported.losses and not allow_loss):
+        raise DefinitionError(
+            f"{definition} was not exported: ATLAS cannot say {len(exported.losses)} parts of it",
+            hint="leave those parts out (--allow-loss), which changes its meaning; give --store to find the concepts of source codes",
+        )
+    text = json.dumps(exported.expression, ensure_ascii=False, indent=2)
+    check_model(text)
+    out.write_text(text + "\n", encoding="utf-8")
+    typer.echo(f"Next: import {out} in ATLAS, or try it: workbench atlas run {out} --omop FOLDER --out counts.csv")
+
+
+@contextmanager
+def _vocabulary(omop: Path | None, store: Path | None) -> Iterator[Vocabulary | None]:
+    if omop is not None:
+        with OmopFolder(omop) as folder, connect(folder) as connection:
+            yield StoreVocabulary(connection)
+    elif store is not None:
+        with connect(open_store(store)) as connection:
+            yield StoreVocabulary(connection)
+    else:
+        yield None
 
 
 def _definitions(path: Path) -> list[Path]:
