@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from workbench.synthetic.catalogue import read_table
+from workbench.synthetic.notes.terms import terms
 
 __all__ = ["Concept", "ancestry", "concept_id", "concepts"]
 
@@ -44,13 +45,14 @@ _FIRST_ID = {
     "LOCAL_DRUG": 2_000_300_000,
     "LOCAL_LAB": 2_000_400_000,
     "LOCAL_OBS": 2_000_500_000,
+    "LOCAL_TERM": 2_000_600_000,
 }
 
 
 @cache
 def concepts() -> tuple[Concept, ...]:
     """List every concept that a generated table can refer to."""
-    local = [*_diagnoses(), *_procedures(), *_drugs(), *_labs(), *_observations()]
+    local = [*_diagnoses(), *_procedures(), *_drugs(), *_labs(), *_observations(), *_terms()]
     places: dict[str, int] = {}
     numbered = []
     for code, name, vocabulary, domain, kind, standard, parent in local:
@@ -148,3 +150,8 @@ def _observations() -> list[_Row]:
         (code, name, "LOCAL_OBS", "Observation", "Local", "S", "")
         for code, name in zip(table.texts("code"), table.texts("name"), strict=True)
     ]
+
+
+def _terms() -> list[_Row]:
+    names = {term.name: term.kind for term in terms().values()}
+    return [(name, name, "LOCAL_TERM", "Note", kind, "S", "") for name, kind in names.items()]

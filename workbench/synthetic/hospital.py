@@ -14,6 +14,7 @@ from workbench.synthetic.diagnoses import activity, draw_diagnoses
 from workbench.synthetic.eras import condition_era, drug_era
 from workbench.synthetic.identity import draw_identities, identifiers
 from workbench.synthetic.measurements import draw_measurements
+from workbench.synthetic.notes.build import note_tables
 from workbench.synthetic.people import draw_people
 from workbench.synthetic.treatments import draw_drugs, draw_procedures
 from workbench.synthetic.truth import index_canaries, survival
@@ -77,7 +78,7 @@ def _chunks(n_patients: int, seed: int, chunk: int, progress: bool, notes_per_ad
         for first in range(0, len(sizes), per_chunk):
             parts = []
             for block, size in enumerate(sizes[first : first + per_chunk], start=first):
-                parts.append(block_tables(draw_block(seed, block, size)))
+                parts.append(block_tables(draw_block(seed, block, size), notes_per_admission))
                 bar.update(size)
             yield {name: pa.concat_tables([part[name] for part in parts]) for name in parts[0]}
 
@@ -101,7 +102,7 @@ def draw_block(seed: int, block: int, n: int) -> omop.Block:
     )
 
 
-def block_tables(block: omop.Block) -> dict[str, pa.Table]:
+def block_tables(block: omop.Block, notes_per_admission: float) -> dict[str, pa.Table]:
     """Give all tables of one block."""
     tables = omop.tables(block)
     tables["condition_era"] = condition_era(block.number, tables["condition_occurrence"])
@@ -109,5 +110,9 @@ def block_tables(block: omop.Block) -> dict[str, pa.Table]:
     identities = draw_identities(block.seed, block.people)
     tables["identifiers"] = identifiers(block.seed, block.people, identities)
     tables["truth_survival"] = survival(block)
-    tables["truth_canaries"] = index_canaries(tables["identifiers"], tables["person"])
+    canaries = [index_canaries(tables["identifiers"], tables["person"])]
+    if notes_per_admission:
+        tables |= note_tables(block, identities, notes_per_admission)
+        canaries.append(tables.pop("truth_note_canaries"))
+    tables["truth_canaries"] = pa.concat_tables(canaries)
     return tables
