@@ -62,6 +62,7 @@ def test_what_else_the_hub_sends_is_not_looked_at(agent, started):
         {"do": "start", "user": "alice", "project": "heart/../..", "token": TOKEN},
         {"do": "start", "user": ["alice"], "project": "heart", "token": TOKEN},
         {"do": "start", "user": "alice", "project": "heart", "token": "x\nLD_PRELOAD=/evil"},
+        {"do": "start", "user": "alice", "project": "heart", "token": f"{TOKEN}\nLD_PRELOAD=/evil"},
         {"do": "start", "user": "alice", "project": "heart", "token": ""},
         {"do": "start", "user": "alice", "project": "heart"},
         {"do": "stop", "user": "alice\n", "project": "heart"},
