@@ -95,6 +95,16 @@ def test_absent_tables_read_as_empty(tmp_path):
     assert snapshot.schema("note").types == arrow_schema("note").types
 
 
+def test_a_table_without_rows_is_there(tmp_path):
+    with SnapshotWriter(tmp_path, source="s") as writer:
+        writer.write("person", persons(1))
+        writer.write("measurement", [])
+    snapshot = Store(tmp_path).latest()
+    assert snapshot.tables == {"person", "measurement"}
+    assert snapshot.read("measurement").num_rows == 0
+    assert snapshot.projection("measurement_by_concept") == []
+
+
 def test_an_index_is_built_over_the_standing_tables(tmp_path):
     def build(folder):
         rows = pq.read_table(folder.parents[1] / "tables" / "person").num_rows

@@ -11,9 +11,8 @@ import duckdb
 from workbench.errors import DataError
 from workbench.ingest.quality import BORN, judge_sql, repeats_sql
 from workbench.ingest.report import ImportReport, TableCount
-from workbench.ingest.sources import identifier
+from workbench.ingest.sources import identifier, is_source_fault
 from workbench.store.arrange import quoted
-from workbench.store.staging import is_disk_full
 from workbench.tables import TABLES, Table
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ __all__ = ["Intake"]
 
 _BATCH_ROWS = 122_880
 _ACCEPTED = "len(_refused) = 0"
-# Errors that are ours or the machine's; any other that DuckDB raises while it reads a source is the source's.
-_NOT_THE_SOURCE = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.OutOfMemoryException)
 
 #: Tables that others refer to by key: a new number would cut the reference.
 _REFERENCED = frozenset(column.references for table in TABLES.values() for column in table.columns if column.references)
@@ -82,7 +79,7 @@ class Intake:
         try:
             judged = self._judge(prepared)
         except duckdb.Error as error:
-            if isinstance(error, _NOT_THE_SOURCE) or is_disk_full(error):
+            if not is_source_fault(error):
                 raise
             raise DataError(
                 f"{prepared.source.origin} cannot be read to its end ({type(error).__name__})",

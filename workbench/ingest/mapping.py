@@ -222,7 +222,7 @@ def parse_mapping(document: object) -> Mapping:
         Naming the place in the file and what was wanted there.
     """
     top = _fields(document, "", _TOP_KEYS, needed=("tables", "person"))
-    tables = {str(name): _source_file(entry, f"tables.{name}") for name, entry in _mapping(top["tables"], "tables").items()}
+    tables = {_table_name(name): _source_file(entry, f"tables.{name}") for name, entry in _mapping(top["tables"], "tables").items()}
     person = _target(top["person"], "person", tables, table="person")
     if not person.key:
         raise DefinitionError("person.key is missing", hint="name the source column that tells persons apart")
@@ -264,6 +264,12 @@ def _fields(value: object, place: str, known: tuple[str, ...], *, needed: tuple[
         if key not in entry:
             raise DefinitionError(f"{inside}{key} is missing")
     return entry
+
+
+def _table_name(name: object) -> str:
+    if "/" in str(name) or str(name).startswith("."):
+        raise DefinitionError(f"tables.{name}: the name of a table is a word of your choice, not a path", hint="the path goes under file")
+    return str(name)
 
 
 def _items(value: object, place: str) -> list[tuple[int, object]]:

@@ -25,17 +25,19 @@ import pyarrow.parquet as pq
 
 from workbench.errors import DataError
 from workbench.store.arrange import quoted
+from workbench.store.staging import is_disk_full
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ["SourceTable", "identifier", "open_source", "read_file", "read_workbook"]
+__all__ = ["SourceTable", "identifier", "is_source_fault", "open_source", "read_file", "read_workbook"]
 
 _TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 _ENDINGS = (*_TEXT_ENDINGS, ".parquet")
 _DUCKDB_ENDINGS = (".duckdb", ".db", ".ddb")
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 _DUCKDB_MAGIC = b"DUCK"
+_NOT_THE_SOURCE = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.OutOfMemoryException)
 _NOISE = ("__MACOSX", "_SUCCESS")
 _BLOCK_BYTES = 1 << 22
 _BATCH_ROWS = 20_000
@@ -72,6 +74,11 @@ class SourceTable:
 def identifier(name: str) -> str:
     """Write a name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def is_source_fault(error: duckdb.Error) -> bool:
+    """Tell whether an error that DuckDB raised while it read a source is the source's, not ours or the machine's."""
+    return not (isinstance(error, _NOT_THE_SOURCE) or is_disk_full(error))
 
 
 def open_source(connection: duckdb.DuckDBPyConnection, path: Path, work: Path) -> list[SourceTable]:
@@ -282,6 +289,8 @@ def _copy_csv(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[
         if bad:
             connection.execute(f"COPY (SELECT line, error_message, csv_line FROM reject_errors) TO {quoted(rejected)} (FORMAT parquet)")
     except duckdb.Error as error:
+        if not is_source_fault(error):
+            raise
         raise DataError(
             f"{paths[0].name} cannot be read as CSV: {_first_line(error)}", hint="one header line, one delimiter, UTF-8 or GB18030"
         ) from error
@@ -433,4 +442,4 @@ def read_file(
         return read_workbook(connection, name, path, work, sheet=sheet, header_row=header_row)
     if not _is_table_file(Path(path.name)):
         raise DataError(f"{path.name} is of no kind that can be read", hint=f"one of: .xlsx, {', '.join(_ENDINGS)}")
-    return read_files(connection, name, [path], work)
+    return replace(read_files(connection, name, [path], work), origin=path.name)

@@ -85,7 +85,7 @@ class Manifest:
     def to_bytes(self) -> bytes:
         """Serialise; the id is not part of it, because it is made from these bytes."""
         document = {"format": _FORMAT} | {key: value for key, value in asdict(self).items() if key != "id"}
-        return (json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
+        return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
 
     @staticmethod
     def name_for(created: str, content: bytes) -> str:

@@ -242,7 +242,7 @@ class SnapshotWriter:
         name : str
             Table of the data contract.
         batches : pyarrow.Table, RecordBatch, RecordBatchReader, or iterable of these
-            Rows; an empty table writes the table as empty.
+            Rows; where there are none, the snapshot holds the table as empty.
 
         Raises
         ------
@@ -251,9 +251,9 @@ class SnapshotWriter:
         """
         declared = table(name)
         with readable_faults(f"table {name} could not be written to {self._store}"):
+            spool = self._spool(declared)
             for batch in _tables(batches):
-                rows = conform(name, batch)
-                self._spool(declared).add(rows)
+                spool.add(conform(name, batch))
 
     def add_index(self, name: str, build: Callable[[Path], object]) -> None:
         """Have an index built once the tables stand.
