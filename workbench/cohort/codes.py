@@ -11,7 +11,7 @@ import ibis
 from workbench.cohort.plan import source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import ibis.expr.types as ir
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from workbench.domains import Domain
 
 __all__ = ["code_columns", "holds_code"]
+
+_LARGEST = 2**63 - 1
 
 
 def code_columns(codes: Codelist, domain: Domain) -> tuple[str, ...]:
@@ -84,7 +86,7 @@ def _expanded(items: Sequence[CodeItem], plan: Plan) -> ir.Table:
     own = sorted({int(item.code) for item in items})
     above = sorted({int(item.code) for item in items if item.descendants})
     if not plan.vocabulary:
-        return ibis.array(own).unnest().name("concept_id").as_table()
+        return ibis.literal(own, type="array<int64>").unnest().name("concept_id").as_table()
     concept = source("concept", ("concept_id", "invalid_reason"))
     known = concept.filter(concept.concept_id.isin(own)).select("concept_id")
     if not above:
@@ -93,3 +95,8 @@ def _expanded(items: Sequence[CodeItem], plan: Plan) -> ir.Table:
     below = ancestry.filter(ancestry.ancestor_concept_id.isin(above)).select(concept_id="descendant_concept_id")
     valid = concept.filter(concept.invalid_reason.isnull(), concept.concept_id.isin(below.concept_id)).select("concept_id")
     return ibis.union(known, valid, distinct=True)
+
+
+def _ids(items: Iterable[CodeItem]) -> list[int]:
+    """Return the concept ids of items; one beyond 64 bits stands in no table."""
+    return sorted({concept for item in items if (concept := int(item.code)) <= _LARGEST})

@@ -5,7 +5,7 @@ ibis is used as a compiler only; nothing here reads data or knows a connection.
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import add
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ _ENTRY_COLUMNS = (
 )
 
 
+@lru_cache(maxsize=64)
 def compile_definition(definition: Definition, *, vocabulary: bool) -> Script:
     """Compile a definition to the statements that answer it.
 
@@ -112,7 +113,7 @@ def _entries(entry: Entry, later: list[Events], plan: Plan) -> ir.Table:
     entries = union_of(entry.events, plan).rename(index_date="start_date", index_datetime="start_datetime", event_end_date="end_date")
     if entry.observed is not None:
         entries = observed(entries, entry.observed)
-    entries = _limited(entries, entry.limit).select(*_ENTRY_COLUMNS, entry_id=ibis.row_number())
+    entries = _limited(entries, entry.limit).select(*_ENTRY_COLUMNS, entry_id=ibis.row_number().over(ibis.window()))
     if entry.qualifying is None:
         return _limited(entries, entry.qualified_limit) if entry.qualified_limit != "all" else entries
     known = with_period(entries, [entry.qualifying], plan)

@@ -97,7 +97,9 @@ def _with_nested(events: Events, plan: Plan) -> ir.Table:
     rows = event_rows(events, plan)
     if events.nested is None:
         return rows
-    entries = rows.mutate(entry_id=ibis.row_number(), index_date="start_date", index_datetime="start_datetime", event_end_date="end_date")
+    entries = rows.mutate(
+        entry_id=ibis.row_number().over(ibis.window()), index_date="start_date", index_datetime="start_datetime", event_end_date="end_date"
+    )
     wide, truths = judge(with_period(entries, [events.nested], plan), [events.nested], plan)
     return plan.keep(wide.filter(truths[0]).select(*EVENT_COLUMNS), "nested")
 
