@@ -6,29 +6,24 @@ what follows reads one form; a line that cannot be read goes to the quarantine, 
 
 from __future__ import annotations
 
-import codecs
-import csv
-import gzip
 import shutil
 import sqlite3
 import zipfile
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 import openpyxl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from workbench.errors import DataError
+from workbench.ingest.delimited import as_utf8, reader_sql
+from workbench.ingest.rows import checked_header, copy_rows
 from workbench.store.arrange import quoted
 from workbench.store.staging import is_disk_full
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["SourceTable", "identifier", "is_source_fault", "open_source", "read_file", "read_workbook"]
 
@@ -40,10 +35,6 @@ _DUCKDB_MAGIC = b"DUCK"
 _NOT_THE_SOURCE = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.OutOfMemoryException)
 _NOISE = ("__MACOSX", "_SUCCESS")
 _BLOCK_BYTES = 1 << 22
-_BATCH_ROWS = 20_000
-_MAX_LINE_BYTES = 1 << 22  # DuckDB holds 16 of these
-_HEADER_CHARACTERS = 1 << 20
-_DELIMITERS = ("\t", ",", ";", "|")
 
 
 @dataclass(frozen=True)
@@ -212,75 +203,14 @@ def _first_line(error: Exception) -> str:
 # CSV -------------------------------------------------------------------------------------------------------------------
 
 
-def _opener(path: Path) -> Callable[..., Any]:
-    return gzip.open if path.suffix.lower() == ".gz" else open
-
-
-def _encoding(path: Path) -> str:
-    """Find the encoding of a text file by decoding all of it: UTF-8, UTF-16 with a mark, else GB18030."""
-    with _opener(path)(path, "rb") as stream:
-        head = stream.read(len(codecs.BOM_UTF16_LE))
-    if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return "utf-16"
-    encodings = (encoding for encoding in ("utf-8", "gb18030") if _decodes(path, encoding))
-    found = next(encodings, None)
-    if found is None:
-        raise DataError(f"{path.name} is neither UTF-8 nor GB18030 text", hint="save it as UTF-8")
-    return found
-
-
-def _decodes(path: Path, encoding: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    try:
-        with _opener(path)(path, "rb") as stream:
-            while block := stream.read(_BLOCK_BYTES):
-                decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _as_utf8(path: Path, work: Path) -> Path:
-    try:
-        encoding = _encoding(path)
-        if encoding == "utf-8":
-            return path
-        target = work / f"{path.name.split('.', maxsplit=1)[0]}.csv"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _opener(path)(path, "rt", encoding=encoding, newline="") as source, target.open("w", encoding="utf-8", newline="") as sink:
-            shutil.copyfileobj(source, sink, _BLOCK_BYTES)
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise DataError(f"{path.name} cannot be unpacked: {error}", hint="is the file whole?") from error
-    return target
-
-
-def _reader(path: Path) -> str:
-    """Write the call that reads a CSV file as text columns; nothing is guessed but the delimiter, from the header line.
-
-    Tab-separated files (Athena's) know no quotes.
-    """
-    with _opener(path)(path, "rt", encoding="utf-8-sig", newline="") as stream:
-        line = stream.readline(_HEADER_CHARACTERS)
-    delimiter = max(_DELIMITERS, key=line.count)
-    quote = "" if delimiter == "\t" else '"'
-    cells = next(csv.reader([line], delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE), [])
-    columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in _header(cells, path))
-    return (
-        f"read_csv({quoted(path)}, delim = {quoted(delimiter)}, quote = {quoted(quote)}, escape = {quoted(quote)}, header = true, "
-        f"auto_detect = false, columns = {{{columns}}}, nullstr = '', max_line_size = {_MAX_LINE_BYTES}, strict_mode = false, "
-        "store_rejects = true)"
-    )
-
-
 def _copy_csv(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Path], work: Path) -> SourceTable:
     """Copy CSV files into Parquet of text columns, with the number of each row."""
     target, rejected = work / "read" / f"{name}.parquet", work / "read" / f"{name}.unreadable.parquet"
     target.parent.mkdir(parents=True, exist_ok=True)
-    files = [_as_utf8(path, work / "utf8" / name) for path in paths if path.stat().st_size]
+    files = [as_utf8(path, work / "utf8" / name) for path in paths if path.stat().st_size]
     if not files:
         raise DataError(f"{paths[0].name} is empty: not even a header", hint="remove the file, or write its header")
-    reader = " UNION ALL BY NAME ".join(f"SELECT * FROM {_reader(file)}" for file in files)
+    reader = " UNION ALL BY NAME ".join(f"SELECT * FROM {reader_sql(file)}" for file in files)
     try:
         connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans; SET preserve_insertion_order = true")
         connection.execute(f"COPY (SELECT row_number() OVER () AS _row, * FROM ({reader})) TO {quoted(target)} (FORMAT parquet)")
@@ -340,37 +270,11 @@ def _open_sqlite(connection: duckdb.DuckDBPyConnection, path: Path, work: Path) 
 def _copy_sqlite(connection: duckdb.DuckDBPyConnection, database: sqlite3.Connection, name: str, path: Path, work: Path) -> SourceTable:
     cursor = database.execute(f"SELECT * FROM {identifier(name)}")
     columns = [column[0] for column in cursor.description]
-    relation = _copy_rows(columns, cursor, work / "read" / f"{name.lower()}.parquet")
+    relation = copy_rows(columns, cursor, work / "read" / f"{name.lower()}.parquet")
     return _described(connection, SourceTable(name.lower(), relation, {}, f"{path.name}:{name}"))
 
 
 # Row by row ------------------------------------------------------------------------------------------------------------
-
-
-def _as_text(value: object) -> str | None:
-    if value is None or value == "":
-        return None
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    return str(value)
-
-
-def _copy_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], target: Path) -> str:
-    """Write rows as Parquet of text columns, with the number of each row; give the relation."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    schema = pa.schema([("_row", pa.int64()), *((column, pa.string()) for column in columns)])
-    rows, number = iter(rows), 0
-    with pq.ParquetWriter(target, schema) as writer:
-        while block := list(islice(rows, _BATCH_ROWS)):
-            data = [pa.array(range(number + 1, number + len(block) + 1), pa.int64())]
-            data += [pa.array([_as_text(row[at]) for row in block], pa.string()) for at in range(len(columns))]
-            writer.write_table(pa.table(data, schema=schema))
-            number += len(block)
-    return f"read_parquet({quoted(target)})"
 
 
 def read_workbook(
@@ -400,25 +304,11 @@ def read_workbook(
         if sheet is not None and sheet not in book.sheetnames:
             raise DataError(f"{path.name} has no sheet {sheet!r}", hint=f"it has: {', '.join(book.sheetnames)}")
         rows = book[sheet or book.sheetnames[0]].iter_rows(min_row=header_row, values_only=True)
-        columns = _header(next(rows, ()), path)
-        relation = _copy_rows(columns, _filled_rows(rows, len(columns)), work / "read" / f"{name}.parquet")
+        columns = checked_header(next(rows, ()), path)
+        relation = copy_rows(columns, _filled_rows(rows, len(columns)), work / "read" / f"{name}.parquet")
     finally:
         book.close()
     return _described(connection, SourceTable(name, relation, {}, path.name))
-
-
-def _header(cells: Sequence[object], path: Path) -> list[str]:
-    names = [str(cell).strip() if cell is not None else "" for cell in cells]
-    while names and not names[-1]:
-        names.pop()
-    if not names or "" in names:
-        raise DataError(
-            f"the header of {path.name} has an empty cell", hint="name every column, or say which row is the header: header_row"
-        )
-    repeated = {name for name in names if names.count(name) > 1}
-    if repeated:
-        raise DataError(f"the header of {path.name} repeats {min(repeated)!r}")
-    return names
 
 
 def _filled_rows(rows: Iterable[Sequence[object]], width: int) -> Iterator[Sequence[object]]:

@@ -62,7 +62,7 @@ def verify(path: Path, *, progress: bool = False) -> tuple[list[str], list[Fault
         If there is neither a store nor a snapshot at `path`.
     """
     folders = _snapshot_folders(path)
-    total = sum(found.lstat().st_size for folder in folders for _, found in list_files(folder))
+    total = sum(found.lstat().st_size for folder in folders for name, found in list_files(folder) if name != MANIFEST_NAME)
     with tqdm(total=total, desc="verify", unit="B", unit_scale=True, disable=not progress) as bar:
         faults = [fault for folder in folders for fault in _faults(folder, bar.update)]
     return [folder.name for folder in folders], faults
