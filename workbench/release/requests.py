@@ -218,6 +218,10 @@ class Airlock:
             if not self.package_path(request.id).exists():
                 package.place(self._build(request), self.package_path(request.id))
 
+    def close(self) -> None:
+        """Let go of the database file."""
+        self._engine.dispose()
+
     # -- one transaction's parts -----------------------------------------------------------------------------------------
 
     def _vote(self, identifier: str, action: Action, *, person: Person, manifest: str, reason: str) -> Request:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "Check", "Scope", "check_file"]
 
+#: Findings of one check in one file that are listed.
+MOST_FINDINGS = 50
+
 
 @dataclass(frozen=True)
 class Check:
@@ -76,7 +79,7 @@ def check_file(name: str, content: bytes, *, scope: Scope) -> list[Finding]:
 def _run(check: Check, document: Document, scope: Scope) -> list[Finding]:
     """Run one check; one that breaks blocks the file, for nobody has then looked."""
     try:
-        return list(check.find(document, scope))
+        return _shortened(check, document, list(check.find(document, scope)))
     except Exception as error:
         reason = f"the check could not finish ({type(error).__name__})"
         return [
@@ -84,3 +87,14 @@ def _run(check: Check, document: Document, scope: Scope) -> list[Finding]:
                 check=check.name, severity=Severity.BLOCK, file=document.name, place="whole file", reason=reason, advice="simplify the file"
             )
         ]
+
+
+def _shortened(check: Check, document: Document, findings: list[Finding]) -> list[Finding]:
+    """Keep the first findings, blocking ones before the others, and say how many there were."""
+    if len(findings) <= MOST_FINDINGS:
+        return findings
+    graver_first = sorted(findings, key=lambda finding: finding.severity is not Severity.BLOCK)[:MOST_FINDINGS]
+    rest = document.finding(
+        check.name, Severity.NOTE, "whole file", f"{len(findings) - MOST_FINDINGS} more findings of this check", "mend these first"
+    )
+    return [*graver_first, rest]

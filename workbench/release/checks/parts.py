@@ -10,7 +10,7 @@ from workbench.release.findings import Finding, Severity
 if TYPE_CHECKING:
     from workbench.disclosure import DisclosurePolicy
 
-__all__ = ["Document", "Picture", "Reference", "Scope", "Script", "Table", "Text", "Unreadable"]
+__all__ = ["MOST_ROWS", "Document", "Picture", "Reference", "Scope", "Script", "Table", "Text", "Unreadable"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +30,21 @@ class Unreadable(Exception):
         self.advice = advice
 
 
+#: A table of results is not longer than this (rows).
+MOST_ROWS = 1000
+
+
 @dataclass(frozen=True)
 class Table:
     """A table: where it stands, and its rows of cell texts, of any lengths."""
 
     place: str
     rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether it has more rows than a table of results; it is then refused as a whole and not looked at further."""
+        return len(self.rows) > MOST_ROWS
 
 
 @dataclass(frozen=True)

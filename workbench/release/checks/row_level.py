@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from workbench.release.checks.figures import Column, Meaning, columns, is_person_like, meaning_of, read_figure
+from workbench.release.checks.parts import MOST_ROWS
 from workbench.release.findings import Finding, Severity
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ __all__ = ["find"]
 
 _NAME = "row level"
 _ADVICE = "release summaries of groups, each with its number of persons"
-#: A result table is shorter than this.
-_MOST_ROWS = 1000
 _DATE = re.compile(r"(19|20)\d\d[-/.年]\s?\d{1,2}[-/.月]\s?\d{1,2}日?([ T]\d{1,2}:\d\d.*)?")
 _CODE = re.compile(r"(?=.*\d)[A-Za-z0-9_-]{6,}")
 
@@ -35,8 +34,9 @@ def find(document: Document, scope: Scope) -> Iterator[Finding]:
 
 
 def _of_table(table: Table, threshold: int) -> Iterator[tuple[Severity, str, str]]:
-    if len(table.rows) > _MOST_ROWS:
-        yield Severity.BLOCK, table.place, f"{len(table.rows)} rows; results have at most {_MOST_ROWS}"
+    if table.is_too_long:
+        yield Severity.BLOCK, table.place, f"{len(table.rows)} rows; results have at most {MOST_ROWS}"
+        return
     body = columns(table)
     counted = any(meaning_of(column.head) is Meaning.COUNT for column in body)
     for column in body:

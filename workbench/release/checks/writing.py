@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ __all__ = ["Run", "plain", "runs"]
 _NUMERALS = str.maketrans("〇零○一二三四五六七八九壹贰貳叁參肆伍陆陸柒捌玖幺两", "000123456789122334566789" + "12")
 #: What may stand between two pieces of one number, at most three characters.
 _BETWEEN = re.compile(r"[^\S\n]?[\-_.·•,，、/|;:：*()\t ]{1,2}")
-_PIECES = re.compile(r"\d+[xX](?![A-Za-z0-9])|\d+")
+_PIECES = re.compile(r"\d+[xX](?![A-Za-z0-9])|\d+|(?<![A-Za-z0-9])[xX](?![A-Za-z0-9])")
 
 
 @dataclass(frozen=True)
@@ -57,28 +57,42 @@ class Run:
                     break
 
 
+class _Folding(dict):
+    """What becomes of each character, worked out when it is first met (for ``str.translate``)."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if unicodedata.category(character) == "Cf":
+            self[code] = ""
+        else:
+            self[code] = str(unicodedata.decimal(character)) if character.isdecimal() else character
+        return self[code]
+
+
+_FOLDING = _Folding(_NUMERALS)
+
+
 def plain(text: str) -> str:
-    """Fold width, Chinese numerals and compatibility forms, and drop invisible characters; line breaks stay."""
-    folded = unicodedata.normalize("NFKC", text).translate(_NUMERALS)
-    visible = "".join(character for character in folded if unicodedata.category(character) != "Cf")
-    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() and not c.isascii() else c for c in visible)
+    """Fold width, Chinese numerals and the digits of other scripts, and drop invisible characters; line breaks stay."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_FOLDING)
 
 
 def runs(text: str) -> Iterator[Run]:
     """Give the runs of digits of a plain text, none across a line break."""
-    for pieces in _chains(text):
-        between = tuple(text[a.end() : b.start()] for a, b in pairwise(pieces))
-        start, end = pieces[0].start(), pieces[-1].end()
-        yield Run(
-            tuple(p.group() for p in pieces), between, text[max(0, start - 1) : start], text[end : end + 1], text.count("\n", 0, start) + 1
-        )
+    for number, line in enumerate(text.split("\n"), start=1):
+        for pieces in _chains(line):
+            between = tuple(line[a.end() : b.start()] for a, b in pairwise(pieces))
+            start, end = pieces[0].start(), pieces[-1].end()
+            yield Run(tuple(p.group() for p in pieces), between, line[max(0, start - 1) : start], line[end : end + 1], number)
 
 
-def _chains(text: str) -> Iterator[list[re.Match[str]]]:
+def _chains(line: str) -> Iterator[list[re.Match[str]]]:
     """Group pieces that stand close enough to be one number."""
-    matches = list(_PIECES.finditer(text))
-    breaks = [0]
-    for earlier, later in pairwise(matches):
-        breaks.append(breaks[-1] + (_BETWEEN.fullmatch(text, earlier.end(), later.start()) is None))
-    for _, group in groupby(zip(breaks[: len(matches)], matches, strict=True), key=lambda pair: pair[0]):
-        yield [match for _, match in group]
+    chain: list[re.Match[str]] = []
+    for piece in _PIECES.finditer(line):
+        if chain and _BETWEEN.fullmatch(line, chain[-1].end(), piece.start()) is None:
+            yield chain
+            chain = []
+        chain.append(piece)
+    if chain:
+        yield chain
