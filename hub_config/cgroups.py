@@ -77,6 +77,7 @@ def detect(root: Path = ROOT, *, own: str | None = None) -> Hierarchy:
     Returns
     -------
     Hierarchy
+        The version in use and the folders below which groups are made.
 
     Raises
     ------

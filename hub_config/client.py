@@ -176,6 +176,7 @@ class HubClient:
         Returns
         -------
         httpx.Response
+            The answer, whatever its status.
         """
         headers = {"X-XSRFToken": self._xsrf(self.prefix), "Referer": f"{self.address}{self.prefix}lab", **options.pop("headers", {})}
         return self.http.request(method, path if path.startswith("/") else self.prefix + path, headers=headers, **options)

@@ -108,6 +108,7 @@ def plan(user: str, project: str, settings: Settings, *, seat: Seat) -> Plan:
     Returns
     -------
     Plan
+        Everything that the agent is to carry out.
 
     Raises
     ------

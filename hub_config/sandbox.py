@@ -78,6 +78,7 @@ def start(plan: Plan, *, layout: Layout, group: Group, guard_id: int) -> Sandbox
     Returns
     -------
     Sandbox
+        The running session.
 
     Raises
     ------

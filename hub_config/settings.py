@@ -238,6 +238,7 @@ def load(path: Path) -> Settings:
     Returns
     -------
     Settings
+        Checked, with defaults filled in.
 
     Raises
     ------
