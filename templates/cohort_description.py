@@ -18,16 +18,13 @@ store: str = ""  # 数据仓库路径；空为会话自带的仓库
 language: str = "zh"  # 报告语言：zh 中文，en English
 
 # %%
-from workbench.codelists import icd10cn
+import workbench as wb
 from workbench.cohort.figures import age_sex_pyramid, histogram, missingness
-from workbench.cohort.language import age, cohort, diagnoses, labs, observed
-from workbench.cohort.variables import Value
-from workbench.locale import set_language, tr
-from workbench.report import Report
-from workbench.store import open_store
+from workbench.cohort.language import cohort
+from workbench.locale import tr
 
-set_language(language)
-snapshot = open_store(store or None)
+wb.set_language(language)
+snapshot = wb.open_store(store or None)
 
 # %% [markdown]
 # ## 队列定义 Definition
@@ -35,13 +32,13 @@ snapshot = open_store(store or None)
 
 # %%
 around_index = (-window_days, window_days)
-definition = cohort(title).enter(diagnoses(icd10cn(*codes), setting=setting or None), limit="first")
-definition = definition.require(tr(f"年龄 ≥{min_age} 岁", f"Age ≥{min_age} years"), age >= min_age)
+definition = cohort(title).enter(wb.diagnoses(wb.icd10cn(*codes), setting=setting or None), limit="first")
+definition = definition.require(tr(f"年龄 ≥{min_age} 岁", f"Age ≥{min_age} years"), wb.age >= min_age)
 if lookback_days:
     looked_back = tr(f"索引日期前可观察 ≥{lookback_days} 天", f"Observed for ≥{lookback_days} days before")
-    definition = definition.require(looked_back, observed(before_days=lookback_days))
+    definition = definition.require(looked_back, wb.observed(before_days=lookback_days))
 if lab and lab_min:
-    high = labs(lab).where(value_ge=lab_min, unit=lab_unit).within(days=around_index)
+    high = wb.labs(lab).where(value_ge=lab_min, unit=lab_unit).within(days=around_index)
     definition = definition.require(
         tr(f"前后 {window_days} 天内 {lab} ≥{lab_min:g} {lab_unit}", f"{lab} ≥{lab_min:g} {lab_unit} within {window_days} days"), high
     )
@@ -55,7 +52,7 @@ result
 # 年龄、性别、科室、住院天数、合并症、常见诊断、检验与用药为默认变量；另取一个检验值。
 
 # %%
-chosen = [Value(labs(lab).within(days=around_index), name="chosen_lab", label=lab, unit=lab_unit)] if lab else []
+chosen = [wb.variables.Value(wb.labs(lab).within(days=around_index), name="chosen_lab", label=lab, unit=lab_unit)] if lab else []
 usual = result.default_variables()
 variables = [*usual[:5], *chosen, *(known for known in usual[5:] if known.name != f"lab_{lab}")]
 frame = result.frame(variables)
@@ -67,7 +64,7 @@ baseline
 # ## 报告 Report
 
 # %%
-report = Report(title, result, subtitle=tr("队列描述", "Cohort description"))
+report = wb.Report(title, result, subtitle=tr("队列描述", "Cohort description"))
 report.section(
     tr("研究对象", "Patients"),
     tr(

@@ -13,18 +13,17 @@ store: str = ""  # 数据仓库路径；空为会话自带的仓库
 language: str = "zh"  # 报告语言：zh 中文，en English
 
 # %%
+import workbench as wb
 from workbench.cohort.figures import age_sex_pyramid, boxes, histogram, missingness
-from workbench.cohort.language import age, cohort, encounters, labs
+from workbench.cohort.language import cohort
 from workbench.cohort.variables import Age, Death, LengthOfStay, Sex, Value
 from workbench.errors import DefinitionError
-from workbench.locale import set_language, tr
-from workbench.report import Report
-from workbench.store import open_store
+from workbench.locale import tr
 
-set_language(language)
+wb.set_language(language)
 if len(units) != len(labs_wanted):
     raise DefinitionError(f"{len(labs_wanted)} labs and {len(units)} units", hint="give one unit for each item of labs_wanted, in order")
-snapshot = open_store(store or None)
+snapshot = wb.open_store(store or None)
 wanted = dict(zip(labs_wanted, units, strict=True))
 
 # %% [markdown]
@@ -32,9 +31,9 @@ wanted = dict(zip(labs_wanted, units, strict=True))
 # 每人首次住院的入院时间为索引时间。
 
 # %%
-early = {name: labs(name).where(unit=unit).within(hours=(0, hours)) for name, unit in wanted.items()}
-definition = cohort(title).enter(encounters(setting="inpatient"), limit="first")
-definition = definition.require(tr(f"年龄 ≥{min_age} 岁", f"Age ≥{min_age} years"), age >= min_age)
+early = {name: wb.labs(name).where(unit=unit).within(hours=(0, hours)) for name, unit in wanted.items()}
+definition = cohort(title).enter(wb.encounters(setting="inpatient"), limit="first")
+definition = definition.require(tr(f"年龄 ≥{min_age} 岁", f"Age ≥{min_age} years"), wb.age >= min_age)
 for name, events in early.items():
     definition = definition.require(tr(f"入院 {hours} 小时内测过 {name}", f"{name} within {hours} hours of admission"), events)
 
@@ -68,7 +67,7 @@ baseline
 # ## 报告 Report
 
 # %%
-report = Report(title, result, subtitle=tr("成人住院患者，结局为院内死亡", "Adult inpatients; the outcome is death in hospital"))
+report = wb.Report(title, result, subtitle=tr("成人住院患者，结局为院内死亡", "Adult inpatients; the outcome is death in hospital"))
 report.section(
     tr("研究对象", "Patients"),
     tr(

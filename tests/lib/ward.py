@@ -11,6 +11,7 @@ from workbench.cohort.query import Age, CodeItem, Codelist, Cohort, Condition, E
 from workbench.cohort.result import CohortResult
 from workbench.store.memory import MemoryEngine
 from workbench.tables import arrow_schema
+from workbench.tables import table as declared
 
 DIABETES = Events("diagnoses", Codelist((CodeItem("E11", "ICD10CN", descendants=True),)))
 
@@ -31,7 +32,8 @@ class MemoryTables:
 
 def table(name: str, rows: list[dict]) -> pa.Table:
     schema = arrow_schema(name)
-    return pa.table({field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in schema})
+    filler = {column.name: 0 if column.type == "integer" else "" for column in declared(name).columns if column.required}
+    return pa.table({field.name: pa.array([row.get(field.name, filler.get(field.name)) for row in rows], field.type) for field in schema})
 
 
 def ward(persons: int = 400, seed: int = 7) -> dict[str, pa.Table]:

@@ -29,7 +29,7 @@ _AGE_STEP = 10
 _MOST_BINS = 16
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 #: Letters that fit under a histogram in a line.
-_MOST_LETTERS = 52
+_MOST_LETTERS = 60
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def histogram(
     Raises
     ------
     DataError
-        If fewer persons have a value than the policy's threshold.
+        If fewer persons have a value than the policy's threshold, or there are more groups than can be told apart.
     """
     policy = policy or disclosure.load_policy()
     known = values.notna() & (by.notna() if by is not None else True)
@@ -131,7 +131,9 @@ def histogram(
         raise DataError(f"fewer than {policy.threshold} persons have a value of {label}", hint="leave the figure out")
     edges = nice_edges(numbers, policy=policy)
     groups = pd.Series(tr("全部", "All"), index=values.index)[known] if by is None else by[known].astype(str)
-    names = sorted(groups.unique())[: len(PALETTE)]
+    names = sorted(groups.unique())
+    if len(names) > len(PALETTE):
+        raise DataError(f"{len(names)} groups to draw; at most {len(PALETTE)} can be told apart", hint="join some groups")
     edges, cells = _binned(numbers, groups, names, edges, policy)
     labels = _bin_labels(edges)
     figure = _draw_histogram(labels, names, cells, label=f"{label} ({unit})" if unit else label, policy=policy)
@@ -230,8 +232,8 @@ def _binned(
 ) -> tuple[np.ndarray, list[tuple[SafeCount, ...]]]:
     """Count by bin and group, and suppress each group's counts under its own total.
 
-    Outer bins are joined with their neighbours until every group has none or enough in them; a sparse bin in the middle is
-    left to suppression. Totals over the groups are not shown anywhere, so groups need no cover from each other.
+    From the fullest bin outwards, the first in which some group has too few is joined with all beyond it into one open bin.
+    Totals over the groups are not shown anywhere, so groups need no cover from each other.
     """
     bins = np.digitize(numbers, edges)
     counts = np.array([np.bincount(bins[(groups == name).to_numpy()], minlength=len(edges) + 1) for name in names]).T
@@ -242,10 +244,15 @@ def _binned(
 
 
 def _join_tail(edges: np.ndarray, counts: np.ndarray, threshold: int) -> tuple[np.ndarray, np.ndarray]:
-    """Join the first bin with the next while some group has too few in it."""
-    while len(edges) and (counts[0] < threshold).any():
-        edges, counts = edges[1:], np.vstack([counts[:2].sum(axis=0), counts[2:]])
-    return edges, counts
+    """Join the bins before the fullest one, from the sparse one nearest to it, and further in while they are still too few."""
+    fullest = int(np.argmax(counts.sum(axis=1)))
+    sparse = [at for at in range(fullest) if (counts[at] < threshold).any()]
+    last = max(sparse, default=-1)
+    while 0 <= last < len(edges) and (counts[: last + 1].sum(axis=0) < threshold).any():
+        last += 1
+    if last < 1:
+        return edges, counts
+    return edges[last:], np.vstack([counts[: last + 1].sum(axis=0), counts[last + 1 :]])
 
 
 def _bin_labels(edges: Sequence[float], *, whole: bool = False) -> list[str]:
@@ -338,7 +345,7 @@ def _draw_histogram(
         if len(names) > 1:
             keys = [Patch(color=colour) for colour in PALETTE[: len(names)]]
             axes.legend(keys, names, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(names), handlelength=0.9, borderpad=0.2)
-        crowded = sum(map(len, labels)) > _MOST_LETTERS
+        crowded = sum(len(label) + 2 for label in labels) > _MOST_LETTERS
         axes.set_xticks(at, labels, rotation=35 if crowded else 0, ha="right" if crowded else "center", rotation_mode="anchor")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.set(xlabel=label, ylabel=tr("人数", "Persons"))
