@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["definitions", "event_sets", "snapshots"]
 
 DAY_ZERO = date(2020, 2, 20)  # so that leap day and a change of month are near
-PERSONS = (1, 2, 3)
+PERSONS = (1, 1, 2, 3)
 CODES = ("E11", "E11.9", "E11.90", "E12", "LDH")
 CONCEPTS = (0, 1, 2, 3, 4)
 TEXTS = ("糖尿病", "否认糖尿病", "糖尿病\n肾病，ＨｂＡ１ｃ 8%", "肾病", "")
@@ -34,6 +34,7 @@ NUMBERS = (-1.0, 0.0, 1.0, 2.5, 6.5, 10.0)
 
 _offsets = st.sampled_from((0, 0, 1, 2, 5, 9, 10, 30, 31, 365, -1, -30, -365, -366))
 _lengths = st.sampled_from((None, None, 0, 1, 3, 9, 30, 400, -1))
+_seldom = st.sampled_from((False,) * 6 + (True,))
 _times = st.sampled_from((None, time(0), time(8), time(12), time(23, 59)))
 
 
@@ -51,7 +52,7 @@ def _row(draw: Callable[[SearchStrategy[Any]], Any], table: str) -> dict[str, An
     start = TABLES[table].start
     if start:
         day = DAY_ZERO + timedelta(days=draw(_offsets))
-        row[start] = day if draw(st.integers(0, 30)) else None
+        row[start] = day if draw(st.sampled_from((*range(30), None))) is not None else None
         row |= _placed(TABLES[table].names, start, day, draw(_lengths), draw(_times))
     return row
 
@@ -77,7 +78,7 @@ def _column(name: str, kind: str) -> SearchStrategy[Any]:
 
 # Columns with values of their own.
 _POOLS: dict[str, tuple[Any, ...]] = {
-    "person_id": (*PERSONS, *PERSONS, None),
+    "person_id": (*PERSONS, *PERSONS, *PERSONS, None),
     "visit_occurrence_id": (1, 1, 2, 3, 99, None),
     "cost_event_id": (1, 2, 3, 99, None),
     "care_site_id": (1, 2, 99, None),
@@ -144,21 +145,32 @@ _USED = {
 @st.composite
 def _table(draw: Callable[[SearchStrategy[Any]], Any], table: str) -> pa.Table:
     """Draw a table; its key counts the rows, except where the key is the person."""
-    rows = draw(st.lists(_row(table), max_size=_MOST_ROWS.get(table, 5)))
+    rows = draw(st.lists(_row(table), min_size=draw(st.sampled_from((3, 3, 2, 0))), max_size=_MOST_ROWS.get(table, 7)))
     key = TABLES[table].key
     if len(key) == 1:
         rows = [row | {key[0]: position} for position, row in enumerate(rows, start=1)]
-    return pa.Table.from_pylist(rows, schema=arrow_schema(table))
+    return pa.Table.from_pylist(rows, schema=pa.schema([field.with_nullable(True) for field in arrow_schema(table)]))
 
 
-_MOST_ROWS = {"person": 3, "care_site": 2, "provider": 2, "concept": 5, "visit_occurrence": 4, "death": 3}
+_MOST_ROWS = {"person": 3, "care_site": 3, "provider": 3, "concept": 5, "visit_occurrence": 4, "death": 3}
+
+
+class Tables(dict[str, pa.Table]):
+    """Tables by name, shown as their rows without what is missing."""
+
+    def __repr__(self) -> str:
+        """Show what a failing example needs, and no schema."""
+        rows = {
+            name: [{column: value for column, value in row.items() if value is not None} for row in self[name].to_pylist()] for name in self
+        }
+        return repr(rows)
 
 
 @st.composite
 def snapshots(draw: Callable[[SearchStrategy[Any]], Any]) -> Mapping[str, pa.Table]:
     """Draw the tables of a small data set; some are not there."""
-    there = [table for table in (*_TABLES, *_OTHER) if draw(st.integers(0, 4))]
-    return {table: draw(_table(table)) for table in there}
+    there = [table for table in (*_TABLES, *_OTHER) if not draw(_seldom)]
+    return Tables({table: draw(_table(table)) for table in there})
 
 
 # -------------------------------------------------------------------------------------------------------- definitions
@@ -232,7 +244,7 @@ def event_sets(draw: Callable[[SearchStrategy[Any]], Any], depth: int = 1) -> qu
         draw(st.one_of(st.none(), st.none(), _codelists(domain))),
         tuple(draw(st.lists(_conditions(domain), max_size=draw(st.sampled_from((0, 0, 1, 2)))))),
         draw(st.sampled_from((False, False, False, True))),
-        draw(_criteria(depth - 1)) if depth and draw(st.integers(0, 3)) == 0 else None,
+        draw(_criteria(depth - 1)) if depth and draw(_seldom) else None,
     )
 
 
@@ -293,16 +305,17 @@ def _criteria(depth: int) -> SearchStrategy[query.Criterion]:
     return st.one_of(occurs, occurs, occurs, _FACTS, joined)
 
 
+_any_sets = st.lists(st.builds(query.Events, st.sampled_from(_DOMAINS)), min_size=1, max_size=2).map(tuple)
 _LIMITS = st.sampled_from(("all", "all", "first", "last"))
 
 
 @st.composite
 def _entries(draw: Callable[[SearchStrategy[Any]], Any], depth: int) -> query.Entry:
     return query.Entry(
-        draw(_sets(depth)),
+        draw(st.one_of(_any_sets, _any_sets, _any_sets, _sets(depth))),
         draw(_LIMITS),
-        draw(st.one_of(st.none(), st.none(), st.builds(query.Observed, st.sampled_from((0, 30)), st.sampled_from((0, 1))))),
-        draw(_criteria(depth - 1)) if draw(st.integers(0, 3)) == 0 else None,
+        draw(st.one_of(st.none(), st.none(), st.none(), st.builds(query.Observed, st.sampled_from((0, 30)), st.sampled_from((0, 1))))),
+        draw(_criteria(depth - 1)) if draw(_seldom) else None,
         draw(_LIMITS),
     )
 
@@ -329,7 +342,7 @@ def _cohorts(draw: Callable[[SearchStrategy[Any]], Any], depth: int) -> query.Co
         draw(_exits()),
         draw(st.one_of(st.just(()), _sets(0))),
         draw(st.sampled_from((None, None, 0, 30))),
-        draw(st.sampled_from(((None, None), (None, None), (DAY_ZERO, None), (None, DAY_ZERO), (DAY_ZERO, DAY_ZERO + timedelta(days=9))))),
+        draw(st.sampled_from((*((None, None),) * 6, (DAY_ZERO, None), (None, DAY_ZERO), (DAY_ZERO, DAY_ZERO + timedelta(days=9))))),
     )
 
 
