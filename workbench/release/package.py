@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.release.intake import ObjectStore
     from workbench.release.records import RequestFile
 
-__all__ = ["build", "manifest_of", "place"]
+__all__ = ["build", "discard", "manifest_of", "place"]
 
 
 def manifest_of(
@@ -91,10 +91,15 @@ def build(
 def place(aside: Path, target: Path) -> None:
     """Move a built package to where it is picked up; a package that is there already stays."""
     if target.exists():
-        shutil.rmtree(aside)
+        discard(aside)
         return
     aside.chmod(0o755)
     aside.replace(target)
+
+
+def discard(aside: Path) -> None:
+    """Throw away a package that was built and is not to leave."""
+    shutil.rmtree(aside)
 
 
 def _write(path: Path, content: bytes) -> None:

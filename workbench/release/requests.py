@@ -198,13 +198,11 @@ class Airlock:
         except IntegrityError:
             self._void(identifier, Action.RELEASE, role, person)
             raise
-        with self._engine.begin() as transaction:
-            current = self._load(transaction, identifier, lock=True)
-            if current.manifest != request.manifest or current.approvals() < self.policy.approvals:
-                raise Refusal(f"request {identifier} has {current.approvals()} approvals of these bytes; wanted {self.policy.approvals}")
-            self._move(
-                transaction, current, Action.RELEASE, role, Condition.SAME_BYTES, actor=person.name, detail={"manifest": current.manifest}
-            )
+        try:
+            self._record_release(request, role, person)
+        except BaseException:
+            package.discard(aside)
+            raise
         self._tell_ledger()
         package.place(aside, self.package_path(identifier))
         return self.package_path(identifier)
@@ -297,6 +295,15 @@ class Airlock:
             request.id,
             {"role": role.value, "from": request.state.value, "to": to.value, **(detail or {})},
         )
+
+    def _record_release(self, request: Request, role: Role, person: Person) -> None:
+        """Commit the release of the request as it was read, if it still is what it was and has its approvals."""
+        with self._engine.begin() as transaction:
+            current = self._load(transaction, request.id, lock=True)
+            if current.manifest != request.manifest or current.approvals() < self.policy.approvals:
+                raise Refusal(f"request {request.id} has {current.approvals()} approvals of these bytes; wanted {self.policy.approvals}")
+            detail = {"manifest": current.manifest, "approvals": current.approvals()}
+            self._move(transaction, current, Action.RELEASE, role, Condition.SAME_BYTES, actor=person.name, detail=detail)
 
     def _void(self, identifier: str, action: Action, role: Role, person: Person) -> None:
         with self._engine.begin() as transaction:

@@ -18,7 +18,7 @@ __all__ = ["find"]
 def find(document: Document, scope: Scope) -> Iterator[Finding]:
     """Find planted tokens in all text and scripts, however spaced or cased."""
     planted = [compact for token in scope.canaries if (compact := _compact(token))]
-    for part in (*document.texts, *document.scripts):
+    for part in (*document.texts, *document.scripts) if planted else ():
         text = _compact(part.text)
         if any(token in text for token in planted):
             yield document.finding(

@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from workbench.identifiers import PROVINCES, is_identity_number
-from workbench.release.checks.writing import plain, runs
+from workbench.release.checks.writing import numbers_in
 from workbench.release.findings import Finding, Severity
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _MOST_PIECES = 6
 def find(document: Document, _scope: Scope) -> Iterator[Finding]:
     """Find identity numbers in all text of a document, one finding a line."""
     for text in document.texts:
-        lines = {run.line for run in runs(plain(text.text)) if _holds_number(run)}
+        lines = {run.line for run in numbers_in(text.text) if _holds_number(run)}
         for line in sorted(lines):
             yield document.finding(_NAME, Severity.BLOCK, f"{text.place}, line {line}", "the form of a Chinese identity number", _ADVICE)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from workbench.release.checks.writing import plain, runs
+from workbench.release.checks.writing import numbers_in
 from workbench.release.findings import Finding, Severity
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _COUNTRY = ("0086", "86")
 def find(document: Document, _scope: Scope) -> Iterator[Finding]:
     """Find mobile numbers in all text of a document, one finding a line."""
     for text in document.texts:
-        lines = {run.line for run in runs(plain(text.text)) if _holds_number(run)}
+        lines = {run.line for run in numbers_in(text.text) if _holds_number(run)}
         for line in sorted(lines):
             yield document.finding(_NAME, Severity.BLOCK, f"{text.place}, line {line}", "the form of a mobile phone number", _ADVICE)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Run", "plain", "runs"]
+__all__ = ["Run", "numbers_in", "plain", "runs"]
 
 _NUMERALS = str.maketrans("〇零○一二三四五六七八九壹贰貳叁參肆伍陆陸柒捌玖幺两", "000123456789122334566789" + "12")
+#: Digits of the shortest number that is looked for, a mobile phone's.
+SHORTEST = 11
 #: What may stand between two pieces of one number, at most three characters.
 _BETWEEN = re.compile(r"[^\S\n]?[\-_.·•,，、/|;:：*()\t ]{1,2}")
 _PIECES = re.compile(r"\d+[xX](?![A-Za-z0-9])|\d+|(?<![A-Za-z0-9])[xX](?![A-Za-z0-9])")
@@ -77,10 +80,18 @@ def plain(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_FOLDING)
 
 
+@lru_cache(maxsize=8)
+def numbers_in(text: str) -> tuple[Run, ...]:
+    """Give all runs of digits of a text; kept for the next check of the same text."""
+    return tuple(runs(plain(text)))
+
+
 def runs(text: str) -> Iterator[Run]:
-    """Give the runs of digits of a plain text, none across a line break."""
+    """Give the runs of digits of a plain text that are long enough to be a number of a person, none across a line break."""
     for number, line in enumerate(text.split("\n"), start=1):
         for pieces in _chains(line):
+            if pieces[-1].end() - pieces[0].start() < SHORTEST:
+                continue
             between = tuple(line[a.end() : b.start()] for a, b in pairwise(pieces))
             start, end = pieces[0].start(), pieces[-1].end()
             yield Run(tuple(p.group() for p in pieces), between, line[max(0, start - 1) : start], line[end : end + 1], number)
