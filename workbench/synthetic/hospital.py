@@ -12,6 +12,7 @@ from workbench.synthetic import omop
 from workbench.synthetic.columns import BLOCK
 from workbench.synthetic.diagnoses import activity, draw_diagnoses
 from workbench.synthetic.eras import condition_era, drug_era
+from workbench.synthetic.faults import plant
 from workbench.synthetic.identity import draw_identities, identifiers
 from workbench.synthetic.measurements import draw_measurements
 from workbench.synthetic.notes.build import note_tables
@@ -68,17 +69,20 @@ def generate(
             f"{n_patients} patients, seed {seed}, chunks of {chunk}, "
             f"{notes_per_admission} notes an admission: wanted at least 1, 0, 1 and 0"
         )
-    return _chunks(n_patients, seed, chunk, progress, notes_per_admission)
+    return _chunks(n_patients, seed, chunk, progress, notes_per_admission, faults)
 
 
-def _chunks(n_patients: int, seed: int, chunk: int, progress: bool, notes_per_admission: float) -> Iterator[dict[str, pa.Table]]:
+def _chunks(
+    n_patients: int, seed: int, chunk: int, progress: bool, notes_per_admission: float, faults: bool
+) -> Iterator[dict[str, pa.Table]]:
     per_chunk = -(-chunk // BLOCK)
     sizes = [min(BLOCK, n_patients - first) for first in range(0, n_patients, BLOCK)]
     with tqdm(total=n_patients, unit="patient", disable=not progress) as bar:
         for first in range(0, len(sizes), per_chunk):
             parts = []
             for block, size in enumerate(sizes[first : first + per_chunk], start=first):
-                parts.append(block_tables(draw_block(seed, block, size), notes_per_admission))
+                tables = block_tables(draw_block(seed, block, size), notes_per_admission)
+                parts.append(plant(seed, block, tables) if faults else tables)
                 bar.update(size)
             yield {name: pa.concat_tables([part[name] for part in parts]) for name in parts[0]}
 

@@ -92,7 +92,8 @@ def _laboratory_draws(rng: np.random.Generator, visits: Visits, states: np.ndarr
     later = 1 + (stay[visit] - 1.2).clip(0.1) * (place - rng.random(len(visit)) * 0.6) / (more[visit] + 0.5)
     wait = np.where(place == 0, first, np.round(later) + 0.27 - (visits.start[visit] % DAY_SECONDS) / DAY_SECONDS)
     time = visits.start[visit] + (np.clip(wait, 0.004, np.maximum(stay[visit] * 0.97, 0.004)) * DAY_SECONDS).astype(np.int64)
-    return visit, time, panels
+    _, distinct = np.unique(visit * 10**11 + time, return_index=True)
+    return visit[distinct], time[distinct], panels[distinct]
 
 
 def _best(states: np.ndarray, chances: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -134,19 +135,35 @@ def _onsets(rng: np.random.Generator, sex: np.ndarray, birth: np.ndarray, smokin
     table, known = read_table("chronic"), catalogue()
     cum60, shape = table.numbers("cum60"), table.numbers("shape")
     ratios = {name: table.numbers(f"hr_{name}") for name in ("male", "smoking", "bmi5")}
-    links = read_table("disease_links")
+    links, parents = _links(), table.texts("only_after")
     ages = np.full((len(sex), len(known.diseases)), np.inf)
     for column, disease in enumerate(known.diseases):
         factor = np.where(sex == MALE, ratios["male"][column], 1.0) * np.where(smoking, ratios["smoking"][column], 1.0)
         factor = factor * ratios["bmi5"][column] ** ((bmi - 23.5) / 5)
         factor = factor * cum60[column] * (sex == _SEX_ONLY[disease] if disease in _SEX_ONLY else 1.0)
-        causes = [
-            (ages[:, known.disease(cause)], float(ratio))
-            for cause, effect, ratio in zip(links.texts("cause"), links.texts("effect"), links.texts("hazard_ratio"), strict=True)
-            if effect == disease
-        ]
+        causes = [(ages[:, cause], ratio) for cause, effect, ratio in links if effect == column]
         ages[:, column] = _first_age(rng.exponential(size=len(sex)), factor, shape[column], causes)
+        if parents[column] != "-":
+            parent = ages[:, known.disease(parents[column])]
+            ages[:, column] = np.where(ages[:, column] >= parent, ages[:, column], np.inf)
     return np.where(np.isfinite(ages), birth[:, None] + np.floor(ages * DAYS_PER_YEAR), np.inf)
+
+
+@cache
+def _links() -> list[tuple[int, int, float]]:
+    """Give (cause, effect, hazard ratio) as columns of diseases.
+
+    Raises
+    ------
+    ValueError
+        If a cause stands after its effect, so that its onset would not be known in time.
+    """
+    table, known = read_table("disease_links"), catalogue()
+    links = [(known.disease(row["cause"]), known.disease(row["effect"]), float(row["hazard_ratio"])) for row in table.rows()]
+    late = [known.diseases[cause] for cause, effect, _ in links if cause >= effect]
+    if late:
+        raise ValueError(f"causes {late} stand after their effects in chronic.tsv; move them up")
+    return links
 
 
 def _first_age(budget: np.ndarray, factor: np.ndarray, shape: float, causes: list[tuple[np.ndarray, float]]) -> np.ndarray:

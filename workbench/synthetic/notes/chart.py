@@ -35,6 +35,8 @@ _HALF_OPEN = {"小时": ("半天", "数小时", "6+小时"),
               "天": ("半月", "数日", "3天余"), "周": ("月余", "半月余"), "月": ("半年", "3+月", "数月"),
               "年": ("十余年", "数年", "20年余")}  # fmt: skip
 _SHORTER = {"小时": "1小时", "天": "1天", "周": "3天", "月": "1周", "年": "2周"}
+# Nobody dates the beginning of a chronic disease farther back.
+_LONGEST_MEMORY_YEARS = 30
 _JOBS = ("农民", "退休", "工人", "教师", "职员", "个体经营", "学生", "无业")
 _ALLERGENS = ("青霉素", "头孢类药物", "磺胺类药物", "海鲜")
 
@@ -417,7 +419,7 @@ def _past_diseases(chart: Chart, most: int) -> None:
     onset = chart.hospital.onset[chart.person]
     for place, disease in enumerate(chart.some(chart.diseases, most)):
         name = chart.hospital.disease_name[disease]
-        years = int((chart.day - onset[disease]) / 365)
+        years = min(int((chart.day - onset[disease]) / 365), _LONGEST_MEMORY_YEARS)
         chart.writer.add("，" if place else "")
         chart.writer.add(chart.one(("有", "患", "")))
         chart.writer.mention(name, term(name), "present")
