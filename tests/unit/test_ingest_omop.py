@@ -81,6 +81,16 @@ def _folder_of_csv_parts(path):
     return path / "parts"
 
 
+def _folder_of_odd_name(path):
+    return write_csv(path / "[2024] 导出's *?")
+
+
+def _folder_inside(path):
+    write_csv(path / "outer" / "cdm")
+    (path / "outer" / "readme.txt").write_text("hello", encoding="utf-8")
+    return path / "outer"
+
+
 def _database(path):
     with duckdb.connect(str(path)) as connection:
         for name, text in DATA_SET.items():
@@ -147,6 +157,8 @@ def _sqlite_file(path):
         _folder_gzip,
         _folder_gzip_gb18030,
         _folder_windows,
+        _folder_of_odd_name,
+        _folder_inside,
         _folder_of_csv_parts,
         _parquet_files,
         _parquet_parts,
@@ -284,7 +296,8 @@ def test_a_header_that_was_loaded_as_a_row_is_read_back(tmp_path):
 
 def test_wrong_types_are_brought_over_where_nothing_is_lost(tmp_path):
     folder = _parquet_files(tmp_path)
-    death = pa.table({"person_id": pa.array([1.0, 2.5]), "death_date": pa.array([datetime(2020, 3, 10, 5), datetime(2021, 1, 1)])})
+    days = pa.array([datetime(2020, 3, 10, 5), datetime(2021, 1, 1)])
+    death = pa.table({"person_id": [1.0, 2.5], "death_date": days, "cause_concept_id": [float("nan"), 1.0]})
     pq.write_table(death, folder / "death.parquet")
     result, snapshot = _import(folder, tmp_path / "store")
     assert snapshot.read("death").select(["person_id", "death_date"]).to_pylist() == [{"person_id": 1, "death_date": date(2020, 3, 10)}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import glob
 import gzip
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -85,8 +86,9 @@ def reader_sql(path: Path) -> str:
     quote = "" if delimiter == "\t" else '"'
     cells = next(csv.reader([line], delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE), [])
     columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in checked_header(cells, path))
+    name = quoted(glob.escape(str(path)))
     return (
-        f"read_csv({quoted(path)}, delim = {quoted(delimiter)}, quote = {quoted(quote)}, escape = {quoted(quote)}, header = true, "
+        f"read_csv({name}, delim = {quoted(delimiter)}, quote = {quoted(quote)}, escape = {quoted(quote)}, header = true, "
         f"auto_detect = false, columns = {{{columns}}}, nullstr = '', max_line_size = {_MAX_LINE_BYTES}, strict_mode = false, "
         "store_rejects = true)"
     )

@@ -12,7 +12,7 @@ from workbench.errors import DataError
 from workbench.ingest.quality import BORN, judge_sql, repeats_sql
 from workbench.ingest.report import ImportReport, TableCount
 from workbench.ingest.sources import identifier, is_source_fault
-from workbench.store.arrange import quoted
+from workbench.store.arrange import parquet_relation, quoted
 from workbench.tables import TABLES, Table
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Intake:
 
     def accepted(self, name: str) -> str:
         """Give the relation of a table's accepted rows, to stand after FROM."""
-        return f"(SELECT * FROM {_parquet(self._judged[name])} WHERE {_ACCEPTED})"
+        return f"(SELECT * FROM {parquet_relation(self._judged[name])} WHERE {_ACCEPTED})"
 
     def fetch(self, query: str) -> list[tuple]:
         """Run a query and give all its rows."""
@@ -102,12 +102,12 @@ class Intake:
 
     def _settle_repeats(self, declared: Table, judged: Path) -> Path:
         key = ", ".join(identifier(name) for name in declared.key)
-        rows = f"SELECT {key} FROM {_parquet(judged)} WHERE {_ACCEPTED} GROUP BY {key} HAVING count(*) > 1"
+        rows = f"SELECT {key} FROM {parquet_relation(judged)} WHERE {_ACCEPTED} GROUP BY {key} HAVING count(*) > 1"
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS {rows}")
         if self.fetch("SELECT count(*) FROM repeated") == [(0,)]:
             return judged
         settled = judged.with_suffix(".settled.parquet")
-        query = repeats_sql(declared, _parquet(judged), "repeated", referenced=declared.name in _REFERENCED)
+        query = repeats_sql(declared, parquet_relation(judged), "repeated", referenced=declared.name in _REFERENCED)
         self._connection.execute(f"COPY ({query}) TO {quoted(settled)} (FORMAT parquet)")
         judged.unlink()
         return settled
@@ -115,15 +115,15 @@ class Intake:
     def _count(self, prepared: Prepared, judged: Path) -> int:
         """Count rows by rule, and give how many are accepted."""
         name = prepared.declared.name
-        ((read, taken),) = self.fetch(f"SELECT count(*), count(*) FILTER ({_ACCEPTED}) FROM {_parquet(judged)}")
+        ((read, taken),) = self.fetch(f"SELECT count(*), count(*) FILTER ({_ACCEPTED}) FROM {parquet_relation(judged)}")
         for action in ("refused", "emptied", "mended"):
             where = "true" if action == "refused" else _ACCEPTED
-            reasons = f"SELECT unnest(_{action}) AS reason FROM {_parquet(judged)} WHERE {where}"
+            reasons = f"SELECT unnest(_{action}) AS reason FROM {parquet_relation(judged)} WHERE {where}"
             for reason, rows in self.fetch(f"SELECT reason, count(*) FROM ({reasons}) GROUP BY reason"):
                 column, _, rule = reason.partition("|")
                 self.report.add(action, name, column, rule, rows)
         lost = prepared.source.unreadable
-        unreadable = self.fetch(f"SELECT count(*) FROM {_parquet(lost)}")[0][0] if lost else 0
+        unreadable = self.fetch(f"SELECT count(*) FROM {parquet_relation(lost)}")[0][0] if lost else 0
         self.report.add("refused", name, "", "line cannot be read", unreadable)
         self.report.tables.append(TableCount(name, prepared.source.origin, read + unreadable, taken, read - taken + unreadable))
         return taken
@@ -133,11 +133,11 @@ class Intake:
         name = prepared.declared.name
         aside = f"""SELECT CASE WHEN {_ACCEPTED} THEN 'emptied' ELSE 'refused' END AS action,
                            array_to_string(list_concat(_refused, _emptied), '; ') AS reasons, _source AS source_row
-                    FROM {_parquet(judged)} WHERE _source IS NOT NULL"""
-        if self.fetch(f"SELECT count(*) FROM {_parquet(judged)} WHERE _source IS NOT NULL") != [(0,)]:
+                    FROM {parquet_relation(judged)} WHERE _source IS NOT NULL"""
+        if self.fetch(f"SELECT count(*) FROM {parquet_relation(judged)} WHERE _source IS NOT NULL") != [(0,)]:
             self._quarantined(aside, name)
         if prepared.source.unreadable:
-            self._quarantined(f"SELECT * FROM {_parquet(prepared.source.unreadable)}", f"{name}.unreadable")
+            self._quarantined(f"SELECT * FROM {parquet_relation(prepared.source.unreadable)}", f"{name}.unreadable")
 
     def _quarantined(self, query: str, name: str) -> None:
         for folder in (self.quarantine.parent, self.quarantine):
@@ -156,7 +156,3 @@ class Intake:
                                 make_date(year_of_birth, 1, 1)) AS earliest
                 FROM {self.accepted("person")}"""
         )
-
-
-def _parquet(path: Path) -> str:
-    return f"read_parquet({quoted(path)})"

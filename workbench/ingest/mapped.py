@@ -9,7 +9,7 @@ from workbench.errors import DefinitionError
 from workbench.ingest.mapping import Mapping, SourceFile, Target, Value, near, source_value_column
 from workbench.ingest.omop import Prepared, cast_sql
 from workbench.ingest.sources import SourceTable, identifier, open_source, read_file
-from workbench.store.arrange import quoted
+from workbench.store.arrange import parquet_relation, quoted
 from workbench.tables import TABLES, Column
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _open(connection: duckdb.DuckDBPyConnection, name: str, file: SourceFile, pa
     connection.execute(
         f"COPY (SELECT _row, {filled} FROM (SELECT {row} AS _row, {cleaned} FROM {found.relation})) TO {quoted(target)} (FORMAT parquet)"
     )
-    return replace(found, relation=f"read_parquet({quoted(target)})", columns=dict.fromkeys(kept, "VARCHAR"))
+    return replace(found, relation=parquet_relation(target), columns=dict.fromkeys(kept, "VARCHAR"))
 
 
 def _cleaned(column: str, kind: str, file: SourceFile) -> str:

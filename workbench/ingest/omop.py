@@ -167,6 +167,8 @@ _CASTS = {"integer": _integer, "number": _number, "text": _text, "date": _date, 
 
 def missing_sql(column: str, found: str, wanted: Column) -> str:
     """Write the SQL that tells whether a source value says nothing (NULL, empty, or a word for it)."""
+    if wanted.type != "text" and found.startswith(("DOUBLE", "FLOAT")):
+        return f"({column} IS NULL OR isnan({column}))"
     if found != "VARCHAR" or wanted.type == "text":
         return f"({column} IS NULL)"
     return f"({column} IS NULL OR lower(trim({column})) IN {_NOTHING})"

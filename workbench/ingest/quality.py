@@ -48,11 +48,13 @@ def judge_sql(prepared: Prepared) -> str:
 
 
 def _reasons(cases: list[tuple[str, str]]) -> str:
-    """Write the list of the names of those conditions that hold."""
+    """Write the list of the names of those conditions that hold; lists are costly, so first whether any does."""
+    nothing = "CAST([] AS VARCHAR[])"
     if not cases:
-        return "CAST([] AS VARCHAR[])"
+        return nothing
+    some = " OR ".join(f"({condition})" for condition, _ in cases)
     items = ", ".join(f"CASE WHEN {condition} THEN {quoted(reason)} END" for condition, reason in cases)
-    return f"list_filter([{items}], lambda reason: reason IS NOT NULL)"
+    return f"CASE WHEN {some} THEN list_filter([{items}], lambda reason: reason IS NOT NULL) ELSE {nothing} END"
 
 
 def _typed(prepared: Prepared) -> str:

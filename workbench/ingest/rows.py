@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workbench.errors import DataError
-from workbench.store.arrange import quoted
+from workbench.store.arrange import parquet_relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,7 +44,7 @@ def copy_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], target: 
             data += [pa.array([_as_text(row[at]) for row in block], pa.string()) for at in range(len(columns))]
             writer.write_table(pa.table(data, schema=schema))
             number += len(block)
-    return f"read_parquet({quoted(target)})"
+    return parquet_relation(target)
 
 
 def checked_header(cells: Sequence[object], path: Path) -> list[str]:

@@ -19,7 +19,7 @@ import openpyxl
 from workbench.errors import DataError
 from workbench.ingest.delimited import as_utf8, reader_sql
 from workbench.ingest.rows import checked_header, copy_rows
-from workbench.store.arrange import quoted
+from workbench.store.arrange import parquet_relation, quoted
 from workbench.store.staging import is_disk_full
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _stem(path: Path) -> str:
 
 
 def _table_files(folder: Path) -> dict[str, list[Path]]:
-    """Files by table: one file each, or a folder each with parts; a single folder inside is looked into."""
+    """Files by table: one file each, or a folder each with parts."""
     files: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.name.startswith((".", "__")):
@@ -153,14 +153,20 @@ def _table_files(folder: Path) -> dict[str, list[Path]]:
                 files.setdefault(path.name.lower(), []).extend(parts)
         elif path.is_file() and _is_table_file(Path(path.name)):
             files.setdefault(_stem(path), []).append(path)
-    inner = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))]
-    if len(inner) == 1 and set(files) == {inner[0].name.lower()} and len({_stem(path) for path in files[inner[0].name.lower()]}) > 1:
-        return _table_files(inner[0])
     return files
 
 
-def _open_folder(connection: duckdb.DuckDBPyConnection, folder: Path, work: Path) -> list[SourceTable]:
+def _found_files(folder: Path) -> dict[str, list[Path]]:
+    """Files by table, of the folder or, where it has no persons, of the one inside it that has."""
     files = _table_files(folder)
+    if "person" in files:
+        return files
+    inner = (_table_files(path) for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "__")))
+    return next((found for found in inner if "person" in found), files)
+
+
+def _open_folder(connection: duckdb.DuckDBPyConnection, folder: Path, work: Path) -> list[SourceTable]:
+    files = _found_files(folder)
     if not files:
         raise DataError(
             f"no CSV or Parquet file in {folder}", hint="one file a table (person.csv, person.parquet) or one folder a table with parts"
@@ -181,7 +187,7 @@ def read_files(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence
         raise DataError(f"table {name} is there both as Parquet and as CSV", hint="leave one of the two in the folder")
     origin = paths[0].name if len(paths) == 1 and _stem(paths[0]) == name else f"{name}/ ({len(paths)} files)"
     if kinds == {".parquet"}:
-        relation = f"read_parquet([{', '.join(quoted(path) for path in paths)}], union_by_name = true)"
+        relation = parquet_relation(*paths)
         return _described(connection, SourceTable(name, relation, {}, origin))
     return replace(_copy_csv(connection, name, paths, work), origin=origin)
 
@@ -224,7 +230,7 @@ def _copy_csv(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[
         raise DataError(
             f"{paths[0].name} cannot be read as CSV: {_first_line(error)}", hint="one header line, one delimiter, UTF-8 or GB18030"
         ) from error
-    table = _described(connection, SourceTable(name, f"read_parquet({quoted(target)})", {}, paths[0].name))
+    table = _described(connection, SourceTable(name, parquet_relation(target), {}, paths[0].name))
     return replace(table, unreadable=rejected if bad else None)
 
 

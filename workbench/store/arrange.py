@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["PROJECTIONS", "ROW_GROUP_ROWS", "Arranger", "Projection", "bounded_connection", "quoted"]
+__all__ = ["PROJECTIONS", "ROW_GROUP_ROWS", "Arranger", "Projection", "bounded_connection", "parquet_relation", "quoted"]
 
 #: Rows in a row group: DuckDB's own unit, so that one thread works on one group.
 ROW_GROUP_ROWS = 122_880
@@ -43,6 +44,11 @@ PROJECTIONS: dict[str, Projection] = {
 def quoted(text: object) -> str:
     """Write a value as an SQL string."""
     return "'" + str(text).replace("'", "''") + "'"
+
+
+def parquet_relation(*paths: Path) -> str:
+    """Write the relation of Parquet files, to stand after FROM; signs of their names that DuckDB takes for patterns are none."""
+    return f"read_parquet([{', '.join(quoted(glob.escape(str(path))) for path in paths)}], union_by_name = true)"
 
 
 def bounded_connection(temporary: Path, memory_limit: str, *, database: str = ":memory:") -> duckdb.DuckDBPyConnection:
@@ -78,14 +84,14 @@ class Arranger:
         columns = ", ".join(f'"{name}"' for name in order)
         with bounded_connection(self.temporary, self.memory_limit) as connection:
             connection.execute(
-                f"COPY (SELECT * FROM read_parquet({quoted(source)}) ORDER BY {columns}) TO {quoted(target)} "
+                f"COPY (SELECT * FROM {parquet_relation(source)} ORDER BY {columns}) TO {quoted(target)} "
                 f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
             )
 
     def refuse_repeats(self, source: Path, key: str) -> None:
         """Raise where a key names more than one row."""
         with bounded_connection(self.temporary, self.memory_limit) as connection:
-            query = f"SELECT count(*) - count(DISTINCT {key}) FROM read_parquet({quoted(source)})"
+            query = f"SELECT count(*) - count(DISTINCT {key}) FROM {parquet_relation(source)}"
             ((repeats,),) = connection.execute(query).fetchall()
         if repeats:
             raise DataError(

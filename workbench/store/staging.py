@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Staging", "flush_tree", "is_disk_full", "readable_faults"]
 
+_FOLDER_MODE, _FILE_MODE = 0o755, 0o444
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_WORDS = ("no space left", "disk quota", "max_temp_directory_size")
 
@@ -100,12 +101,10 @@ class Staging:
 
 
 def flush_tree(folder: Path) -> None:
-    """Force every file and folder below (and the folder itself) to the disk, and make the files read-only."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            path.chmod(0o444)
+    """Force every file and folder to the disk; readable by all whatever the umask, files writable by none."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(_FOLDER_MODE if path.is_dir() else _FILE_MODE)
         _flush(path)
-    _flush(folder)
 
 
 def _flush(path: Path) -> None:

@@ -289,8 +289,9 @@ class SnapshotWriter:
         for name, content in self._documents.items():
             (self._snapshot / name).write_bytes(content)
         created = datetime.now(UTC).isoformat(timespec="microseconds")
-        self.snapshot_id = self._write_manifest(created)
-        self._staging.publish(self.snapshot_id)
+        name = self._write_manifest(created)
+        self._staging.publish(name)
+        self.snapshot_id = name
 
     def _arrange_steps(self) -> Iterator[tuple[str, Callable[[], object]]]:
         """List what puts each table, then each projection, in its order."""
