@@ -25,7 +25,8 @@ MEMORY_LIMIT = "1400MB"
 _CODES = """
 WITH diabetes AS (SELECT descendant_concept_id AS id FROM concept_ancestor WHERE ancestor_concept_id = 201826),
 insulin AS (SELECT descendant_concept_id AS id FROM concept_ancestor WHERE ancestor_concept_id = 21600713),
-dx AS MATERIALIZED (SELECT person_id, condition_start_date AS day FROM condition_occurrence WHERE condition_concept_id IN (SELECT id FROM diabetes)),
+dx AS MATERIALIZED (SELECT person_id, condition_start_date AS day FROM condition_occurrence
+                    WHERE condition_concept_id IN (SELECT id FROM diabetes)),
 idx AS MATERIALIZED (SELECT person_id, min(day) AS day FROM dx GROUP BY person_id)
 """
 
@@ -33,10 +34,11 @@ HAND = (
     _CODES
     + """
 SELECT i.person_id, i.day FROM idx i JOIN person p USING (person_id)
-JOIN observation_period o ON o.person_id = i.person_id AND i.day BETWEEN o.observation_period_start_date + 365 AND o.observation_period_end_date
+JOIN observation_period o ON o.person_id = i.person_id
+ AND i.day BETWEEN o.observation_period_start_date + 365 AND o.observation_period_end_date
 WHERE year(i.day) - p.year_of_birth >= 18
-AND EXISTS (SELECT 1 FROM {measurement} m WHERE m.person_id = i.person_id AND m.measurement_concept_id = 3004410 AND m.value_as_number >= 6.5
-            AND m.measurement_date BETWEEN i.day - 90 AND i.day + 90)
+AND EXISTS (SELECT 1 FROM {measurement} m WHERE m.person_id = i.person_id AND m.measurement_concept_id = 3004410
+            AND m.value_as_number >= 6.5 AND m.measurement_date BETWEEN i.day - 90 AND i.day + 90)
 AND NOT EXISTS (SELECT 1 FROM drug_exposure x WHERE x.person_id = i.person_id AND x.drug_concept_id IN (SELECT id FROM insulin)
                 AND x.drug_exposure_start_date < i.day)
 AND (SELECT count(*) FROM dx WHERE dx.person_id = i.person_id AND dx.day BETWEEN i.day AND i.day + 365) >= 2
@@ -195,7 +197,7 @@ def _import_all(name: str) -> None:
     import pyarrow  # noqa: F401  (imported for its time)
 
     if name.startswith("ours"):
-        import workbench.store.duckdb  # noqa: F401  (imported for its time)
+        import workbench.store.duckdb
     if name == "circepy":
         import workbench.cohort.atlas.circe  # noqa: F401  (imported for its time)
 

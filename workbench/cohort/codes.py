@@ -83,8 +83,8 @@ def _concepts(items: Sequence[CodeItem], plan: Plan) -> ir.Table:
 
 def _expanded(items: Sequence[CodeItem], plan: Plan) -> ir.Table:
     """Return the concepts themselves and, where asked, their valid descendants."""
-    own = sorted({int(item.code) for item in items})
-    above = sorted({int(item.code) for item in items if item.descendants})
+    own = _ids(items)
+    above = _ids(item for item in items if item.descendants)
     if not plan.vocabulary:
         return ibis.literal(own, type="array<int64>").unnest().name("concept_id").as_table()
     concept = source("concept", ("concept_id", "invalid_reason"))

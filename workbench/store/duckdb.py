@@ -10,9 +10,11 @@ import os
 import shutil
 import tempfile
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -28,7 +30,7 @@ from workbench.store.person_tables import concept_items, person_tables
 from workbench.tables import arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
 
@@ -44,6 +46,7 @@ MEMORY_LIMIT = "1400MB"
 
 _SQL_TYPES = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.string(): "VARCHAR", pa.date32(): "DATE", pa.timestamp("us"): "TIMESTAMP"}
 _TEXT_BATCH_ROWS = 8192
+_T = TypeVar("_T")
 
 
 class DuckDBEngine:
@@ -117,15 +120,15 @@ class DuckDBEngine:
         EnvironmentFault
             If memory or disk run out.
         """
-        script = self._compile(definition)
         with _clear_faults(), self._connection.cursor() as cursor:
+            script = self._compile(definition)
             self._carry_out(script, cursor)
             return _collect(script.output, cursor)
 
     def events(self, events: Events, persons: Sequence[int] | None = None) -> pa.Table:
         """List the rows of an event set; see :class:`workbench.cohort.engine.Engine`."""
-        script = compile_events(events, persons, vocabulary=self._has_vocabulary())
         with _clear_faults(), self._connection.cursor() as cursor:
+            script = compile_events(events, persons, vocabulary=self._has_vocabulary())
             self._carry_out(script, cursor)
             return _fetch(script.output.rows, cursor, EVENT_SCHEMA)
 
@@ -134,9 +137,8 @@ class DuckDBEngine:
 
         Only that person's rows are read; the reference engine judges them.
         """
-        script = self._compile(cohort)
-        names = {base_table(name) for name in script.tables}
         with _clear_faults():
+            names = {base_table(name) for name in self._compile(cohort).tables}
             found = person_tables(self._rows_where, names, person_id, concept_items(cohort))
             if not found["concept"].num_rows and self._has_vocabulary():
                 found["concept"] = self._query("SELECT * FROM concept LIMIT 1")  # an empty one would say: no vocabulary
@@ -192,7 +194,7 @@ class DuckDBEngine:
         disable = None if self._show is None else not self._show
         for step in tqdm(script.steps, desc="cohort", unit="step", disable=disable, delay=1, leave=False):
             if isinstance(step, SqlStep):
-                cursor.execute(f"CREATE TEMP TABLE {_quoted(step.name)} AS {step.sql}")
+                _interruptible(cursor, partial(cursor.execute, f"CREATE TEMP TABLE {_quoted(step.name)} AS {step.sql}"))
             else:
                 self._find_text(step, cursor)
 
@@ -254,12 +256,30 @@ def _clear_faults() -> Iterator[None]:
     """Turn DuckDB's faults into errors that say what to do; their texts may quote values, so they are not passed on."""
     try:
         yield
-    except duckdb.OutOfMemoryException as error:
+    except duckdb.OutOfMemoryException:
         raise EnvironmentFault(
             "the query needs more memory or spill space than it may use", hint="raise memory_limit, or free disk space"
-        ) from error
-    except duckdb.IOException as error:
-        raise IntegrityError("a file of the snapshot cannot be read", hint="run: workbench store verify DIR") from error
+        ) from None
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
+        raise IntegrityError(
+            f"a file of the snapshot cannot be read, or there is no room to spill to ({type(error).__name__})",
+            hint="run: workbench store verify DIR; look at the free space of the temporary folder",
+        ) from None
+    except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
+        raise DataError(
+            f"a value is beyond what its type can hold ({type(error).__name__})", hint="look for dates and numbers that cannot be true"
+        ) from None
+
+
+def _interruptible(cursor: duckdb.DuckDBPyConnection, call: Callable[[], _T]) -> _T:
+    """Wait for a statement in a way that Ctrl-C ends it at once; DuckDB by itself looks for signals between tasks only."""
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        waiting = worker.submit(call)
+        try:
+            return waiting.result()
+        except KeyboardInterrupt:
+            cursor.interrupt()
+            raise
 
 
 def _shut(connection: duckdb.DuckDBPyConnection, spill: Path) -> None:
@@ -276,7 +296,7 @@ def _collect(output: Output, cursor: duckdb.DuckDBPyConnection) -> Answer:
 
 
 def _fetch(sql: str, cursor: duckdb.DuckDBPyConnection, schema: pa.Schema) -> pa.Table:
-    return cursor.sql(sql).to_arrow_table().cast(schema)
+    return _interruptible(cursor, lambda: cursor.sql(sql).to_arrow_table()).cast(schema)
 
 
 def _select(table: str, files: Sequence[Path], schema: pa.Schema | None) -> str:

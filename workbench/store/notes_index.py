@@ -79,6 +79,8 @@ def build_notes_index(batches: Iterable[pa.RecordBatch | pa.Table], directory: P
     writer.wait_merging_threads()
     for name in _LOCKS:
         (directory / name).unlink(missing_ok=True)
+    for file in directory.iterdir():  # tantivy makes some of its files readable by their owner only
+        file.chmod(0o644)
     return count
 
 
