@@ -46,14 +46,17 @@ def test_every_fault_is_planted_at_about_its_rate(faulty):
 
 
 def test_rows_that_are_not_listed_are_as_they_were(clean, faulty):
-    spoilt = {name: set(rows) for name in clean if name in TABLES for rows in [_all_listed(faulty, name)]}
-    for name, table in clean.items():
-        if name.startswith("truth_") or name == "identifiers":
-            continue
+    twice = faulty["truth_same_person"]
+    again = pa.concat_arrays([twice[name].combine_chunks() for name in ("person_id", "same_as_person_id")])
+    for name in ("visit_occurrence", "condition_occurrence", "drug_exposure", "measurement", "observation", "person"):
+        listed_rows = pa.array(_all_listed(faulty, name), pa.int64())
         key = TABLES[name].key[0]
-        kept = pc.invert(pc.is_in(faulty[name][key], pa.array(sorted(spoilt[name]), pa.int64())))
-        before = table.filter(pc.invert(pc.is_in(table[key], pa.array(sorted(spoilt[name]), pa.int64()))))
-        assert faulty[name].filter(kept).cast(before.schema).equals(before), name
+        before, after = (
+            table.filter(pc.invert(pc.or_(pc.is_in(table[key], listed_rows), pc.is_in(table["person_id"], again))))
+            for table in (clean[name], faulty[name])
+        )
+        assert after.cast(before.schema).equals(before), name
+        assert before.num_rows > 0.95 * clean[name].num_rows
 
 
 def _all_listed(tables, name):
@@ -81,6 +84,27 @@ def test_each_fault_is_what_it_says(faulty):
     assert (early.condition_start_date < born.loc[early.person_id].to_numpy()).all()
 
 
+def test_patients_registered_twice_are_whole_and_can_be_linked(clean, faulty):
+    pairs = faulty["truth_same_person"].to_pandas()
+    assert 4 <= len(pairs) <= 40
+    assert faulty["person"].num_rows == clean["person"].num_rows + len(pairs)
+    owner = faulty["visit_occurrence"].to_pandas().set_index("visit_occurrence_id").person_id
+    assert set(pairs.person_id) | set(pairs.same_as_person_id) <= set(owner)
+    for name in ("measurement", "condition_occurrence", "procedure_occurrence"):
+        rows = faulty[name].to_pandas()
+        assert (rows.person_id == owner.loc[rows.visit_occurrence_id].to_numpy()).all(), name
+    periods = faulty["observation_period"].to_pandas().set_index("person_id")
+    assert (
+        periods.loc[pairs.person_id].observation_period_start_date.to_numpy()
+        >= periods.loc[pairs.same_as_person_id].observation_period_start_date.to_numpy()
+    ).all()
+    index = faulty["identifiers"].to_pandas().drop_duplicates("person_id").set_index("person_id")
+    assert (index.loc[pairs.person_id].identity_number.to_numpy() == index.loc[pairs.same_as_person_id].identity_number.to_numpy()).all()
+    assert (index.loc[pairs.person_id].mrn.to_numpy() != index.loc[pairs.same_as_person_id].mrn.to_numpy()).all()
+    assert index.mrn.is_unique
+    assert faulty["identifiers"]["record_id"].to_pandas().is_unique
+
+
 def test_the_extract_is_written_whole(tmp_path):
     out = tmp_path / "raw"
     result = CliRunner().invoke(app, ["build", "--patients", "120", "--seed", "2", "--out", str(out), "--chunk", "50"])
@@ -92,7 +116,7 @@ def test_the_extract_is_written_whole(tmp_path):
         folder = extract._folder_of(out, name)
         assert sum(pq.read_metadata(file).num_rows for file in folder.glob("part-*.parquet")) == n_rows, name
     assert not (out / "tables" / "identifiers").exists()
-    assert {folder.name for folder in (out / "truth").iterdir()} == {"spans", "canaries", "faults", "survival", "hazards"}
+    assert {folder.name for folder in (out / "truth").iterdir()} == {"spans", "canaries", "faults", "survival", "hazards", "same_person"}
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 

@@ -17,6 +17,7 @@ from workbench.synthetic.identity import draw_identities, identifiers
 from workbench.synthetic.measurements import draw_measurements
 from workbench.synthetic.notes.build import note_tables
 from workbench.synthetic.people import draw_people
+from workbench.synthetic.registrations import register_twice
 from workbench.synthetic.treatments import draw_drugs, draw_procedures
 from workbench.synthetic.truth import index_canaries, survival
 from workbench.synthetic.visits import draw_visits
@@ -45,7 +46,8 @@ def generate(
     notes_per_admission : float
         Mean number of notes of an admission; 0 writes no notes.
     faults : bool
-        Whether to plant quality faults, listed in ``truth_faults``.
+        Whether to plant faults of quality, listed in ``truth_faults``, and patients registered under two numbers, listed in
+        ``truth_same_person``.
 
     Yields
     ------
@@ -81,8 +83,7 @@ def _chunks(
         for first in range(0, len(sizes), per_chunk):
             parts = []
             for block, size in enumerate(sizes[first : first + per_chunk], start=first):
-                tables = block_tables(draw_block(seed, block, size), notes_per_admission)
-                parts.append(plant(seed, block, tables) if faults else tables)
+                parts.append(block_tables(draw_block(seed, block, size), notes_per_admission, faults=faults))
                 bar.update(size)
             yield {name: pa.concat_tables([part[name] for part in parts]) for name in parts[0]}
 
@@ -106,17 +107,20 @@ def draw_block(seed: int, block: int, n: int) -> omop.Block:
     )
 
 
-def block_tables(block: omop.Block, notes_per_admission: float) -> dict[str, pa.Table]:
-    """Give all tables of one block."""
+def block_tables(block: omop.Block, notes_per_admission: float, *, faults: bool) -> dict[str, pa.Table]:
+    """Give all tables of one block, with faults planted where asked."""
     tables = omop.tables(block)
     tables["condition_era"] = condition_era(block.number, tables["condition_occurrence"])
     tables["drug_era"] = drug_era(block.number, tables["drug_exposure"])
     identities = draw_identities(block.seed, block.people)
     tables["identifiers"] = identifiers(block.seed, block.people, identities)
     tables["truth_survival"] = survival(block)
-    canaries = [index_canaries(tables["identifiers"], tables["person"])]
     if notes_per_admission:
         tables |= note_tables(block, identities, notes_per_admission)
-        canaries.append(tables.pop("truth_note_canaries"))
-    tables["truth_canaries"] = pa.concat_tables(canaries)
-    return tables
+    if faults:
+        tables = register_twice(block.seed, block.number, tables)
+    listed = [index_canaries(tables["identifiers"], tables["person"])]
+    if notes_per_admission:
+        listed.append(tables.pop("truth_note_canaries"))
+    tables["truth_canaries"] = pa.concat_tables(listed)
+    return plant(block.seed, block.number, tables) if faults else tables
