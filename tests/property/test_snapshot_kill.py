@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from tests.lib.omop_csv import write_csv
 from tests.lib.paths import REPOSITORY
 from tests.lib.stores import persons, small_store
 from workbench.store import SnapshotWriter, Store
@@ -90,6 +91,33 @@ def test_a_kill_at_any_time_loses_nothing(tmp_path, delay_ms):
         process.kill()
         process.communicate(timeout=60)
     _check_whole(tmp_path, before)
+
+
+_IMPORTER = """
+import os, signal, sys
+from pathlib import Path
+from workbench.ingest.intake import Intake
+from workbench.ingest.publish import import_data
+
+def deadly(self, prepared, take=Intake.take):
+    if prepared.declared.name == sys.argv[3]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return take(self, prepared)
+
+Intake.take = deadly
+import_data(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("table", ["person", "observation_period"])
+def test_a_killed_import_loses_nothing(tmp_path, table):
+    before = small_store(tmp_path / "store", source="earlier")
+    source = write_csv(tmp_path / "in")
+    command = [sys.executable, "-c", _IMPORTER, str(source), str(tmp_path / "store"), table]
+    done = subprocess.run(command, cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    assert [manifest.id for manifest in Store(tmp_path / "store").snapshots()] == [before]
+    _check_whole(tmp_path / "store", before)
 
 
 def test_a_living_writer_is_not_cleaned_away(tmp_path):

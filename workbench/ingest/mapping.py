@@ -1,6 +1,6 @@
 """The mapping file: how tables of any form become those of the contract, as YAML, fully checked before a row is read.
 
-``DEVELOPING.md`` lists the keys; ``templates/mappings/tongji.yaml`` is a whole one. Every error names the place in the file
+``templates/mappings/README.md`` lists the keys; ``tongji.yaml`` beside it is a whole one. Every error names the place in the file
 (``events[2].melt.units``) and, for a misspelt name, the nearest one that would do.
 """
 
