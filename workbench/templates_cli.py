@@ -72,7 +72,8 @@ def run_command(
         typer.echo(path)
     if run.notebook is not None:
         typer.echo(f"{run.notebook} (person-level: stays in the session)")
-    typer.echo(f"\nNext: read {run.folder / 'report.html'}, then ask for its release: workbench release request {run.folder}")
+    files = ", ".join(repr(str(path)) for path in run.files)
+    typer.echo(f"\nNext: read {run.files[-1]}, then ask for release in Python: wb.release.request([{files}], title=..., purpose=...)")
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

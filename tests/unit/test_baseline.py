@@ -191,6 +191,7 @@ def test_shown_counts_are_rounded_or_hidden(patients):
     text = " ".join(shown[shown["变量"].str.endswith("n (%)")].astype(str).to_numpy().ravel())
     rare = shown[shown["变量"].str.startswith("rare")]
     assert "已抑制" in " ".join(rare.astype(str).to_numpy().ravel())
+    assert rare.iloc[0][["P", "SMD"]].tolist() == ["已抑制", "已抑制"], "worked out from hidden cells"
     counts = [int(word.replace(",", "")) for word in text.replace("(", " ").split() if word.replace(",", "").isdigit()]
     assert counts
     assert all(count % 5 == 0 for count in counts)

@@ -74,6 +74,7 @@ LDH = Events("labs", Codelist((CodeItem("LDH", "source"),)))
         ("first", Window(-30, 30), 100.0),
         ("first", Window(0, 24, "hours"), 300.0),
         ("last", Window(-30, 30), 200.0),
+        ("last", Window(0, 10, "hours"), 300.0),
         ("max", Window(-30, 30), 300.0),
         ("min", Window(-30, 30), 100.0),
         ("mean", Window(0, 24, "hours"), 250.0),
@@ -189,6 +190,12 @@ def test_timeline_draws_the_lanes_and_the_index_date(result):
     assert any(text.startswith("索引日期") for text in texts)
     with pytest.raises(DataError, match="no event to draw"):
         result.timeline(10**9)
+
+
+def test_printing_a_result_prints_no_patient(result):
+    person = int(result.rows["person_id"].iloc[0])
+    assert "person_id" not in repr(result)
+    assert "HbA1c" not in repr(result.evidence(person))
 
 
 def test_explanation_names_definition_and_snapshot(result):

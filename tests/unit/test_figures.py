@@ -49,6 +49,14 @@ def test_no_bin_of_a_histogram_shows_a_small_count(size):
         assert len(chart.counts) <= 18
 
 
+def test_a_tail_too_small_by_itself_is_joined_further_in():
+    values = pd.Series([50.0] * 40 + [150.0] * 20 + [250.0] * 4 + [350.0] * 3)
+    chart = histogram(values, label="x", policy=DisclosurePolicy(threshold=10, rounding=1))
+    shown = chart.counts.iloc[:, 1].tolist()
+    assert "已抑制" not in shown
+    assert shown[-1] == "27", "7 beyond 200 are too few, so the 20 before them are taken in"
+
+
 def test_edges_of_a_histogram_lie_inside_what_the_policy_allows():
     values = np.concatenate([np.random.default_rng(0).normal(100, 10, 500), [9_999.0]])
     edges = nice_edges(values, policy=POLICY)

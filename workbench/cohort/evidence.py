@@ -40,7 +40,7 @@ class PersonEvidence:
     """
 
     person_id: int
-    entries: tuple[tuple[RuleEvidence, ...], ...]
+    entries: tuple[tuple[RuleEvidence, ...], ...] = field(repr=False)
     notes: Mapping[int, str] = field(default_factory=dict, repr=False)
 
     def to_frame(self) -> pd.DataFrame:

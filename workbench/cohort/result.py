@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -83,9 +83,9 @@ class CohortResult:
     """
 
     definition: Definition
-    answer: Answer
-    engine: Engine
-    snapshot: Tables | None = None
+    answer: Answer = field(repr=False)
+    engine: Engine = field(repr=False)
+    snapshot: Tables | None = field(default=None, repr=False)
 
     @cached_property
     def rows(self) -> pd.DataFrame:
