@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from workbench.cohort import query, serial
+from workbench.cohort import prose, query, serial
 from workbench.cohort.criteria import (
     Criterion,
     Defined,
@@ -129,6 +129,10 @@ class _Runnable:
     def to_json(self) -> str:
         """Return the canonical JSON, which :func:`load` reads from a file."""
         return serial.write_definition(self.definition)
+
+    def in_words(self) -> str:
+        """Return the definition in plain words, one line a step; see :func:`workbench.cohort.prose.in_words`."""
+        return prose.in_words(self.definition)
 
     def save(self, path: str | Path) -> Path:
         """Write the canonical JSON to a file and return its path."""
