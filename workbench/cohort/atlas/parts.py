@@ -112,10 +112,10 @@ def range_of(value: Any, kind: str) -> tuple[str, tuple[Any, ...]]:
 
 
 def limit_of(value: Any) -> Any:
-    """Return ``all``, ``first`` or ``last`` from ``{"Type": ...}``; circe takes any other word as first."""
-    found = Part(value, "").take("Type") if value is not None else None
+    """Return ``all``, ``first`` or ``last`` from ``{"Type": ...}``; circe-be takes any other word, or none, as first."""
+    found = "first" if value is None else Part(value, "").take("Type") or "first"
     if not isinstance(found, str):
-        raise NoCounterpart("names no limit (All, First, Last)", "未写明限制（All、First、Last）")
+        raise NoCounterpart("is no limit (All, First, Last)", "不是限制（All、First、Last）")
     return {"all": "all", "last": "last"}.get(found.lower(), "first")
 
 

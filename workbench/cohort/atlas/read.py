@@ -8,7 +8,7 @@ each one is either translated or a loss. The meaning is that of the SQL that cir
   and an open end of a window reaches to the end of that period.
 - The end window looks at the event's end unless it says otherwise, the start window at its start.
 - The qualifying limit does nothing where there are no additional criteria.
-- A group without criteria is true, whatever its type.
+- A group without criteria is true, whatever its type; as nested criteria it asks nothing, not even observation.
 - Rows are always merged into eras, with a padding of 0 days if none is given.
 
 References
@@ -249,7 +249,7 @@ class _Reader:
             first = bool(part.take("First")) if kind.first else False
             nested = part.take("CorrelatedCriteria")
             criterion = None
-            if nested is not None:
+            if nested is not None and not _is_empty(nested):
                 group = self._group(nested, part.at("CorrelatedCriteria"))
                 criterion = _both(Observed(), group) if group is not None else None
             self.finish(part)
@@ -362,6 +362,12 @@ _DEMOGRAPHICS = {
     "OccurrenceStartDate": lambda value: IndexDate(*range_of(value, "date")),
     "OccurrenceEndDate": lambda value: IndexDate(*range_of(value, "date"), edge="end"),
 }
+
+
+def _is_empty(group: Any) -> bool:
+    """Whether a group asks nothing; circe then leaves the events as they are, observed or not."""
+    part = Part(group, "")
+    return not any(part.take(name) for name in ("CriteriaList", "DemographicCriteriaList", "Groups"))
 
 
 def _why_untaken(name: str) -> tuple[str, str]:
