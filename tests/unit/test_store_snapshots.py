@@ -73,6 +73,14 @@ def test_ordered_and_unordered_rows_give_the_same_order(tmp_path):
     assert read[0].equals(read[1])
 
 
+def test_ordered_pieces_in_the_wrong_order_are_sorted(tmp_path):
+    rows = measurements(100, 10).sort_by([("person_id", "ascending"), ("measurement_date", "ascending"), ("measurement_id", "ascending")])
+    with SnapshotWriter(tmp_path, source="pieces") as writer:
+        writer.write("measurement", [rows.slice(50), rows.slice(0, 50)])
+    read = _pairs(Store(tmp_path).latest().read("measurement"), "person_id", "measurement_date", "measurement_id")
+    assert read == sorted(read)
+
+
 def test_row_groups_are_whole(tmp_path):
     count = 122_880 + 5
     table = pa.table({"location_id": range(count), "city": ["x"] * count})

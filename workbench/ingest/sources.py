@@ -123,7 +123,7 @@ def _unpack(archive: Path, folder: Path) -> Path:
                 f"{archive.name} holds {needed:,} bytes unpacked; the disk of {folder.parent} has less", hint="name another --out"
             )
         for info in wanted:
-            parts = [part for part in Path(info.filename).parts if part not in ("/", "..", ".")]
+            parts = [part for part in Path(info.filename).parts if part not in ("/", "..")]
             target = folder.joinpath(*parts)
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
