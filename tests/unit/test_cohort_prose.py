@@ -43,7 +43,7 @@ def test_chinese() -> None:
     assert BUILT.in_words().splitlines() == [
         "队列“住院糖尿病”",
         "  进入：诊断〔E11*，除 E11.2*〕（setting = inpatient）；取首次",
-        "  须满足“成年”：年龄 ≥ 18 岁 且 性别 为 female 之一",
+        "  须满足“成年”：年龄 ≥ 18 岁 且 性别 = female",
         "  须满足“前后90天”：次数 ≥ 2（不同日期）的检验〔HbA1c〕（value ≥ 6.5，unit = %），开始于索引日期 -90 至 +90 天",
         "  须满足“观察”：索引日期前已观察 365 天、后观察 0 天",
         "  须排除“胰岛素”：（有用药〔胰岛素〕，开始于索引日期 −∞ 至 -1 天） 或 并非（属于队列“d”）",
@@ -58,7 +58,7 @@ def test_english() -> None:
     assert BUILT.in_words().splitlines()[:4] == [
         'Cohort "住院糖尿病"',
         "  enter: diagnoses〔E11* but not E11.2*〕 (setting = inpatient); take the first",
-        '  require "成年": age ≥ 18 years and sex one of female',
+        '  require "成年": age ≥ 18 years and sex = female',
         '  require "前后90天": ≥ 2 different days labs〔HbA1c〕 (value ≥ 6.5, unit = %), start -90 to +90 days from the index date',
     ]
 

@@ -157,6 +157,8 @@ def _condition(condition: Condition) -> str:
 
 def _compared(field: str, operator: str, values: tuple[object, ...]) -> str:
     shown = ", ".join(map(str, values))
+    if len(values) == 1:  # one of a single value is that value
+        operator = {"in": "eq", "not_in": "ne"}.get(operator, operator)
     if operator in _SIGNS:
         return f"{field} {_SIGNS[operator]} {shown}"
     low, high = (values[0], values[-1]) if values else ("", "")

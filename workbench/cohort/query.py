@@ -113,7 +113,7 @@ def _check_whole(what: str, value: object, smallest: int = 0) -> None:
 
 
 def _check_name(what: str, name: object) -> None:
-    _require(isinstance(name, str) and bool(name.strip()), f"{what} has no name", "it is shown in the flow chart")
+    _require(isinstance(name, str) and bool(name.strip()), f"{what} has no name", "it is shown on screen")
 
 
 def _one_of(what: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -524,6 +524,7 @@ class Cohort:
     date_range: tuple[date | None, date | None] = (None, None)
 
     def __post_init__(self) -> None:
+        _check_name("a cohort", self.name)
         _one_of("keep", self.keep, ("all", "first", "last"))
         _require(len(self.rules) <= MAX_RULES, f"{len(self.rules)} rules; at most {MAX_RULES} fit", "join some with wb.all_of(...)")
         names = [rule.name for rule in self.rules]
@@ -546,6 +547,7 @@ class Combination:
     cohorts: tuple[Definition, ...]
 
     def __post_init__(self) -> None:
+        _check_name("a combination of cohorts", self.name)
         _one_of("combination", self.operator, ("union", "intersection", "difference"))
         _require(len(self.cohorts) >= 2, f"{self.operator} of {len(self.cohorts)} cohort; wanted two or more")
 
