@@ -87,8 +87,8 @@ def _rows(snapshot, table, *columns):
 def test_two_tables_become_persons_visits_and_events(tmp_path):
     _, snapshot = _import(_folder(tmp_path))
     assert _rows(snapshot, "person", "person_source_value", "year_of_birth", "gender_concept_id") == [
-        ("A1", 1960, 8507),
-        ("A2", 1975, 8532),
+        ("A1", 1959, 8507),
+        ("A2", 1974, 8532),
     ]
     assert _rows(snapshot, "death", "death_date", "death_datetime") == [(date(2020, 2, 3), None)]
     visits = _rows(snapshot, "visit_occurrence", "visit_start_datetime", "visit_end_date", "visit_source_value", "visit_concept_id")
@@ -355,3 +355,13 @@ def test_a_sheet_or_workbook_that_is_not_there_is_named(tmp_path):
     (tmp_path / "wide.xlsx").write_bytes(b"no workbook")
     with pytest.raises(DataError, match=r"wide\.xlsx cannot be read as an Excel workbook"):
         _import(tmp_path, WIDE)
+
+
+@pytest.mark.parametrize(
+    ("day", "age", "year"), [("2020-02-04", 18, 2001), ("2020-10-04", 18, 2002), ("2020-12-31", 0, 2020), ("2020-01-01", 0, 2019)]
+)
+def test_a_year_of_birth_gives_the_age_back(tmp_path, day, age, year):
+    """Half of the year before the day a birthday has not come yet: the middle of what an age allows lies before or in that year."""
+    patients = f"号,性别,年龄,入院,出院,科室,结局\nA1,男,{age},{day},{day},内科,\n"
+    _, snapshot = _import(_folder(tmp_path, **{"patients.csv": patients}))
+    assert _rows(snapshot, "person", "year_of_birth") == [(year,)]

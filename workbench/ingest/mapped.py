@@ -284,7 +284,7 @@ class _Plan:
     def _value(self, value: Value, column: Column) -> str:
         if value.kind == "birth_year":
             age, day = (identifier(name) for name in value.columns)
-            return f"CAST(year({cast_sql(day, 'VARCHAR', _DAY)}) - CAST(floor({cast_sql(age, 'VARCHAR', _AGE)}) AS BIGINT) AS VARCHAR)"
+            return _birth_year(cast_sql(day, "VARCHAR", _DAY), cast_sql(age, "VARCHAR", _AGE))
         if value.kind == "id":
             if not column.references:
                 raise DefinitionError(
@@ -345,6 +345,11 @@ def _lookup(column: str, values: dict[str, object], default: object) -> str:
     cases = " ".join(f"WHEN {quoted(key)} THEN {quoted(value)}" for key, value in values.items())
     other = quoted(default) if default is not None else "NULL"
     return f"CASE {column} {cases} ELSE {other} END"
+
+
+def _birth_year(day: str, age: str) -> str:
+    """Write the year in the middle of the birthdays that an age in whole years allows, so that it gives that age back."""
+    return f"CAST(year({day} - to_years(CAST(floor({age}) AS INTEGER)) - INTERVAL 183 DAYS) AS VARCHAR)"
 
 
 def _joined(columns: tuple[str, ...], between: str) -> str:

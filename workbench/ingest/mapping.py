@@ -44,8 +44,8 @@ class Value:
     Parameters
     ----------
     kind : {"column", "const", "birth_year", "id", "join"}
-        A source column; the same for all rows; year of `columns[1]` less the age in `columns[0]`; the key made from source
-        columns for the table that the target column refers to; columns put together.
+        A source column; the same for all rows; year of birth of who has the age `columns[0]` on the day `columns[1]`; the key,
+        made from source columns, of the table that the target column refers to; columns put together.
     columns : tuple of str
         Source columns.
     const : scalar or None
