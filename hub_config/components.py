@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Component", "components"]
 
-PROXY = "node_modules/configurable-http-proxy/bin/configurable-http-proxy"
+PROXY = "node_modules/configurable-http-proxy"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def components(settings: Settings, *, library: str, proxy_token: str) -> tuple[C
         Component("agent", (python, "-P", "-m", "hub_config.agent", public_copy, library), "root", ready=layout.agent_socket),
         Component("gate", (python, "-P", "-m", "hub_config.hub_gate", public_copy), "gate", ("hub", "broker"), layout.gate_socket),
         Component("guard", (python, "-P", "-m", "hub_config.guard", public_copy), "guard", (), layout.guard_socket),
-        Component("proxy", _proxy_command(settings, layout), "proxy", ("hub", "guard"), layout.proxy_api, 0o007, secret),
+        Component("proxy", _proxy_command(settings, layout, source), "proxy", ("hub", "guard"), layout.proxy_api, 0o007, secret),
         Component(
             "hub",
             (python, "-P", "-m", "jupyterhub", "-f", str(source / "hub_config" / "jupyterhub_config.py")),
@@ -86,11 +86,11 @@ def components(settings: Settings, *, library: str, proxy_token: str) -> tuple[C
     )
 
 
-def _proxy_command(settings: Settings, layout: Layout) -> tuple[str, ...]:
+def _proxy_command(settings: Settings, layout: Layout, source: Path) -> tuple[str, ...]:
     public = settings.public
     tls = ("--ssl-key", public.tls_key, "--ssl-cert", public.tls_certificate) if public.tls_key else ()
     return (
-        *("node", str(settings.paths.node / PROXY)),
+        *("node", str(source / "hub_config" / "proxy.mjs"), str(settings.paths.node / PROXY)),
         *("--ip", public.address, "--port", str(public.port)),
         *("--api-socket", str(layout.proxy_api)),
         *("--error-target", f"{unix_url(layout.hub_socket)}/hub/error"),

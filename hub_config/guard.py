@@ -21,6 +21,7 @@ from urllib.parse import unquote
 import aiohttp
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
+from hub_config.guard_notice import notice
 from hub_config.guard_rules import ADDED_HEADERS, Kind, TokenBucket, decide, request_headers, response_headers, split
 from hub_config.layout import Layout, session_id
 from hub_config.pages.texts import text
@@ -28,8 +29,10 @@ from hub_config.settings import MEBIBYTE, Settings, load
 
 __all__ = ["Guard", "main", "static_roots"]
 
+KEEP_S = 3600  # the proxy keeps its connections; closing an idle one could meet a request on its way
 MESSAGE_OVERHEAD_BYTES = 64  # counted for every message and response, so that many empty ones are not free
 UPLOAD_LIMIT = 64 * MEBIBYTE
+CHANNEL_LIMIT = 64 * MEBIBYTE  # what is read of one message at all; what passes is the centre's message_mb
 CHANNEL_TYPES = (WSMsgType.TEXT, WSMsgType.BINARY)
 
 
@@ -153,38 +156,46 @@ class Guard:
 
     async def _channel(self, request: web.Request, door: Door, rest: str) -> web.StreamResponse:
         offered = [item.strip() for item in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if item.strip()]
-        limit = int(self.settings.guard.message_mb * MEBIBYTE)
         upstream = await door.client.ws_connect(
             f"http://session{request.raw_path}",
             headers=request_headers(list(request.headers.items())),
             protocols=offered,
-            max_msg_size=limit,
+            max_msg_size=CHANNEL_LIMIT,
             compress=0,
         )
         downstream = web.WebSocketResponse(protocols=[upstream.protocol] if upstream.protocol else (), max_msg_size=UPLOAD_LIMIT)
         await downstream.prepare(request)
         inward = asyncio.create_task(_forward(downstream, upstream))
-        total, end = 0, "channel"
+        total, refused = 0, ""
         try:
             async for message in upstream:
-                size = _size(message)
-                if message.type is WSMsgType.ERROR:
-                    end = "message-too-large"
-                elif not door.bucket.take(size, now=time.monotonic()):
-                    end = "budget-spent"
-                if end != "channel" or message.type not in CHANNEL_TYPES:
+                if message.type not in CHANNEL_TYPES:
+                    break
+                size = _size(message.data)
+                if refused := self._fault(door, size):
+                    await self._explain(door, message, upstream.protocol, downstream, refused)
                     break
                 total += size
-                await _send(downstream, message)
-            if upstream.close_code == WSCloseCode.MESSAGE_TOO_BIG:
-                end = "message-too-large"
+                await _send(downstream, message.data)
         finally:
-            self._note(door.user, door.project, end, request, rest, total)
-            reason = "" if end == "channel" else end
-            await downstream.close(code=WSCloseCode.POLICY_VIOLATION if reason else WSCloseCode.OK, message=reason.encode())
+            self._note(door.user, door.project, refused or "channel", request, rest, total)
+            await downstream.close(code=WSCloseCode.POLICY_VIOLATION if refused else WSCloseCode.OK, message=refused.encode())
             await upstream.close()
             inward.cancel()
         return downstream
+
+    def _fault(self, door: Door, size: int) -> str:
+        """Say why a message may not pass, or nothing if it may and is paid for."""
+        if size > self.settings.guard.message_mb * MEBIBYTE:
+            return "message-too-large"
+        return "" if door.bucket.take(size, now=time.monotonic()) else "budget-spent"
+
+    async def _explain(self, door: Door, message: WSMessage, protocol: str | None, downstream: web.WebSocketResponse, refused: str) -> None:
+        """Write into the notebook why an output does not appear; this is paid for like any other message."""
+        words = text(self.settings.language, {"message-too-large": "output_too_large", "budget-spent": "budget_spent"}[refused])
+        stand_in = notice(message.data, protocol=protocol, words=words)
+        if stand_in is not None and door.bucket.take(_size(stand_in), now=time.monotonic()):
+            await _send(downstream, stand_in)
 
     def _refuse(self, request: web.Request, status: int, key: str) -> web.Response:
         """Say why, as a page to a person and as JSON to a program."""
@@ -221,18 +232,16 @@ async def _forward(source: web.WebSocketResponse, target: aiohttp.ClientWebSocke
     """Carry messages from the browser to the session; these are not counted."""
     async for message in source:
         if message.type in CHANNEL_TYPES:
-            await _send(target, message)
+            await _send(target, message.data)
     await target.close()
 
 
-async def _send(target: web.WebSocketResponse | aiohttp.ClientWebSocketResponse, message: WSMessage) -> None:
-    await (target.send_str(message.data) if message.type is WSMsgType.TEXT else target.send_bytes(message.data))
+async def _send(target: web.WebSocketResponse | aiohttp.ClientWebSocketResponse, data: str | bytes) -> None:
+    await (target.send_str(data) if isinstance(data, str) else target.send_bytes(data))
 
 
-def _size(message: WSMessage) -> int:
-    data = message.data
-    content = len(data.encode()) if isinstance(data, str) else len(data) if isinstance(data, bytes | bytearray) else 0
-    return content + MESSAGE_OVERHEAD_BYTES
+def _size(data: str | bytes) -> int:
+    return len(data.encode() if isinstance(data, str) else data) + MESSAGE_OVERHEAD_BYTES
 
 
 async def serve(settings: Settings) -> None:
@@ -243,7 +252,7 @@ async def serve(settings: Settings) -> None:
         guard = Guard(settings, audit)
         application = web.Application(client_max_size=UPLOAD_LIMIT)
         application.router.add_route("*", "/{path:.*}", guard.handle)
-        runner = web.AppRunner(application, access_log=None, handle_signals=True, shutdown_timeout=1)
+        runner = web.AppRunner(application, access_log=None, handle_signals=True, shutdown_timeout=1, keepalive_timeout=KEEP_S)
         await runner.setup()
         os.umask(0o007)
         await web.UnixSite(runner, str(layout.guard_socket)).start()

@@ -53,6 +53,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Guard: nothing can be exported or reached here. Please make a release request.",
     ),
     "too_large": ("出口守卫：内容过大，不能在浏览器中打开。", "Guard: too large to open in the browser."),
+    "output_too_large": (
+        "出口守卫：这一个输出过大，没有显示。请减少输出（例如先汇总再显示），然后重新运行。",
+        "Guard: this one output is too large and is not shown. Please print less (a summary first) and run the cell again.",
+    ),
     "budget_spent": (
         "出口守卫：本会话每小时的显示流量已用完，请稍后再试或减少输出。",
         "Guard: this session's hourly display budget is spent. Please wait, or print less.",

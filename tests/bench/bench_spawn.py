@@ -54,7 +54,7 @@ def plain_hub() -> Iterator[str]:
     root = Path(tempfile.mkdtemp(prefix="plain-", dir="/var/tmp"))
     port = free_port()
     config = root / "jupyterhub_config.py"
-    proxy = node_folder() / PROXY
+    proxy = node_folder() / PROXY / "bin" / "configurable-http-proxy"
     config.write_text(PLAIN.format(port=port, hub_port=free_port(), api_port=free_port(), proxy=proxy, password=PASSWORD), encoding="utf-8")
     environment = {**os.environ, "PATH": f"{Path(sys.prefix).resolve()}/bin:{os.environ['PATH']}"}
     with (root / "log").open("w") as log:

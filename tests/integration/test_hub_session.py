@@ -174,6 +174,7 @@ def test_export_routes_are_refused_outside_the_session(hub, alice, method, path)
     connection = http.client.HTTPConnection("127.0.0.1", hub.table["public"]["port"], timeout=30)
     connection.request(method, alice.prefix + path, headers={"Cookie": alice._cookies(), "Referer": f"{hub.address}{alice.prefix}lab"})
     answer = connection.getresponse()
+    answer.read()
     sent_to_the_hub = answer.status == 302 and answer.headers["Location"].startswith("/hub/")  # the proxy resolves dots itself
     assert answer.status in {403, 404} or sent_to_the_hub
     connection.close()
@@ -201,6 +202,28 @@ def test_who_is_not_a_member_is_refused(hub, user, project):
         client.login()
         with pytest.raises(Refused):
             client.spawn(project)
+
+
+POWERS = {
+    ("alice", "GET", "users"): 403,
+    ("alice", "POST", "users/alice/tokens"): 403,
+    ("alice", "POST", "users/bob/servers/heart"): 404,
+    ("alice", "POST", "shares/alice/heart"): 403,
+    ("rui", "GET", "users"): 403,
+    ("sun", "GET", "users"): 200,
+    ("sun", "POST", "users/alice/tokens"): 403,
+    ("sun", "POST", "users/alice/servers/heart"): 403,
+    ("sun", "POST", "users/mallory"): 403,
+    ("sun", "POST", "shutdown"): 403,
+    ("sun", "POST", "groups/heart"): 403,
+}
+
+
+@pytest.mark.parametrize(("user", "method", "path"), POWERS, ids=[" ".join(power) for power in POWERS])
+def test_powers_on_the_hub(hub, user, method, path):
+    with hub.client(user) as client:
+        client.login()
+        assert client._hub(method, path).status_code == POWERS[user, method, path]
 
 
 def test_wrong_password_is_refused(hub):
@@ -245,8 +268,11 @@ def test_session_outlives_the_hub(hub, alice):
 
 
 def test_one_large_output_is_closed_by_the_guard(alice):
+    said = []
     with pytest.raises(ChannelClosed, match="message-too-large"):
-        alice.execute("from IPython.display import display\ndisplay({'text/plain': 'x' * (3 << 20)}, raw=True)")
+        alice.execute("from IPython.display import display\ndisplay({'text/plain': 'x' * (3 << 20)}, raw=True)", on_output=said.append)
+    assert "这一个输出过大" in "".join(said)
+    assert len("".join(said)) < 1000
 
 
 def test_many_outputs_are_closed_when_the_budget_is_spent(hub, alice):

@@ -58,6 +58,7 @@ def centre_table(root: Path, **changes: object) -> dict:
             {"name": "alice", "role": "researcher"},
             {"name": "bob", "role": "student"},
             {"name": "rui", "role": "reviewer"},
+            {"name": "sun", "role": "staff"},
         ],
         "projects": [
             {"name": "heart", "title": "心衰研究", "members": ["alice", "bob"]},
