@@ -229,3 +229,10 @@ def test_every_sentence_of_the_data_files_parses():
 
 def test_identity_numbers_end_in_their_check_character():
     assert all(map(is_identity_number, identity_numbers(np.array([-7305, 12000]), np.array([1, 998]), np.array([719_901, 719_990]))))
+
+
+def test_no_patient_has_the_name_of_a_doctor(hospital):
+    rows = hospital["truth_canaries"].to_pylist()
+    doctors = set(reference_tables(4)["provider"]["provider_name"].to_pylist())
+    assert {row["token"] for row in rows if row["kind"] == "doctor_name"} <= doctors
+    assert not doctors & {row["token"] for row in rows if row["kind"] in {"name", "contact_name"}}

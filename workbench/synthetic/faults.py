@@ -152,7 +152,13 @@ def _before_birth(case: _Case) -> _Result:
 
 
 def _missing(case: _Case) -> _Result:
-    return _replaced(case.table, case.column, case.rows, pa.nulls(len(case.rows), case.table.schema.field(case.column).type)), case.rows
+    """Empty the day; in every second row the time too, so that the day cannot be mended from it."""
+    table = _emptied(case.table, case.column, case.rows)
+    return _emptied(table, case.column.replace("_date", "_datetime"), case.rows[::2]), case.rows
+
+
+def _emptied(table: pa.Table, column: str, rows: np.ndarray) -> pa.Table:
+    return _replaced(table, column, rows, pa.nulls(len(rows), table.schema.field(column).type))
 
 
 def _other_sex(case: _Case) -> _Result:

@@ -30,6 +30,8 @@ __all__ = ["IDENTIFIERS", "Identities", "doctor_names", "draw_identities", "iden
 _DIVISION = 719_900
 _WEIGHTS = np.array([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2])
 _CHECK = "10X98765432"
+# Characters that begin the given name of doctors and of nobody else, so that a name found tells whose it is.
+_DOCTORS_ONLY = "承景怀思允知启书"
 _SYSTEMS = ("HIS", "EMR", "LIS", "PACS", "医保")
 
 #: Columns of the patient index of the raw extract.
@@ -88,22 +90,23 @@ def _name_parts() -> tuple[list[str], np.ndarray, dict[int, list[str]]]:
     return table.texts("surname"), weights / weights.sum(), by_sex
 
 
-def _names(rng: np.random.Generator, sex: np.ndarray) -> list[str]:
+def _names(rng: np.random.Generator, sex: np.ndarray, *, first: str = "") -> list[str]:
+    """Draw names of a surname and two characters, the former of `first` where that is given."""
     surnames, shares, given = _name_parts()
     family = rng.choice(len(surnames), len(sex), p=shares)
     drawn = rng.random((2, len(sex)))
     return [
-        surnames[f] + given[s][int(a * len(given[s]))] + given[s][int(b * len(given[s]))]
+        surnames[f] + (first or given[s])[int(a * len(first or given[s]))] + given[s][int(b * len(given[s]))]
         for f, s, a, b in zip(family.tolist(), sex.tolist(), *drawn.tolist(), strict=True)
     ]
 
 
 @cache
 def doctor_names(seed: int) -> list[str]:
-    """Give the names of all doctors of the hospital, in order of their provider id."""
+    """Give the names of all doctors of the hospital, in order of their provider id; no patient and no relative can have one of them."""
     n = int(read_table("departments").numbers("doctors").sum())
     rng = stream(seed, 0, "doctors")
-    return _names(rng, rng.integers(0, 2, n))
+    return _names(rng, rng.integers(0, 2, n), first=_DOCTORS_ONLY)
 
 
 def identity_numbers(birth: np.ndarray, sequence: np.ndarray, division: np.ndarray) -> list[str]:
