@@ -35,6 +35,9 @@ _COMPARE = {"eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge}
 _PERSON_COLUMNS = {"sex": "gender_concept_id", "race": "race_concept_id", "ethnicity": "ethnicity_concept_id"}
 _HOUR_US = 3_600_000_000
 
+#: Joins in one statement.
+_JOINS = 12
+
 #: (operator, count) that ask only whether there is an event -> whether there must be one.
 _EXISTENCE = {("ge", 1): True, ("gt", 0): True, ("ne", 0): True, ("eq", 0): False, ("le", 0): False, ("lt", 1): False}
 
@@ -66,13 +69,21 @@ def judge(entries: ir.Table, criteria: Sequence[Criterion], plan: Plan) -> tuple
         columns = (*BIRTH, "race_concept_id", "ethnicity_concept_id")
         person = source("person", ("person_id", *columns)).select(_person_key="person_id", **{name: name for name in columns})
         wide = wide.left_join(person, wide.person_id == person._person_key)
-    for leaf in found:
-        if type(leaf) in _COUNTED:
-            counted = plan.keep(_COUNTED[type(leaf)](leaf, entries, plan), "counted")
-            counted = counted.select(**{f"{names[leaf]}_entry": "entry_id", names[leaf]: "answer"})
-            wide = wide.left_join(counted, wide.entry_id == counted[f"{names[leaf]}_entry"])
     wide = wide.select(*wide.columns)  # closes the chain of joins, so that its columns have one owner
+    counted = [leaf for leaf in found if type(leaf) in _COUNTED]
+    for first in range(0, len(counted), _JOINS):
+        wide = _with_counts(wide, entries, {leaf: names[leaf] for leaf in counted[first : first + _JOINS]}, plan)
     return wide, [_truth(criterion, wide, names) for criterion in criteria]
+
+
+def _with_counts(wide: ir.Table, entries: ir.Table, names: dict[Criterion, str], plan: Plan) -> ir.Table:
+    """Add a column a criterion, with what it counted around each entry; null where that is nothing."""
+    columns = [*wide.columns, *names.values()]
+    for leaf, name in names.items():
+        counted = plan.keep(_COUNTED[type(leaf)](leaf, entries, plan), "counted").select(**{f"_of{name}": "entry_id", name: "answer"})
+        wide = wide.left_join(counted, wide.entry_id == counted[f"_of{name}"])
+    wide = wide.select(*columns)
+    return plan.keep(wide, "wide") if len(names) == _JOINS else wide
 
 
 def leaves(criterion: Criterion) -> Iterator[Criterion]:
