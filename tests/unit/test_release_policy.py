@@ -68,7 +68,8 @@ GOOD = {"schema": 1, "title": "t", "purpose": "p", "files": [{"name": "a.csv", "
 
 @pytest.mark.parametrize(
     "document",
-    [GOOD | {"author": "x"}, {k: v for k, v in GOOD.items() if k != "title"}, GOOD | {"schema": 2}, GOOD | {"files": []}, GOOD | {"files": "a"},
+    [GOOD | {"author": "x"}, {k: v for k, v in GOOD.items() if k != "title"}, GOOD | {"schema": 2}, GOOD | {"files": []},
+     GOOD | {"files": "a"},
      GOOD | {"files": [{"name": "../a", "kind": "output"}]}, GOOD | {"files": [{"name": "a", "kind": "released"}]},
      GOOD | {"files": [{"name": 1, "kind": "output"}]},
      GOOD | {"files": [{"name": "a", "kind": ["output"]}]}, GOOD | {"title": " "}, GOOD | {"title": 1}, GOOD | {"purpose": "x" * 5000},

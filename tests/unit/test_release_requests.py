@@ -157,6 +157,18 @@ def test_rows_changed_in_the_database_void_the_request(airlock, approved):
     assert airlock.request(approved).state is State.VOID
 
 
+@pytest.mark.parametrize("again", ["li", "Li", "ｌｉ", " li"])
+def test_one_person_has_one_vote_however_the_name_is_written(root, tmp_path, again):
+    airlock = Airlock(root, policy=ReleasePolicy(disclosure=POLICY.disclosure, approvals=2))
+    identifier = submit(airlock, tmp_path)
+    manifest = airlock.request(identifier).manifest
+    airlock.approve(identifier, person=LI, manifest=manifest)
+    with pytest.raises(Refusal, match="voted on request"):
+        airlock.approve(identifier, person=Person(name=again, roles=LI.roles), manifest=manifest)
+    assert airlock.request(identifier).approvals() == 1
+    airlock.close()
+
+
 def test_a_rejection_needs_a_reason_and_closes(airlock, approved):
     with pytest.raises(Refusal, match="reason"):
         airlock.reject(approved, person=ZHAO, manifest=airlock.request(approved).manifest, reason=" ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.release.states import Action, State, same_person
+from workbench.release.states import Action, State, account_key
 
 if TYPE_CHECKING:
     from workbench.release.findings import Finding
@@ -61,5 +61,5 @@ class Request:
 
     def approvals(self) -> int:
         """Count the distinct approvals of exactly these bytes by others than the author."""
-        counted = {v.reviewer for v in self.votes if v.decision == Action.APPROVE and v.manifest == self.manifest}
-        return sum(not same_person(reviewer, self.author) for reviewer in counted)
+        approving = {account_key(v.reviewer) for v in self.votes if v.decision == Action.APPROVE and v.manifest == self.manifest}
+        return len(approving - {account_key(self.author)})

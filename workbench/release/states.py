@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from workbench.errors import Refusal
 
-__all__ = ["TRANSITIONS", "Action", "Condition", "Role", "State", "Transition", "diagram", "roles_of", "same_person", "step"]
+__all__ = ["TRANSITIONS", "Action", "Condition", "Role", "State", "Transition", "account_key", "diagram", "roles_of", "same_person", "step"]
 
 
 class State(StrEnum):
@@ -146,10 +146,11 @@ def roles_of(*, person: str, granted: frozenset[str], author: str, is_member: bo
 
 def same_person(one: str, other: str) -> bool:
     """Compare two account names as a person would: width, case and surrounding blanks make no other person."""
-    return _plain(one) == _plain(other)
+    return account_key(one) == account_key(other)
 
 
-def _plain(name: str) -> str:
+def account_key(name: str) -> str:
+    """Give what all spellings of one account name have in common."""
     return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
