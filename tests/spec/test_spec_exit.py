@@ -49,6 +49,8 @@ def era(title: str, spans, end: str, **options) -> Finds:
         "2020-05-01",
     ),
     era("An event inside another does not shorten the run", [("2020-02-01", "2020-06-01"), ("2020-02-10", "2020-02-12")], "2020-06-01"),
+    era("A run that begins on the index date holds it", [("2020-03-01", "2020-04-01")], "2020-04-01"),
+    era("A run that ends on the index date holds it", [("2020-02-01", "2020-03-01")], "2020-03-01"),
     era("A gap breaks the run", [("2020-02-01", "2020-04-01"), ("2020-04-02", "2020-05-01")], "2020-04-01"),
     era(
         "A gap of gap_days does not break the run", [("2020-02-01", "2020-04-01"), ("2020-05-01", "2020-06-01")], "2020-06-01", gap_days=30

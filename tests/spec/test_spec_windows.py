@@ -1,7 +1,7 @@
 """Windows around the index: days, hours, open sides, edges, the index's own visit, observation."""
 
-from tests.lib.spec import INDEX_DAY, Holds, Refuses, Spec, drug, image, index, lab, period, specs
-from workbench.cohort.language import cohort, deaths, encounters, images, labs, medications
+from tests.lib.spec import INDEX_DAY, Finds, Holds, Refuses, Spec, diagnosis, drug, image, index, lab, period, specs
+from workbench.cohort.language import cohort, deaths, diagnoses, encounters, images, labs, medications
 
 LDH = labs("LDH")
 # Days -91, -90, -1, 0, 1, 90, 91 from the index, one person each.
@@ -94,6 +94,12 @@ LONG = (index(1, INDEX_DAY, "2020-06-25"), index(2, INDEX_DAY, "2020-06-25"))
         (index(1), index(2), lab(1, INDEX_DAY, visit_occurrence_id=1), lab(2, INDEX_DAY, visit_occurrence_id=1)),
         LDH.same_visit(),
         [1],
+    ),
+    Finds(
+        "An index event without a visit shares none",
+        (diagnosis(1, INDEX_DAY), lab(1, INDEX_DAY)),
+        cohort("c").enter(diagnoses("E11")).require("same visit", LDH.same_visit()),
+        kept=[],
     ),
     Holds("An event without a visit is in no visit of the index", (index(1), lab(1, INDEX_DAY)), LDH.same_visit(), []),
     Holds(
