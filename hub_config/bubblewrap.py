@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["arguments"]
 
 _ONE_TO_ONE = {"ro": "--ro-bind", "ro-try": "--ro-bind-try", "rw": "--bind", "dev": "--dev-bind", "symlink": "--symlink"}
-_TARGET_ONLY = {"proc": "--proc", "devices": "--dev", "folder": "--dir"}
+_TARGET_ONLY = {"proc": "--proc", "devices": "--dev"}
 
 
 def arguments(plan: Plan, *, info_fd: int, seccomp_fd: int) -> list[str]:

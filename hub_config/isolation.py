@@ -45,7 +45,7 @@ class Mount:
 
     Parameters
     ----------
-    kind : {"ro", "ro-try", "rw", "dev", "tmpfs", "proc", "devices", "symlink", "folder"}
+    kind : {"ro", "ro-try", "rw", "dev", "tmpfs", "proc", "devices", "symlink"}
         ``ro-try`` is left out where the host lacks it; ``dev`` passes one device node; ``devices`` is a minimal /dev.
     target : str
         Path inside the session.
@@ -55,7 +55,7 @@ class Mount:
         Limit of a tmpfs.
     """
 
-    kind: Literal["ro", "ro-try", "rw", "dev", "tmpfs", "proc", "devices", "symlink", "folder"]
+    kind: Literal["ro", "ro-try", "rw", "dev", "tmpfs", "proc", "devices", "symlink"]
     target: str
     source: str = ""
     size_bytes: int = 0

@@ -62,4 +62,5 @@ c.JupyterHub.template_vars = {
     "language": {"zh": "zh-CN", "en": "en"}[settings.language],
     "centre": settings.title,
     "projects": settings.projects,
+    "names": {user.name: user.display or user.name for user in settings.users},
 }

@@ -58,6 +58,10 @@ def check(settings: Settings) -> list[str]:
             f"configurable-http-proxy is missing (npm install --prefix {settings.paths.node} configurable-http-proxy@5.3)",
         ),
         (settings.image.python.exists(), f"image.python {settings.image.python} does not exist"),
+        (
+            any(settings.image.python.resolve().is_relative_to(tree) for tree in (*settings.image.prefixes, Path("/usr"))),
+            f"image.python leads to {settings.image.python.resolve()}, which sessions do not see (add its tree to image.prefixes)",
+        ),
         *((prefix.is_dir(), f"image.prefixes: {prefix} is not a folder") for prefix in settings.image.prefixes),
         *((Path(device).exists(), f"devices: {device} does not exist") for device in settings.devices),
         *((_others_may_pass(path), f"{path} cannot be reached by other accounts (chmod o+x it)") for path in _walked(settings)),
@@ -68,7 +72,8 @@ def check(settings: Settings) -> list[str]:
 
 def _walked(settings: Settings) -> list[Path]:
     """List the existing folders that sessions' accounts have to pass through."""
-    ends = (settings.paths.state.parent, settings.paths.slices, settings.paths.node, settings.image.python.parent)
+    image = (settings.image.python.parent, settings.image.python.resolve().parent, *settings.image.prefixes)
+    ends = (settings.paths.state.parent, settings.paths.slices, settings.paths.node, *image)
     return sorted({folder for end in ends for folder in (end, *end.parents) if folder.is_dir()})
 
 

@@ -227,8 +227,8 @@ def test_powers_on_the_hub(hub, user, method, path):
 
 
 def test_wrong_password_is_refused(hub):
-    with pytest.raises(Refused, match="could not sign in"):
-        HubClient(hub.address, "alice", "wrong").login()
+    with HubClient(hub.address, "alice", "wrong") as client, pytest.raises(Refused, match="could not sign in"):
+        client.login()
 
 
 def test_a_code_error_comes_back_as_such(alice):

@@ -20,6 +20,7 @@ from hub_config.roles import EVERYONE, ROLES, SESSION
 from hub_config.sandbox import make_folder, open_slice
 from hub_config.seccomp import filter_file
 from hub_config.settings import parse
+from hub_config.supervisor import check
 from tests.unit.test_hub_settings import CENTRE, changed
 
 HUB_CONFIG = Path(library.__file__).parent
@@ -162,3 +163,22 @@ def test_a_slice_is_opened_to_its_project_only(tmp_path):
     assert tmp_path.stat().st_gid == before
     with pytest.raises(HubError, match="no data slice"):
         open_slice(tmp_path / "none", 4242)
+
+
+def test_check_names_what_the_machine_lacks(tmp_path, monkeypatch):
+    """An interpreter in a closed home, a missing proxy, a missing prefix: each is said before anything starts."""
+    home = tmp_path / "home"
+    image = tmp_path / "image" / "bin"
+    (home / "bin").mkdir(parents=True)
+    image.mkdir(parents=True)
+    (home / "bin" / "python3").touch()
+    (image / "python").symlink_to(home / "bin" / "python3")
+    home.chmod(0o700)
+    table = changed("image", {"python": str(image / "python"), "prefixes": [str(tmp_path / "image"), str(tmp_path / "none")]})
+    faults = "\n".join(check(parse({**table, "paths": {**table["paths"], "node": str(tmp_path / "node")}})))
+    assert "which sessions do not see" in faults
+    assert f"{home} cannot be reached by other accounts" in faults
+    assert "configurable-http-proxy is missing" in faults
+    assert f"{tmp_path / 'none'} is not a folder" in faults
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "bubblewrap is missing" in "\n".join(check(parse(table)))
