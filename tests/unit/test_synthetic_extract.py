@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from workbench.errors import DataError, EnvironmentFault
-from workbench.synthetic import extract, generate
-from workbench.synthetic.catalogue import read_table
+from workbench.synthetic import extract, faults, generate
+from workbench.synthetic.catalogue import Table, read_table
 from workbench.synthetic.cli import app
 from workbench.tables import TABLES
 
@@ -62,6 +62,15 @@ def test_rows_that_are_not_listed_are_as_they_were(clean, faulty):
 def _all_listed(tables, name):
     rows = tables["truth_faults"]
     return rows.filter(pc.equal(rows["table_name"], name))["row_id"].to_pylist()
+
+
+def test_no_row_has_two_faults_however_many_there_are(clean, monkeypatch):
+    rows = read_table("faults")
+    often = Table("faults", {name: ["0.2"] * len(rows) if name == "share" else rows.texts(name) for name in rows.rows()[0]})
+    monkeypatch.setattr(faults, "read_table", lambda _name: often)
+    found = faults.plant(9, 0, clean)["truth_faults"]
+    names = zip(found["table_name"].to_pylist(), found["row_id"].to_pylist(), strict=True)
+    assert max(Counter(names).values()) == 1
 
 
 def test_each_fault_is_what_it_says(faulty):

@@ -62,6 +62,11 @@ def test_another_seed_gives_another_hospital():
     assert not a["visit_occurrence"].equals(b["visit_occurrence"])
 
 
+def test_blocks_of_patients_differ():
+    births = whole(2 * BLOCK, notes_per_admission=0)["person"]["birth_datetime"].to_pylist()
+    assert births[:BLOCK] != births[BLOCK:]
+
+
 def test_notes_and_faults_do_not_change_the_rest():
     plain, noted = whole(300, notes_per_admission=0), whole(300, notes_per_admission=4)
     for name in plain:

@@ -68,8 +68,8 @@ def plant(seed: int, block: int, tables: dict[str, pa.Table]) -> dict[str, pa.Ta
         table = _nullable(planted[name], row["column"]) if fault == "missing_required" else planted[name]
         able = np.setdiff1d(_CANDIDATES.get(fault, _any_row)(planted, table), np.array(sorted(spent.get(name, ())), np.int64))
         chosen = able[rng.random(len(able)) < float(row["share"])]
-        spent.setdefault(name, set()).update(chosen.tolist())
         planted[name], touched = _CHANGES[fault](_Case(rng, planted, table, row["column"], chosen))
+        spent.setdefault(name, set()).update(chosen.tolist(), touched.tolist())
         key = TABLES[name].key[0]
         original = (
             pc.cast(table[row["column"]].take(chosen), pa.string()) if row["column"] else pc.cast(table[key].take(chosen), pa.string())
