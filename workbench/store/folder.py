@@ -256,10 +256,9 @@ def _cast(source: str, wanted: str, found: dict[str, str]) -> str:
     if found[source] in ("INTEGER", "BIGINT") and wanted == "DATE":
         return f"CAST(TRY_STRPTIME(CAST({name} AS VARCHAR), '%Y%m%d') AS DATE)"
     if wanted == "BIGINT":
-        # 1.0 in a CSV written from floating point is an identifier; 1.5 is not.
+        # 1.0 in a CSV written from floating point is an identifier; 1.5 is not, and DuckDB's cast would round it.
         number = f"TRY_CAST({name} AS DOUBLE)"
-        whole = f"CASE WHEN {number} = floor({number}) THEN TRY_CAST({number} AS BIGINT) END"
-        return f"COALESCE(TRY_CAST(CAST({name} AS VARCHAR) AS BIGINT), {whole})"
+        return f"CASE WHEN {number} = floor({number}) THEN TRY_CAST(CAST({name} AS VARCHAR) AS BIGINT) END"
     return f"TRY_CAST({name} AS {wanted})"
 
 

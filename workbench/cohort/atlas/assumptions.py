@@ -103,8 +103,7 @@ def assumptions(cohort: Cohort) -> tuple[Assumption, ...]:
 
     Examples
     --------
-    >>> from workbench.domains import DOMAINS
-    from workbench.cohort.query import Cohort, Entry, Events
+    >>> from workbench.cohort.query import Cohort, Entry, Events
     >>> len(assumptions(Cohort("any visit", Entry((Events("encounters"),)))))
     2
     """

@@ -15,11 +15,13 @@ from tqdm import tqdm
 from workbench.cohort.atlas.circe import check_model
 from workbench.cohort.atlas.concepts import StoreVocabulary
 from workbench.cohort.atlas.losses import report
+from workbench.cohort.atlas.parts import expression_of
 from workbench.cohort.atlas.read import read_atlas
 from workbench.cohort.atlas.runner import AtlasAnswer, AtlasRunner
 from workbench.cohort.atlas.write import write_atlas
 from workbench.cohort.serial import load, write_definition
 from workbench.errors import DataError, DefinitionError
+from workbench.store.cli import command_help
 from workbench.store.duckdb import DuckDBEngine
 from workbench.store.folder import OmopFolder, connect
 from workbench.store.snapshots import open_store
@@ -32,26 +34,34 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="Run, import and export ATLAS cohort definitions.\n\nExample: workbench atlas --help"
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help=command_help(
+        "Run, import and export ATLAS cohort definitions.",
+        "workbench atlas run phenotypes/ --omop cdm/ --out counts.csv",
+        "workbench atlas import 1033.json --out cohort.json",
+        codes=(3, 4, 7, 8),
+    ),
 )
 
 
-@app.command()
+@app.command(
+    "run",
+    help=command_help(
+        "Count the persons and rows of every definition in a folder on an OMOP data set.\n\n"
+        "BY says who answered: own (our own query, where it means the same), circepy (SQL as circepy compiles it) or error. "
+        "A second file, OUT with the ending .report.csv, says for the last two which part is why. "
+        "A definition that fails does not end the run; the exit code is then 3. The counts are exact: keep them inside the house.",
+        "workbench atlas run phenotypes/ --omop cdm/ --out counts.csv",
+        codes=(3, 4, 7, 8),
+    ),
+)
 def run(
     definitions: Annotated[Path, typer.Argument(help="Folder of ATLAS definitions (*.json), or one file.")],
     omop: Annotated[Path, typer.Option(help="Folder of OMOP tables, CDM 5.3 or 5.4, Parquet or CSV.")],
     out: Annotated[Path, typer.Option(help="CSV to write: cohort_id, persons, rows, by.")],
 ) -> None:
-    """Count the persons and rows of every definition in a folder on an OMOP data set.
-
-    By says who answered: own (our own query, where it means the same) or circepy (SQL as circepy compiles it), or error.
-    OUT's neighbour with the ending .report.csv says for each of the last two which part is why.
-    The counts are exact: keep them inside the house.
-
-    Example: workbench atlas run phenotypes/ --omop cdm/ --out counts.csv
-
-    Exit codes: 0 all answered; 3 at least one definition was not (its row says error); 4 the data cannot be read.
-    """
+    """Count the persons and rows of every definition in a folder on an OMOP data set."""
     files = _definitions(definitions)
     with OmopFolder(omop) as folder, DuckDBEngine(folder, progress=False) as engine, connect(folder, spill=folder.scratch) as connection:
         answers = list(_answers(AtlasRunner(engine, connection), files))
@@ -65,7 +75,15 @@ def run(
         raise typer.Exit(DefinitionError.exit_code)
 
 
-@app.command("import")
+@app.command(
+    "import",
+    help=command_help(
+        "Translate an ATLAS definition into our own and report what has no counterpart.\n\n"
+        "With parts that have none nothing is written, unless --allow-loss leaves them out.",
+        "workbench atlas import 1033.json --out cohort.json",
+        codes=(3, 4),
+    ),
+)
 def import_(
     definition: Annotated[Path, typer.Argument(help="ATLAS definition (circe JSON).")],
     out: Annotated[Path, typer.Option(help="File to write: our own definition.")],
@@ -73,14 +91,9 @@ def import_(
     name: Annotated[str, typer.Option(help="Name of the cohort; by default the file's.")] = "",
     allow_loss: Annotated[bool, typer.Option("--allow-loss", help="Write it without the parts that have no counterpart.")] = False,
 ) -> None:
-    """Translate an ATLAS definition into our own and report what has no counterpart.
-
-    Example: workbench atlas import 1033.json --out cohort.json
-
-    Exit codes: 0 written; 3 the file is no ATLAS definition, or parts have no counterpart and --allow-loss is not given.
-    """
+    """Translate an ATLAS definition into our own and report what has no counterpart."""
     text = _text(definition)
-    check_model(text)
+    check_model(json.dumps(expression_of(text)))
     translation = read_atlas(text, name=name or definition.stem)
     typer.echo(report(translation.losses))
     if translation.cohort is None or (translation.losses and not allow_loss):
@@ -92,7 +105,16 @@ def import_(
     typer.echo(f"Next: workbench cohort run {out} --store DIR --out rows.parquet")
 
 
-@app.command()
+@app.command(
+    "export",
+    help=command_help(
+        "Write one of our definitions for ATLAS (circe JSON) and report what ATLAS cannot say.\n\n"
+        "With parts that it cannot say nothing is written, unless --allow-loss leaves them out. "
+        "Source codes become concepts by the vocabulary of --omop or --store.",
+        "workbench atlas export cohort.json --out atlas.json --store store",
+        codes=(3, 4, 7),
+    ),
+)
 def export(
     definition: Annotated[Path, typer.Argument(help="Our own definition (JSON).")],
     out: Annotated[Path, typer.Option(help="File to write: circe JSON, to be imported in ATLAS.")],
@@ -101,12 +123,7 @@ def export(
     store: Annotated[Path | None, typer.Option(help="Store whose newest snapshot has a vocabulary.")] = None,
     allow_loss: Annotated[bool, typer.Option("--allow-loss", help="Write it without the parts that ATLAS cannot say.")] = False,
 ) -> None:
-    """Write one of our definitions for ATLAS and report what ATLAS cannot say.
-
-    Example: workbench atlas export cohort.json --out atlas.json --store DIR
-
-    Exit codes: 0 written; 3 the file is no definition, or ATLAS cannot say all of it and --allow-loss is not given.
-    """
+    """Write one of our definitions for ATLAS and report what ATLAS cannot say."""
     with _vocabulary(omop, store) as vocabulary:
         exported = write_atlas(load(definition), vocabulary=vocabulary)
     typer.echo(report(exported.losses))
