@@ -98,7 +98,7 @@ def ingest_hospital(raw: Path, store: Path, *, key: PseudonymKey, progress: bool
     store.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store.parent, prefix=".identified-") as name:
         work = Path(name)
-        checked = import_data(raw / "tables", work / "checked", progress=progress)
+        checked = import_data(raw / "tables", work / "checked", index_notes=False, progress=progress)
         linkage = link(_records(raw), keys=LINK_KEYS)
         snapshot = Store(work / "checked").latest()
         policy = Policy(shift_days=0)
