@@ -30,6 +30,7 @@ INSULIN = 21600713
 HBA1C = 3004410
 
 _BUCKET_PERSONS = 62_500
+_RANGES = 16
 _SQL = {"integer": "BIGINT", "number": "DOUBLE", "text": "VARCHAR", "date": "DATE", "datetime": "TIMESTAMP"}
 _PARQUET = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
 
@@ -142,17 +143,30 @@ def _build(persons: int, store: Path) -> None:
             for name, (mean, columns) in _DECLARED.items():
                 listed = ", ".join(f"{expression} AS {column}" for column, expression in columns.items())
                 _write(connection, name, f"SELECT {listed} FROM {_events(mean)}", staging / "tables" / name / f"part-{bucket:03d}.parquet")
-        for name, projection in PROJECTIONS.items():
-            target = staging / "projections" / name / "part-000.parquet"
-            target.parent.mkdir(parents=True)
-            files = f"{staging / 'tables' / projection.table}/*.parquet"
-            connection.execute(
-                f"COPY (SELECT * FROM read_parquet('{files}') ORDER BY {', '.join(projection.order)}) TO '{target}' ({_PARQUET})"
-            )
+        _project(connection, staging, store / "spill" / "pieces")
     finally:
         connection.close()
         shutil.rmtree(store / "spill", ignore_errors=True)
     _publish(staging, store)
+
+
+def _project(connection: duckdb.DuckDBPyConnection, staging: Path, pieces: Path) -> None:
+    """Write measurements by concept: cut into ranges of concepts first, so that each sort fits in memory."""
+    (name,) = PROJECTIONS
+    projection, folder = PROJECTIONS[name], staging / "projections" / name
+    folder.mkdir(parents=True)
+    for part in sorted((staging / "tables" / projection.table).iterdir()):
+        which = f"floor(least(sqrt((measurement_concept_id - 3000001) / 590.0), 0.99) * {_RANGES})::INT"
+        piece = f"SELECT *, {which} AS range FROM read_parquet('{part}')"
+        target = pieces / part.stem
+        target.mkdir(parents=True)
+        connection.execute(f"COPY ({piece}) TO '{target}' (FORMAT parquet, COMPRESSION snappy, PARTITION_BY (range), OVERWRITE_OR_IGNORE)")
+    found = sorted({path.name for path in pieces.glob("*/range=*")}, key=lambda text: int(text.removeprefix("range=")))
+    for at, value in enumerate(tqdm(found, desc=name, unit="range")):
+        rows = f"SELECT * FROM read_parquet('{pieces}/*/{value}/*.parquet', hive_partitioning=false) ORDER BY {', '.join(projection.order)}"
+        connection.execute(f"COPY ({rows}) TO '{folder}/part-{at:03d}.parquet' ({_PARQUET})")
+        for path in pieces.glob(f"*/{value}"):
+            shutil.rmtree(path)
 
 
 def _events(mean: int) -> str:
