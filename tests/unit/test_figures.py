@@ -52,9 +52,26 @@ def test_no_bin_of_a_histogram_shows_a_small_count(size):
 def test_a_tail_too_small_by_itself_is_joined_further_in():
     values = pd.Series([50.0] * 40 + [150.0] * 20 + [250.0] * 4 + [350.0] * 3)
     chart = histogram(values, label="x", policy=DisclosurePolicy(threshold=10, rounding=1))
-    shown = chart.counts.iloc[:, 1].tolist()
+    shown = chart.counts["人数"].tolist()
     assert "已抑制" not in shown
     assert shown[-1] == "27", "7 beyond 200 are too few, so the 20 before them are taken in"
+
+
+def test_groups_that_lie_apart_hide_nothing_that_joining_can_show():
+    random = np.random.default_rng(5)
+    values = pd.Series(np.concatenate([random.normal(25, 8, 170), random.normal(7, 4, 145)]).clip(0.1))
+    groups = pd.Series(["存活"] * 170 + ["死亡"] * 145)
+    chart = histogram(values, by=groups, label="淋巴细胞", policy=POLICY)
+    assert "已抑制" not in chart.counts["人数"].tolist()
+    assert (chart.counts["组"].value_counts() >= 3).all()
+
+
+def test_a_group_too_small_to_show_is_not_told_apart():
+    values, groups = pd.Series(np.arange(100.0)), pd.Series(["存活"] * 96 + ["死亡"] * 4)
+    chart = histogram(values, by=groups, label="x", policy=POLICY)
+    assert chart.counts["组"].unique().tolist() == ["全部"]
+    assert "未分组" in chart.note
+    assert list(age_sex_pyramid(values, groups, policy=POLICY).counts.columns[1:]) == ["全部"]
 
 
 def test_edges_of_a_histogram_lie_inside_what_the_policy_allows():

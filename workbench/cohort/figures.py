@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.patches import Patch
 
 from workbench import disclosure
 from workbench.cohort.plotting import ACCENT, FEMALE, GRID, INK, MALE, MUTED, PALETTE, new_figure, style, tidy, to_svg
@@ -88,14 +87,14 @@ def age_sex_pyramid(ages: pd.Series, sexes: pd.Series, *, policy: DisclosurePoli
     known = ages.notna() & sexes.notna()
     if not known.any():
         raise DataError("nobody has both an age and a sex")
-    age, sex = ages[known].astype(float), sexes[known].astype(str)
+    age, (sex, undivided) = ages[known].astype(float), _safe_groups(sexes[known].astype(str), policy)
     sides = sorted(sex.value_counts().index[:2], key=lambda name: name not in ("女", "Female", "female"))
     edges, cells = _binned(age.to_numpy(), sex, sides, np.arange(_AGE_STEP, 100.0, _AGE_STEP), policy)
     labels = _bin_labels(edges, whole=True)
     figure = _draw_pyramid(labels, sides, cells, policy)
     table = pd.DataFrame([[str(cell) for cell in row] for row in cells], columns=sides)
     table.insert(0, tr("年龄（岁）", "Age (years)"), labels)
-    return Chart(tr("年龄与性别", "Age and sex"), figure, table, _hatched_note(cells, policy))
+    return Chart(tr("年龄与性别", "Age and sex"), figure, table, undivided + _hatched_note(cells, policy))
 
 
 def histogram(
@@ -110,7 +109,7 @@ def histogram(
     label, unit : str
         Name and unit on the axis.
     by : Series, optional
-        Groups to draw in colours, at most six.
+        Groups to draw one above the other, at most six; drawn as one where a group is smaller than the threshold.
     policy : DisclosurePolicy, optional
         The centre's where None.
 
@@ -129,17 +128,40 @@ def histogram(
     numbers = values[known].to_numpy(dtype=float)
     if numbers.size < policy.threshold:
         raise DataError(f"fewer than {policy.threshold} persons have a value of {label}", hint="leave the figure out")
-    edges = nice_edges(numbers, policy=policy)
-    groups = pd.Series(tr("全部", "All"), index=values.index)[known] if by is None else by[known].astype(str)
+    everyone = pd.Series(tr("全部", "All"), index=values.index)[known]
+    groups, undivided = (everyone, "") if by is None else _safe_groups(by[known].astype(str), policy)
     names = sorted(groups.unique())
     if len(names) > len(PALETTE):
         raise DataError(f"{len(names)} groups to draw; at most {len(PALETTE)} can be told apart", hint="join some groups")
-    edges, cells = _binned(numbers, groups, names, edges, policy)
-    labels = _bin_labels(edges)
-    figure = _draw_histogram(labels, names, cells, label=f"{label} ({unit})" if unit else label, policy=policy)
-    table = pd.DataFrame([[str(cell) for cell in row] for row in cells], columns=names)
-    table.insert(0, f"{label} ({unit})" if unit else label, labels)
-    return Chart(label, figure, table, _hatched_note(cells, policy))
+    edges = nice_edges(numbers, policy=policy)
+    panels = [_panel(numbers, groups, name, edges, policy) for name in names]
+    axis = f"{label} ({unit})" if unit else label
+    figure = _draw_histogram(panels, label=axis, policy=policy)
+    rows = [(bin_label, panel.name, str(cell)) for panel in panels for bin_label, cell in zip(panel.labels, panel.cells, strict=True)]
+    table = pd.DataFrame(rows, columns=[axis, tr("组", "Group"), tr("人数", "Persons")])
+    return Chart(label, figure, table, undivided + _hatched_note([panel.cells for panel in panels], policy))
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """The bins of one group."""
+
+    name: str
+    labels: list[str]
+    cells: list[SafeCount]
+
+
+def _panel(numbers: np.ndarray, groups: pd.Series, name: str, edges: np.ndarray, policy: DisclosurePolicy) -> _Panel:
+    own, cells = _binned(numbers, groups, [name], edges, policy)
+    return _Panel(name, _bin_labels(own), [cell for (cell,) in cells])
+
+
+def _safe_groups(groups: pd.Series, policy: DisclosurePolicy) -> tuple[pd.Series, str]:
+    """Return the groups, or all as one where a group is too small: the bars of the others would tell its size."""
+    if groups.value_counts().min() >= policy.threshold:
+        return groups, ""
+    note = tr("有一组人数过少，故未分组。", "One group is too small, so the groups are drawn together. ")
+    return pd.Series(tr("全部", "All"), index=groups.index), note
 
 
 def boxes(values: pd.Series, by: pd.Series, *, label: str, unit: str = "", policy: DisclosurePolicy | None = None) -> Chart:
@@ -244,8 +266,11 @@ def _binned(
 
 
 def _join_tail(edges: np.ndarray, counts: np.ndarray, threshold: int) -> tuple[np.ndarray, np.ndarray]:
-    """Join the bins before the fullest one, from the sparse one nearest to it, and further in while they are still too few."""
-    fullest = int(np.argmax(counts.sum(axis=1)))
+    """Join the bins before the fullest one, from the sparse one nearest to it, and further in while they are still too few.
+
+    The fullest is the one in which the smallest group is largest: groups may lie apart.
+    """
+    fullest = int(np.argmax(counts.min(axis=1)))
     sparse = [at for at in range(fullest) if (counts[at] < threshold).any()]
     last = max(sparse, default=-1)
     while 0 <= last < len(edges) and (counts[: last + 1].sum(axis=0) < threshold).any():
@@ -323,32 +348,23 @@ def _draw_pyramid(labels: Sequence[str], sides: Sequence[str], cells: Sequence[S
     return figure
 
 
-def _draw_histogram(
-    labels: Sequence[str], names: Sequence[str], cells: Sequence[Sequence[SafeCount]], *, label: str, policy: DisclosurePolicy
-) -> Figure:
-    at = np.arange(len(labels))
-    width = 0.88 / len(names)
+def _draw_histogram(panels: Sequence[_Panel], *, label: str, policy: DisclosurePolicy) -> Figure:
+    """Draw a panel a group, one above the other; each has bins of its own, for its tails are joined by its own counts."""
     with style():
-        figure = new_figure(5.4, 2.6)
-        axes = figure.add_subplot()
-        tidy(axes)
-        for number in range(len(names)):
-            colour = ACCENT if len(names) == 1 else PALETTE[number]
-            _bars(
-                axes,
-                at + (number - (len(names) - 1) / 2) * width,
-                [row[number] for row in cells],
-                colour=colour,
-                width=width,
-                policy=policy,
-            )
-        if len(names) > 1:
-            keys = [Patch(color=colour) for colour in PALETTE[: len(names)]]
-            axes.legend(keys, names, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(names), handlelength=0.9, borderpad=0.2)
-        crowded = sum(len(label) + 2 for label in labels) > _MOST_LETTERS
-        axes.set_xticks(at, labels, rotation=35 if crowded else 0, ha="right" if crowded else "center", rotation_mode="anchor")
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        axes.set(xlabel=label, ylabel=tr("人数", "Persons"))
+        figure = new_figure(5.4, 0.6 + (2.0 if len(panels) == 1 else 1.55 * len(panels)))
+        rows = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+        for number, (axes, panel) in enumerate(zip(rows, panels, strict=True)):
+            at = np.arange(len(panel.labels))
+            colour = ACCENT if len(panels) == 1 else PALETTE[number]
+            tidy(axes)
+            _bars(axes, at, panel.cells, colour=colour, width=0.88, policy=policy)
+            crowded = sum(len(text) + 2 for text in panel.labels) > _MOST_LETTERS
+            axes.set_xticks(at, panel.labels, rotation=35 if crowded else 0, ha="right" if crowded else "center", rotation_mode="anchor")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+            axes.set_ylabel(tr("人数", "Persons"))
+            if len(panels) > 1:
+                axes.set_title(panel.name, color=colour)
+        rows[-1].set_xlabel(label)
     return figure
 
 
