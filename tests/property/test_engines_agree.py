@@ -24,7 +24,7 @@ REFERENCE = ENGINES["memory"]
 OTHERS = pytest.mark.parametrize("name", sorted(set(ENGINES) - {"memory"}))
 _settings = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 #: Data sets that each definition is tried on: writing SQL takes longer than running it on a few rows.
-EACH = 4
+EACH = 5
 
 
 def _same_answer(found: Answer, wanted: Answer) -> None:
@@ -48,7 +48,7 @@ def _same_evidence(engine: Engine, reference: Engine, cohort: Cohort) -> None:
 
 
 @OTHERS
-@settings(max_examples=52, **_settings)
+@settings(max_examples=40, **_settings)
 @seed(20240131)
 @given(definition=definitions(depth=1), data=st.lists(snapshots(), min_size=EACH, max_size=EACH))
 def test_answers(name: str, definition: Definition, data: list[Mapping[str, pa.Table]]) -> None:
@@ -57,7 +57,7 @@ def test_answers(name: str, definition: Definition, data: list[Mapping[str, pa.T
 
 
 @OTHERS
-@settings(max_examples=60, **_settings)
+@settings(max_examples=40, **_settings)
 @seed(20240131)
 @given(events=event_sets(depth=1), tables=snapshots(), persons=st.sampled_from((None, [], [1], [1, 2, 99])))
 def test_events(name: str, events: Events, tables: Mapping[str, pa.Table], persons: list[int] | None) -> None:
@@ -68,7 +68,7 @@ def test_events(name: str, events: Events, tables: Mapping[str, pa.Table], perso
 
 @pytest.mark.nightly
 @OTHERS
-@settings(max_examples=600, **_settings)
+@settings(max_examples=500, **_settings)
 @given(definition=definitions(depth=2), data=st.lists(snapshots(), min_size=EACH, max_size=EACH))
 def test_answers_nightly(name: str, definition: Definition, data: list[Mapping[str, pa.Table]]) -> None:
     for tables in data:
