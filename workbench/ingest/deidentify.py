@@ -9,13 +9,13 @@ that no rule covers is emptied: fail closed.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
 from workbench.errors import DataError
-from workbench.ingest.scrub import scrub
+from workbench.ingest.scrub import Known, Scrubbed, scrub
 from workbench.tables import TABLES, Column, Table, arrow_schema
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ class Deidentifier:
     persons : Collection of int, optional
         Keep only these (a slice); None keeps all.
     identifiers : mapping of int to mapping of str to str, optional
-        What the patient index knows of a person: identifier -> kind.
+        What the patient index knows of a patient, all records together: identifier -> kind. The staff's names come from
+        the provider table.
     patient : mapping of int to int, optional
         Person id -> the person id that stands for the same patient (see :mod:`workbench.ingest.patient_index`); the
         others' records become that patient's.
@@ -136,6 +137,7 @@ class Deidentifier:
         self._map_persons()
         for name in _REFERRED:
             self._map_records(TABLES[name])
+        self._staff = Known(dict.fromkeys(self._staff_names(), "医师"))
 
     @property
     def tables(self) -> list[str]:
@@ -272,9 +274,18 @@ class Deidentifier:
         self._db.execute(f"create table if not exists {name} as {select}")
         return f"select * from {name}"
 
-    def _scrub(self, row: Mapping[str, object]) -> object:
-        known = self.identifiers.get(row["old_person"], {})  # type: ignore[call-overload]
-        return scrub(row["note_text"] or "", known, shift_days=row["shift"], written=row["old_date"])  # type: ignore[arg-type]
+    def _staff_names(self) -> list[str]:
+        if not self.files.get("provider"):
+            return []
+        names = self._db.execute(
+            "select distinct trim(provider_name) from provider where length(trim(provider_name)) > 1 order by 1"
+        ).fetchall()
+        return [name for (name,) in names]
+
+    def _scrub(self, row: Mapping[str, Any]) -> Scrubbed:
+        patient = self.patient.get(row["old_person"], row["old_person"])
+        known = Known(self.identifiers.get(patient, {}))
+        return scrub(row["note_text"] or "", known, self._staff, shift_days=row["shift"], written=row["old_date"])
 
     def _findings(self) -> Iterator[pa.RecordBatch]:
         """Yield findings with their spans moved as the edits of their note moved the text."""
@@ -289,9 +300,9 @@ class Deidentifier:
                 yield from _moved_spans(found, scrubbed).to_batches()
 
 
-def _moved_spans(found: pa.Table, scrubbed: Mapping[int, object]) -> pa.Table:
+def _moved_spans(found: pa.Table, scrubbed: Mapping[int, Scrubbed]) -> pa.Table:
     keys, starts, ends = (found[name].to_pylist() for name in ("old_note", "span_start", "span_end"))
-    spans = [scrubbed[note].move(start, end) for note, start, end in zip(keys, starts, ends, strict=True)]  # type: ignore[attr-defined]
+    spans = [scrubbed[note].move(start, end) for note, start, end in zip(keys, starts, ends, strict=True)]
     columns = {name: found[name] for name in arrow_schema("finding").names}
     columns["span_start"] = pa.chunked_array([[start for start, _ in spans]], pa.int64())
     columns["span_end"] = pa.chunked_array([[end for _, end in spans]], pa.int64())

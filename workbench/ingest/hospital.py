@@ -107,7 +107,7 @@ def ingest_hospital(raw: Path, store: Path, *, key: PseudonymKey, progress: bool
             key,
             policy,
             work,
-            identifiers=_known(raw),
+            identifiers=_known(raw, linkage),
             patient=linkage.patient,
         )
         made = _write(source, store, raw, policy.record() | {"linked_records": linkage.joined}, progress=progress)
@@ -139,12 +139,12 @@ def _records(raw: Path) -> Iterator[Mapping[str, object]]:
         yield from batch.to_pylist()
 
 
-def _known(raw: Path) -> dict[int, dict[str, str]]:
-    """Gather what the index knows of each person: identifier -> kind."""
+def _known(raw: Path, linkage: Linkage) -> dict[int, dict[str, str]]:
+    """Gather what the index knows of each patient, all records together: identifier -> kind."""
     known: dict[int, dict[str, str]] = defaultdict(dict)
     for record in _records(raw):
         for column, kind in IDENTIFIERS.items():
             value = str(record.get(column) or "").strip()
             if len(value) > 1:
-                known[record["person_id"]][value] = kind  # type: ignore[index]
+                known[linkage.patient[record["person_id"]]][value] = kind  # type: ignore[index]
     return known

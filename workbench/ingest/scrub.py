@@ -12,20 +12,41 @@ from bisect import bisect_right
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from ahocorasick_rs import AhoCorasick, MatchKind
 
 from workbench.identifiers import scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Edit", "Scrubbed", "scrub"]
+__all__ = ["Edit", "Known", "Scrubbed", "scrub"]
 
 _DATES = re.compile(
     r"(?<!\d)(?P<year>(?:19|20)\d\d)(?P<s1>[-/.年])(?P<month>\d{1,2})(?:(?P<s2>[-/.月])(?P<day>\d{1,2})(?!\d))?"
     r"|(?<!\d)(?P<m>\d{1,2})月(?P<d>\d{1,2})(?=日|号)"
 )
+
+
+class Known:
+    """Identifiers that a list knows, found all at once in one pass over a text (Aho-Corasick, longest match first).
+
+    Parameters
+    ----------
+    kinds : mapping of str to str
+        Identifier -> the kind shown in its place, as in ``{"王芳": "姓名"}``.
+    """
+
+    def __init__(self, kinds: Mapping[str, str]) -> None:
+        self._shown = [f"【{kind}】" for kind in kinds.values()]
+        self._automaton = AhoCorasick(list(kinds), matchkind=MatchKind.LeftmostLongest) if kinds else None
+
+    def edits(self, text: str) -> list[Edit]:
+        """Return a replacement for each occurrence, none overlapping another."""
+        if self._automaton is None:
+            return []
+        return [Edit(start, end, self._shown[which]) for which, start, end in self._automaton.find_matches_as_indexes(text)]
 
 
 @dataclass(frozen=True)
@@ -59,15 +80,15 @@ class Scrubbed:
         return position + shift
 
 
-def scrub(text: str, known: Mapping[str, str], *, shift_days: int = 0, written: date | None = None) -> Scrubbed:
+def scrub(text: str, *known: Known, shift_days: int = 0, written: date | None = None) -> Scrubbed:
     """Replace identifiers in a note and move its dates.
 
     Parameters
     ----------
     text : str
         The raw note.
-    known : mapping of str to str
-        Identifier -> the kind shown in its place, as in ``{"王芳": "姓名"}``.
+    *known : Known
+        Identifiers of the patient, of the staff.
     shift_days : int
         Days by which every date moves.
     written : date, optional
@@ -80,10 +101,13 @@ def scrub(text: str, known: Mapping[str, str], *, shift_days: int = 0, written: 
 
     Examples
     --------
-    >>> scrub("患者王芳，2021-03-01入院。", {"王芳": "姓名"}, shift_days=7).text
+    >>> scrub("患者王芳，2021-03-01入院。", Known({"王芳": "姓名"}), shift_days=7).text
     '患者【姓名】，2021-03-08入院。'
     """
-    found = [*_known(text, known), *(Edit(hit.start, hit.end, f"【{hit.kind_zh}】") for hit in scan(text))]
+    found = [
+        *(edit for each in known for edit in each.edits(text)),
+        *(Edit(hit.start, hit.end, f"【{hit.kind_zh}】") for hit in scan(text)),
+    ]
     if shift_days:
         found += _dates(text, shift_days, written)
     edits: list[Edit] = []
@@ -95,17 +119,6 @@ def scrub(text: str, known: Mapping[str, str], *, shift_days: int = 0, written: 
         pieces += [text[at : edit.start], edit.text]
         at = edit.end
     return Scrubbed("".join([*pieces, text[at:]]), tuple(edits))
-
-
-def _known(text: str, known: Mapping[str, str]) -> Iterator[Edit]:
-    if known:
-        for match in _pattern(tuple(sorted(known, key=len, reverse=True))).finditer(text):
-            yield Edit(match.start(), match.end(), f"【{known[match.group()]}】")
-
-
-@lru_cache(maxsize=4096)
-def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(map(re.escape, words)))
 
 
 def _dates(text: str, shift_days: int, written: date | None) -> Iterator[Edit]:
