@@ -12,19 +12,37 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from workbench import release
-    from workbench.codelists import codelist, codelist_from_csv, concepts, drug_codes, icd9cm3, icd10cn, local_lab, source_codes
+    from workbench.codelists import (
+        codelist,
+        codelist_from_csv,
+        codelist_minus,
+        codelist_union,
+        concepts,
+        drug_codes,
+        icd9cm3,
+        icd10cn,
+        local_lab,
+        source_codes,
+        source_concepts,
+    )
     from workbench.cohort import variables
     from workbench.cohort.language import (
         age,
         all_of,
+        any_event,
         any_of,
         at_least_of,
+        at_most_of,
+        calendar_age,
         cohort,
         costs,
         deaths,
+        devices,
         diagnoses,
         difference,
         encounters,
+        ethnicity,
+        events,
         findings,
         images,
         in_cohort,
@@ -38,6 +56,7 @@ if TYPE_CHECKING:
         observed,
         orders,
         procedures,
+        race,
         reports,
         sex,
         union,
@@ -50,12 +69,16 @@ if TYPE_CHECKING:
     from workbench.store import open_store
     from workbench.templates import list_templates, run_template
 
-_LANGUAGE = (
-    "age all_of any_of at_least_of cohort costs deaths diagnoses difference encounters findings images in_cohort index_date intersection "
-    "labs medications not_ notes observations observed orders procedures reports sex union vitals"
-)
+_LANGUAGE = """
+    age all_of any_event any_of at_least_of at_most_of calendar_age cohort costs deaths devices
+    diagnoses difference encounters ethnicity events findings images in_cohort index_date intersection labs
+    medications not_ notes observations observed orders procedures race reports sex union
+    vitals
+"""
 
-_CODES = "codelist codelist_from_csv concepts drug_codes icd10cn icd9cm3 local_lab source_codes"
+_CODES = (
+    "codelist codelist_from_csv codelist_minus codelist_union concepts drug_codes icd10cn icd9cm3 local_lab source_codes source_concepts"
+)
 
 #: Public name -> (module, name there); a module where the second is empty.
 _PLACES: dict[str, tuple[str, str]] = {
@@ -76,18 +99,26 @@ __all__ = [
     "Report",
     "age",
     "all_of",
+    "any_event",
     "any_of",
     "at_least_of",
+    "at_most_of",
+    "calendar_age",
     "codelist",
     "codelist_from_csv",
+    "codelist_minus",
+    "codelist_union",
     "cohort",
     "concepts",
     "costs",
     "deaths",
+    "devices",
     "diagnoses",
     "difference",
     "drug_codes",
     "encounters",
+    "ethnicity",
+    "events",
     "feasibility",
     "findings",
     "icd9cm3",
@@ -108,12 +139,14 @@ __all__ = [
     "open_store",
     "orders",
     "procedures",
+    "race",
     "release",
     "reports",
     "run_template",
     "set_language",
     "sex",
     "source_codes",
+    "source_concepts",
     "union",
     "variables",
     "vitals",
