@@ -52,6 +52,8 @@ def merge_runs(rows: ir.Table, gap_days: int) -> ir.Table:
     order = {"group_by": "person_id", "order_by": ["start_date", "end_date"]}
     rows = rows.mutate(_latest=rows.end_date.max().over(ibis.window(**order, preceding=(None, 1))))
     rows = rows.mutate(_opens=(rows._latest.isnull() | (rows.start_date.delta(rows._latest, unit="day") > gap_days)).cast("int64"))
+    # Of rows that are alike the one that opens a run comes first, whichever the window above took for it.
+    order["order_by"] = [*order["order_by"], ibis.desc("_opens")]
     rows = rows.mutate(_run=rows._opens.sum().over(ibis.window(**order, preceding=(None, 0))))
     return rows.group_by("person_id", "_run").agg(start_date=rows.start_date.min(), end_date=rows.end_date.max()).drop("_run")
 
