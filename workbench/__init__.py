@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from workbench import release
+    from workbench import cohort, release
+    from workbench.broker_client import feasibility
     from workbench.codelists import (
         codelist,
         codelist_from_csv,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
         at_least_of,
         at_most_of,
         calendar_age,
-        cohort,
         costs,
         deaths,
         devices,
@@ -63,14 +63,13 @@ if TYPE_CHECKING:
         vitals,
     )
     from workbench.cohort.language import load as load_cohort
-    from workbench.feasibility import feasibility
     from workbench.locale import set_language
     from workbench.report import Report
     from workbench.store import open_store
     from workbench.templates import list_templates, run_template
 
 _LANGUAGE = """
-    age all_of any_event any_of at_least_of at_most_of calendar_age cohort costs deaths devices
+    age all_of any_event any_of at_least_of at_most_of calendar_age costs deaths devices
     diagnoses difference encounters ethnicity events findings images in_cohort index_date intersection labs
     medications not_ notes observations observed orders procedures race reports sex union
     vitals
@@ -84,10 +83,11 @@ _CODES = (
 _PLACES: dict[str, tuple[str, str]] = {
     **{name: ("workbench.cohort.language", name) for name in _LANGUAGE.split()},
     **{name: ("workbench.codelists", name) for name in _CODES.split()},
+    "cohort": ("workbench.cohort", ""),
     "load_cohort": ("workbench.cohort.language", "load"),
     "variables": ("workbench.cohort.variables", ""),
     "Report": ("workbench.report", "Report"),
-    "feasibility": ("workbench.feasibility", "feasibility"),
+    "feasibility": ("workbench.broker_client", "feasibility"),
     "list_templates": ("workbench.templates", "list_templates"),
     "open_store": ("workbench.store", "open_store"),
     "release": ("workbench.release", ""),

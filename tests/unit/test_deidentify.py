@@ -156,6 +156,12 @@ def test_slice_holds_the_granted_persons_alone(files, tmp_path):
     ]
 
 
+def test_a_row_whose_required_reference_leads_nowhere_falls_out(files, tmp_path):
+    path = tmp_path / "visit_detail.parquet"
+    pq.write_table(rows("visit_detail", *({"visit_detail_id": n, "person_id": 11, "visit_occurrence_id": n} for n in (111, 999))), path)
+    assert len(made(files | {"visit_detail": [path]}, tmp_path)["visit_detail"]) == 1
+
+
 def test_two_records_of_one_patient_become_one_person(files, tmp_path):
     out = made(files, tmp_path, patient={12: 11})
     assert sorted(row["person_id"] for row in out["person"]) == sorted([KEY.person(11), KEY.person(13)])

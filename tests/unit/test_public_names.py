@@ -34,3 +34,10 @@ def test_it_is_ours_and_not_a_package_of_that_name_elsewhere():
 
     assert "Clinical research workbench" in (wb.__doc__ or "")
     assert "Chinese clinical text" in (nlp.__doc__ or "")
+
+
+@pytest.mark.parametrize("first", ["diagnoses", "open_store", "cohort", "feasibility"])
+def test_no_import_hides_a_name(first):
+    code = f"import workbench as wb; wb.{first}; import workbench.cohort.serial, workbench.broker_client; wb.cohort('x'); wb.feasibility.__doc__[0]"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -2,8 +2,8 @@
 
 What happens to a column follows from the data contract (:mod:`workbench.tables`): person ids become keyed pseudonyms,
 record ids are numbered anew (they carry no meaning across slices), references follow them, dates move by the person's
-shift, names and addresses are emptied, free text is kept only where many persons share it, notes are scrubbed. A column
-that no rule covers is emptied: fail closed.
+shift, names and addresses are emptied, free text is kept only where many persons share it, notes are scrubbed. A row whose
+required reference leads nowhere (to a visit refused at import, say) falls out.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ class Deidentifier:
 
     def _select(self, table: Table, *, extra: str = "") -> str:
         present = set(self._columns(table.name))
-        joins, order = [], ""
+        joins, order, needed = [], "", [_ROWS[table.name]] if table.name in _ROWS else []
         if table.person:
             joins.append("join map_person p on p.old = t.person_id")
             named = [table.start, *(name for name in table.key if name in present)]
@@ -204,7 +204,9 @@ class Deidentifier:
             expression, join = self._expression(table, column) if column.name in present else ("null", "")
             columns.append(f"({expression})::{_SQL[column.type]} as {_quoted(column.name)}")
             joins += [join] if join and join not in joins else []
-        where = _ROWS.get(table.name, "")
+            needed += [f"{expression} is not null"] if join and column.required else []
+        where = f"where {' and '.join(needed)} " if needed else ""
+        where += _ONCE.get(table.name, "")
         return f"select {', '.join(columns)}{extra} from {_quoted(table.name)} t {' '.join(joins)} {where} {order}"
 
     def _expression(self, table: Table, column: Column) -> tuple[str, str]:
@@ -310,11 +312,8 @@ def _moved_spans(found: pa.Table, scrubbed: Mapping[int, Scrubbed]) -> pa.Table:
 
 
 #: Rows that are kept of a table: costs of a visit, one row a patient, the first death.
-_ROWS = {
-    "cost": "where t.cost_domain_id = 'Visit' and map_cost.new is not null",
-    "person": "where p.stands",
-    "death": "qualify row_number() over (partition by p.new order by t.death_date, t.person_id) = 1",
-}
+_ROWS = {"cost": "t.cost_domain_id = 'Visit'", "person": "p.stands"}
+_ONCE = {"death": "qualify row_number() over (partition by p.new order by t.death_date, t.person_id) = 1"}
 _BIRTH_DAY = "case when t.month_of_birth is null then 1 else coalesce(t.day_of_birth, 15) end"
 _BIRTH = f"make_date(t.year_of_birth, coalesce(t.month_of_birth, 7), {_BIRTH_DAY})"
 _SQL = {"integer": "bigint", "number": "double", "text": "varchar", "date": "date", "datetime": "timestamp"}
