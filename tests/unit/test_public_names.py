@@ -38,6 +38,7 @@ def test_it_is_ours_and_not_a_package_of_that_name_elsewhere():
 
 @pytest.mark.parametrize("first", ["diagnoses", "open_store", "cohort", "feasibility"])
 def test_no_import_hides_a_name(first):
-    code = f"import workbench as wb; wb.{first}; import workbench.cohort.serial, workbench.broker_client; wb.cohort('x'); wb.feasibility.__doc__[0]"
+    later = "import workbench.cohort.serial, workbench.broker_client"
+    code = f"import workbench as wb; wb.{first}; {later}; wb.cohort('x'); wb.feasibility.__doc__[0]"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
