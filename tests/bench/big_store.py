@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from workbench import __version__
-from workbench.store.arrange import PROJECTIONS, ROW_GROUP_ROWS
+from workbench.store.arrange import PROJECTIONS, ROW_GROUP_ROWS, Projection
 from workbench.store.manifest import MANIFEST_NAME, Manifest, TableEntry, hash_tree
 from workbench.store.snapshots import Snapshot, Store
 from workbench.tables import SCHEMA_VERSION, TABLES
@@ -143,20 +143,23 @@ def _build(persons: int, store: Path) -> None:
             for name, (mean, columns) in _DECLARED.items():
                 listed = ", ".join(f"{expression} AS {column}" for column, expression in columns.items())
                 _write(connection, name, f"SELECT {listed} FROM {_events(mean)}", staging / "tables" / name / f"part-{bucket:03d}.parquet")
-        _project(connection, staging, store / "spill" / "pieces")
+        for name, projection in PROJECTIONS.items():
+            _project(connection, staging, name, projection, store / "spill" / name)
     finally:
         connection.close()
         shutil.rmtree(store / "spill", ignore_errors=True)
     _publish(staging, store)
 
 
-def _project(connection: duckdb.DuckDBPyConnection, staging: Path, pieces: Path) -> None:
-    """Write measurements by concept: cut into ranges of concepts first, so that each sort fits in memory."""
-    (name,) = PROJECTIONS
-    projection, folder = PROJECTIONS[name], staging / "projections" / name
+def _project(connection: duckdb.DuckDBPyConnection, staging: Path, name: str, projection: Projection, pieces: Path) -> None:
+    """Write a table in another order: cut into ranges of its first column first, so that each sort fits in memory."""
+    folder, (first, *_) = staging / "projections" / name, projection.order
     folder.mkdir(parents=True)
-    for part in sorted((staging / "tables" / projection.table).iterdir()):
-        which = f"floor(least(sqrt((measurement_concept_id - 3000001) / 590.0), 0.99) * {_RANGES})::INT"
+    parts = sorted((staging / "tables" / projection.table).iterdir())
+    cuts = ", ".join(str(at / _RANGES) for at in range(1, _RANGES))
+    (edges,) = connection.execute(f"SELECT approx_quantile({first}, [{cuts}]) FROM read_parquet('{parts[0]}')").fetchone()
+    for part in parts:
+        which = " + ".join(f"({first} > {edge})::INT" for edge in sorted(set(edges)))
         piece = f"SELECT *, {which} AS range FROM read_parquet('{part}')"
         target = pieces / part.stem
         target.mkdir(parents=True)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from workbench.cohort.compile import compile_definition
-from workbench.cohort.plan import SqlStep, TextStep
+from workbench.cohort.plan import BY_CONCEPT, SqlStep, TextStep
 from workbench.cohort.query import (
     MAX_RULES,
     AllOf,
@@ -61,7 +61,8 @@ def statements(definition, *, vocabulary: bool = True) -> list[str]:
 
 
 def reading(definition, table: str) -> list[str]:
-    return [sql for sql in statements(definition) if re.search(rf'FROM "{table}"|JOIN "{table}"', sql)]
+    names = f"{table}|{BY_CONCEPT.get(table, table)}"
+    return [sql for sql in statements(definition) if re.search(rf'(FROM|JOIN) "({names})"', sql)]
 
 
 def diagnoses(codes: list[str]) -> dict[str, pa.Table]:

@@ -27,8 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = ["BY_CONCEPT", "Output", "Plan", "Script", "SqlStep", "TextStep", "base_table", "source", "sources", "to_sql"]
 
-#: Table -> the name under which an engine offers the same rows ordered by concept.
-BY_CONCEPT: dict[str, str] = {"measurement": "measurement_by_concept"}
+#: Table -> the name under which an engine offers the same rows ordered by concept; where a store keeps no such projection,
+#: the name stands for the table itself.
+BY_CONCEPT: dict[str, str] = {
+    "condition_occurrence": "condition_by_concept",
+    "drug_exposure": "drug_by_concept",
+    "measurement": "measurement_by_concept",
+}
 
 _TYPES = {"integer": "int64", "number": "float64", "text": "string", "date": "date", "datetime": "timestamp(6)"}
 
