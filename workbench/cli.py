@@ -15,15 +15,18 @@ __all__ = ["app", "main"]
 #: Sub-command -> (module with a typer ``app``, one sentence). A module is imported only when its command is used, so
 #: that ``workbench --help`` answers at once.
 AREAS: dict[str, tuple[str, str]] = {
-    "atlas": ("workbench.cohort.atlas.cli", "Run, import and export ATLAS cohort definitions."),
-    "broker": ("workbench.commands.broker", "Answer feasibility questions on the whole store."),
-    "cohort": ("workbench.cohort.cli", "Run a saved cohort definition on a store."),
-    "ledger": ("workbench.release.ledger_cli", "Show the ledger and verify that nothing in it was changed."),
-    "project": ("workbench.projects.cli", "Provision a project's slice of the store."),
-    "release": ("workbench.release.cli", "Requests to release results: collect, review, decide, package."),
-    "store": ("workbench.ingest.cli", "Import data, list and verify snapshots."),
-    "synthetic": ("workbench.synthetic.cli", "Build the synthetic hospital."),
-    "template": ("workbench.templates_cli", "List and run the analysis templates."),
+    name: (f"workbench.commands.{name}", sentence)
+    for name, sentence in {
+        "atlas": "Run, import and export ATLAS cohort definitions.",
+        "broker": "Answer feasibility questions on the whole store.",
+        "cohort": "Run a saved cohort definition on a store.",
+        "ledger": "Show the ledger and verify that nothing in it was changed.",
+        "project": "Provision a project's slice of the store.",
+        "release": "Requests to release results: collect, review, decide, package.",
+        "store": "Import and publish data; list, show and verify snapshots.",
+        "synthetic": "Build the synthetic hospital.",
+        "template": "List and run the analysis templates.",
+    }.items()
 }
 
 

@@ -43,10 +43,10 @@ def tr(zh: str, en: str) -> str:
     Examples
     --------
     >>> set_language("en")
-    ... tr("患者", "patients")
+    >>> tr("患者", "patients")
     'patients'
     >>> set_language("zh")
-    ... tr("患者", "patients")
+    >>> tr("患者", "patients")
     '患者'
     """
     return zh if get_language() == "zh" else en

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 import workbench.release
 from workbench import session
+from workbench.commands.ledger import app as ledger_app
+from workbench.commands.release import app as release_app
 from workbench.errors import IntegrityError, PolicyError, Refusal
-from workbench.release.cli import app as release_app
-from workbench.release.ledger_cli import app as ledger_app
 
 MANIFEST = """
 schema = 1

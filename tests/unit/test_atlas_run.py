@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.lib.circe_cases import random_tables
-from workbench.cohort.atlas.cli import app
 from workbench.cohort.atlas.runner import AtlasRunner
 from workbench.cohort.serial import load
+from workbench.commands.atlas import app
 from workbench.locale import set_language
 from workbench.store.duckdb import DuckDBEngine
 from workbench.store.folder import OmopFolder, connect

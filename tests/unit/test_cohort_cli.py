@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.lib.stores import small_store
-from workbench.cohort.cli import app
 from workbench.cohort.engine import ROW_SCHEMA
 from workbench.cohort.query import CodeItem, Codelist, Cohort, Combination, Condition, Entry, Events, Occurs, Rule, Window
 from workbench.cohort.serial import definition_hash, write_definition
+from workbench.commands.cohort import app
 from workbench.errors import DataError, DefinitionError, EnvironmentFault, PolicyError
 from workbench.store.snapshots import Store
 
@@ -104,7 +104,7 @@ def test_what_stood_there_stays_when_writing_fails(tmp_path, store, monkeypatch)
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("workbench.cohort.cli.pq.write_table", full)
+    monkeypatch.setattr("workbench.commands.cohort.pq.write_table", full)
     result = call("run", saved(tmp_path / "c.json"), "--store", store, "--out", out)
     assert isinstance(result.exception, EnvironmentFault)
     assert out.read_bytes() == b"before"

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from tests.lib.omop_csv import with_rows, write_csv
 from tests.lib.stores import small_store
+from workbench.commands.store import app
 from workbench.errors import EXIT_CODES, IntegrityError, WorkbenchError
-from workbench.ingest.cli import app
 from workbench.locale import set_language
 from workbench.store import Store
 from workbench.store.dictionary import dictionary_html, dictionary_markdown

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from workbench.commands.synthetic import app
 from workbench.errors import DataError, EnvironmentFault
 from workbench.synthetic import extract, faults, generate
 from workbench.synthetic.catalogue import Table, read_table
-from workbench.synthetic.cli import app
 from workbench.tables import TABLES
 
 

@@ -5,9 +5,9 @@ import ast
 import pytest
 from typer.testing import CliRunner
 
+from workbench.commands.template import app
 from workbench.errors import DefinitionError
 from workbench.templates import FOLDER, Parameter, check_values, list_templates, open_template, parse_value
-from workbench.templates_cli import app
 
 FORM = """# %% [markdown]
 # # A title

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from workbench.commands.help import command_help
 from workbench.errors import DefinitionError, PolicyError, Refusal
 from workbench.release.collector import collect, write_answer
-from workbench.release.help import command_help
 from workbench.release.names import is_account
 from workbench.release.people import read_person
 from workbench.release.policy import load_release_policy
@@ -52,9 +52,7 @@ Identifier = Annotated[str, typer.Argument(metavar="REQUEST", help="Identifier o
     help=command_help(
         "Take in requests from the outboxes, check and record them.",
         "workbench release watch --outbox outbox --airlock airlock --status status --policy policy.toml --once",
-        5,
-        7,
-        8,
+        codes=(5, 7, 8),
     ),
 )
 def watch(
@@ -79,7 +77,7 @@ def watch(
 
 
 @app.command(
-    "list", help=command_help("List requests, those that wait for a vote first.", "workbench release list --airlock airlock", 5, 8)
+    "list", help=command_help("List requests, those that wait for a vote first.", "workbench release list --airlock airlock", codes=(5, 8))
 )
 def list_requests(
     airlock: AirlockOption, policy: PolicyOption = None, state: Annotated[State | None, typer.Option(help="Only this state.")] = None
@@ -96,9 +94,7 @@ def list_requests(
     help=command_help(
         "Show one request: files, findings, votes, and where the reviewer reads the files.",
         "workbench release show 20260102-030405-0011223344556677 --airlock airlock",
-        4,
-        5,
-        8,
+        codes=(4, 5, 8),
     ),
 )
 def show(identifier: Identifier, airlock: AirlockOption, policy: PolicyOption = None) -> None:
@@ -125,11 +121,7 @@ def show(identifier: Identifier, airlock: AirlockOption, policy: PolicyOption = 
     help=command_help(
         "Approve exactly the files as shown.",
         "workbench release approve REQUEST --as li --reviewers centre.toml --airlock airlock",
-        4,
-        5,
-        6,
-        7,
-        8,
+        codes=(4, 5, 6, 7, 8),
     ),
 )
 def approve(
@@ -154,11 +146,7 @@ def approve(
     help=command_help(
         "Reject a request, with a reason for its author.",
         "workbench release reject REQUEST --as li --reviewers centre.toml --reason 'round the counts' --airlock airlock",
-        4,
-        5,
-        6,
-        7,
-        8,
+        codes=(4, 5, 6, 7, 8),
     ),
 )
 def reject(
@@ -175,7 +163,7 @@ def reject(
 
 @app.command(
     "withdraw",
-    help=command_help("Take back one's own request.", "workbench release withdraw REQUEST --as wang --airlock airlock", 4, 5, 6, 8),
+    help=command_help("Take back one's own request.", "workbench release withdraw REQUEST --as wang --airlock airlock", codes=(4, 5, 6, 8)),
 )
 def withdraw(
     identifier: Identifier, airlock: AirlockOption, name: AsOption, policy: PolicyOption = None, status: StatusOption = None
@@ -190,11 +178,7 @@ def withdraw(
     help=command_help(
         "Put the approved files where they are picked up.",
         "workbench release release REQUEST --as li --reviewers centre.toml --airlock airlock",
-        4,
-        5,
-        6,
-        7,
-        8,
+        codes=(4, 5, 6, 7, 8),
     ),
 )
 def release(

@@ -15,8 +15,9 @@ from workbench import disclosure
 from workbench.cohort.attrition import compute_attrition
 from workbench.cohort.query import Cohort
 from workbench.cohort.serial import definition_hash, load
+from workbench.commands.help import command_help
+from workbench.commands.store import StoreOption  # noqa: TC001  (typer reads annotations at run time)
 from workbench.errors import EnvironmentFault, PolicyError
-from workbench.store.cli import StoreOption, command_help
 from workbench.store.duckdb import DuckDBEngine
 from workbench.store.snapshots import open_store
 

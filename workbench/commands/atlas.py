@@ -20,8 +20,8 @@ from workbench.cohort.atlas.read import read_atlas
 from workbench.cohort.atlas.runner import AtlasAnswer, AtlasRunner
 from workbench.cohort.atlas.write import write_atlas
 from workbench.cohort.serial import load, write_definition
+from workbench.commands.help import command_help
 from workbench.errors import DataError, DefinitionError
-from workbench.store.cli import command_help
 from workbench.store.duckdb import DuckDBEngine
 from workbench.store.folder import OmopFolder, connect
 from workbench.store.snapshots import open_store

@@ -31,9 +31,8 @@ def show(project: _PROJECT) -> None:
     typer.echo(f"{found.name}: {found.title}")
     typer.echo(f"lead {found.lead}, members {', '.join(found.members)}")
     typer.echo(f"slice: persons of {found.slice.cohort or 'the whole store'}, tables {', '.join(found.slice.tables) or 'all'}")
-    typer.echo(
-        f"dates move by up to {found.slice.shift_days} days; approved by {found.approval.by} on {found.approval.on} ({found.approval.reference})"
-    )
+    typer.echo(f"dates move by up to {found.slice.shift_days} days")
+    typer.echo(f"approved by {found.approval.by} on {found.approval.on} ({found.approval.reference})")
     typer.echo(f"next: workbench project provision {project} --store DIR --slices DIR --keys DIR")
 
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from workbench.commands.help import command_help
 from workbench.errors import DataError, DefinitionError, IntegrityError
-from workbench.release.help import command_help
 from workbench.release.ledger import Anchor, Ledger, verify
 
 __all__ = ["LEDGER_VARIABLE", "app"]
@@ -21,7 +21,9 @@ LEDGER_VARIABLE = "WORKBENCH_LEDGER"
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help=command_help("Show the ledger and verify that nothing in it was changed.", "workbench ledger verify airlock/ledger.jsonl", 4, 7),
+    help=command_help(
+        "Show the ledger and verify that nothing in it was changed.", "workbench ledger verify airlock/ledger.jsonl", codes=(4, 7)
+    ),
 )
 
 PathArgument = Annotated[
@@ -29,7 +31,9 @@ PathArgument = Annotated[
 ]
 
 
-@app.command("verify", help=command_help("Find any edit, deletion, reordering or cut tail.", "workbench ledger verify airlock", 3, 4, 7))
+@app.command(
+    "verify", help=command_help("Find any edit, deletion, reordering or cut tail.", "workbench ledger verify airlock", codes=(3, 4, 7))
+)
 def verify_ledger(
     path: PathArgument = None,
     key: Annotated[Path | None, typer.Option(help="The ledger's key, if not beside it.")] = None,
@@ -48,7 +52,7 @@ def verify_ledger(
     typer.echo(f"{found.head.seq}:{found.head.hash}" if found.head else "(the ledger is empty)")
 
 
-@app.command("show", help=command_help("Print the last entries.", "workbench ledger show airlock --last 20", 4))
+@app.command("show", help=command_help("Print the last entries.", "workbench ledger show airlock --last 20", codes=(4,)))
 def show(
     path: PathArgument = None,
     last: Annotated[int, typer.Option(min=1, help="How many entries.")] = 20,
