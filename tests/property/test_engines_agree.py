@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.lib.cohort_strategies import definitions, event_sets, snapshots
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REFERENCE = ENGINES["memory"]
 OTHERS = pytest.mark.parametrize("name", sorted(set(ENGINES) - {"memory"}))
-_settings = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+_settings = {"deadline": None, "database": None, "phases": (Phase.explicit, Phase.generate), "suppress_health_check": list(HealthCheck)}
 #: Data sets that each definition is tried on: writing SQL takes longer than running it on a few rows.
 EACH = 5
 

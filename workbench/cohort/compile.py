@@ -19,13 +19,14 @@ from workbench.cohort.query import Cohort
 from workbench.cohort.shared_scans import read_events, share_scans
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import ibis.expr.types as ir
 
     from workbench.cohort.query import Combination, Definition, Entry, Events, Limit, Rule
 
-__all__ = ["compile_definition", "compile_events"]
+__all__ = ["ASKED", "compile_definition", "compile_events"]
+
+#: Table of the runner, with one column ``person_id``: whose events are asked for.
+ASKED = "_asked"
 
 _ENTRY_COLUMNS = (
     "person_id",
@@ -66,12 +67,15 @@ def compile_definition(definition: Definition, *, vocabulary: bool) -> Script:
     return Script(tuple(plan.steps), plan.cohorts[definition][1], frozenset(plan.tables))
 
 
-def compile_events(events: Events, persons: Sequence[int] | None = None, *, vocabulary: bool) -> Script:
-    """Compile an event set on its own; the output has the columns of :data:`workbench.cohort.engine.EVENT_SCHEMA`, in its order."""
+@lru_cache(maxsize=256)
+def compile_events(events: Events, *, of_asked: bool, vocabulary: bool) -> Script:
+    """Compile an event set on its own; the output has the columns of :data:`workbench.cohort.engine.EVENT_SCHEMA`, in its order.
+
+    With `of_asked`, only events of the persons in :data:`ASKED` are listed: a table of the runner's, for thousands of ids
+    in the text would take longer to compile than to answer.
+    """
     plan = _new_plan(vocabulary=vocabulary)
-    rows = listed_events(events, plan)
-    if persons is not None:
-        rows = rows.filter(rows.person_id.isin([int(person) for person in persons]))
+    rows = listed_events(events, plan, asked=ibis.table({"person_id": "int64"}, name=ASKED) if of_asked else None)
     rows = rows.order_by(["person_id", "start_date", "key"])
     return Script(tuple(plan.steps), Output(rows=to_sql(rows)), frozenset(plan.tables | sources(rows)))
 

@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 __all__ = ["listed_events"]
 
 
-def listed_events(events: Events, plan: Plan) -> ir.Table:
-    """Compile an event set with what is shown of each row; the columns are those of ``EVENT_SCHEMA``."""
+def listed_events(events: Events, plan: Plan, *, asked: ir.Table | None) -> ir.Table:
+    """Compile an event set with what is shown of each row; the columns are those of ``EVENT_SCHEMA``.
+
+    `asked` (one column, ``person_id``) keeps only those persons' events.
+    """
     place = events.place
     found = union_of((events,), plan).drop("event_set").rename(key="event_key")
     table = source(place.table, _columns(place))
+    if asked is not None:
+        found = found.semi_join(asked, "person_id")
+        table = table if place.via else table.semi_join(asked, "person_id")
     shown = table.select(_shown_key=place.key, **_shown(place, table))
     concept = source("concept", ("concept_id", "concept_name")).select(_named="concept_id", _name="concept_name")
     rows = found.left_join(shown, found.key == shown._shown_key)
@@ -47,7 +53,8 @@ def listed_events(events: Events, plan: Plan) -> ir.Table:
 
 def _columns(place: Domain) -> tuple[str, ...]:
     own = [place.fields[name].column for name in (*VALUE_FIELDS, "title", "unit") if name in place.fields and not place.fields[name].via]
-    return tuple(dict.fromkeys(name for name in (place.key, place.source_value, *own) if name))
+    person = "" if place.via else "person_id"
+    return tuple(dict.fromkeys(name for name in (place.key, person, place.source_value, *own) if name))
 
 
 def _shown(place: Domain, table: ir.Table) -> dict[str, ir.Value]:

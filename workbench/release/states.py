@@ -123,10 +123,12 @@ def roles_of(*, person: str, granted: frozenset[str], author: str, is_member: bo
 
     Parameters
     ----------
-    person, author : str
-        Names of accounts.
+    person : str
+        Name of the account that acts.
     granted : frozenset of str
         Roles the centre gave the person; those that have no part in a release are left aside.
+    author : str
+        Name of the account that asked.
     is_member : bool
         Whether the person belongs to the request's project.
     members_may_review : bool

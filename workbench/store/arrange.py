@@ -31,13 +31,16 @@ class Projection:
     order: tuple[str, ...]
 
 
+def _by_concept(table: str, stem: str, start: str) -> Projection:
+    return Projection(table, (f"{stem}_concept_id", f"{stem}_source_value", "person_id", start, f"{table}_id"))
+
+
 #: Projections by name. A histogram of one test reads 60 times fewer bytes where the test's rows lie together, and a
-#: timeline of one patient where the patient's do; so measurement is kept both ways.
+#: timeline of one patient where the patient's do; so the large coded tables are kept both ways.
 PROJECTIONS: dict[str, Projection] = {
-    "measurement_by_concept": Projection(
-        "measurement",
-        ("measurement_concept_id", "measurement_source_value", "person_id", "measurement_date", "measurement_id"),
-    ),
+    "measurement_by_concept": _by_concept("measurement", "measurement", "measurement_date"),
+    "condition_by_concept": _by_concept("condition_occurrence", "condition", "condition_start_date"),
+    "drug_by_concept": _by_concept("drug_exposure", "drug", "drug_exposure_start_date"),
 }
 
 
@@ -85,7 +88,7 @@ class Arranger:
         with bounded_connection(self.temporary, self.memory_limit) as connection:
             connection.execute(
                 f"COPY (SELECT * FROM {parquet_relation(source)} ORDER BY {columns}) TO {quoted(target)} "
-                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
+                f"(FORMAT parquet, PARQUET_VERSION V2, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
             )
 
     def refuse_repeats(self, source: Path, key: str) -> None:

@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 from tqdm import tqdm
 
-from workbench.cohort.compile import compile_definition, compile_events
+from workbench.cohort.compile import ASKED, compile_definition, compile_events
 from workbench.cohort.engine import ENTRY_SCHEMA, EVENT_SCHEMA, ROW_SCHEMA, Answer
 from workbench.cohort.plan import SqlStep, base_table
 from workbench.errors import DataError, EnvironmentFault, IntegrityError
@@ -128,7 +128,9 @@ class DuckDBEngine:
     def events(self, events: Events, persons: Sequence[int] | None = None) -> pa.Table:
         """List the rows of an event set; see :class:`workbench.cohort.engine.Engine`."""
         with _clear_faults(), self._connection.cursor() as cursor:
-            script = compile_events(events, persons, vocabulary=self._has_vocabulary())
+            script = compile_events(events, of_asked=persons is not None, vocabulary=self._has_vocabulary())
+            if persons is not None:
+                cursor.register(ASKED, pa.table({"person_id": pa.array(persons, pa.int64())}))
             self._carry_out(script, cursor)
             return _fetch(script.output.rows, cursor, EVENT_SCHEMA)
 
