@@ -33,9 +33,9 @@ $(STAMP):
 	@$(SUDO) install -d -m 755 -o $$(id -u) -g $$(id -g) $(IMAGES) $(IMAGE)
 	@umask 022; [ -x $(IMAGE)/venv/bin/python ] || $(PYTHON) -m venv $(IMAGE)/venv
 	@ln -sfn $(IMAGE)/venv .venv
-	@$(RUN)python -m pip install -q --upgrade 'pip>=25'
-	@umask 022; $(RUN)python -m pip install --progress-bar on --prefer-binary -c constraints.txt -e '.[session,hub,imaging,dev]' 2>&1 | grep -v -e 'already satisfied' -e 'is ignored: it is' ; \
-	  test $${PIPESTATUS[0]} -eq 0
+	@$(IMAGE)/venv/bin/python -m pip install -q --upgrade 'pip>=25' 2>/dev/null
+	@umask 022; $(IMAGE)/venv/bin/python -m pip install --prefer-binary -c constraints.txt -e '.[session,hub,imaging,dev]' 2>/dev/null | \
+	  grep --line-buffered -E '^  Downloading|^Installing collected|^Successfully|^ERROR' | cut -c1-100 ; test $${PIPESTATUS[0]} -eq 0
 	@$(RUN)python -m pip check
 	@echo "==> 3/4 proxy (configurable-http-proxy)"
 	@umask 022; npm install --silent --no-fund --no-audit --prefix $(IMAGE)/node configurable-http-proxy@5.3.0
