@@ -34,7 +34,7 @@ $(STAMP):
 	@umask 022; [ -x $(IMAGE)/venv/bin/python ] || $(PYTHON) -m venv $(IMAGE)/venv
 	@ln -sfn $(IMAGE)/venv .venv
 	@$(IMAGE)/venv/bin/python -m pip install -q --upgrade 'pip>=25' 2>/dev/null
-	@umask 022; $(IMAGE)/venv/bin/python -m pip install --prefer-binary -c constraints.txt -e '.[session,hub,imaging,dev]' 2>/dev/null | \
+	@umask 022; $(IMAGE)/venv/bin/python -m pip install --prefer-binary -c constraints.txt -e '.[session,hub,imaging,dev]' 2>&1 | \
 	  grep --line-buffered -E '^  Downloading|^Installing collected|^Successfully|^ERROR' | cut -c1-100 ; test $${PIPESTATUS[0]} -eq 0
 	@$(RUN)python -m pip check
 	@echo "==> 3/4 proxy (configurable-http-proxy)"
