@@ -8,6 +8,7 @@ here reaches into another component: it types commands and speaks to the hub as 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import shutil
@@ -28,6 +29,7 @@ from hub_config.client import ChannelClosed, HubClient, KernelError
 from hub_config.errors import HubError
 from hub_config.layout import account_id
 from hub_config.settings import load
+from hub_config.supervisor import PR_SET_PDEATHSIG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,7 +226,11 @@ class Story:
             "Start JupyterHub with proxy, agent, guard, gate, airlock and broker",
         )
         process = subprocess.Popen(
-            [sys.executable, "-m", "hub_config", "up", "--config", str(self.config)], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "hub_config", "up", "--config", str(self.config)],
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=_stop_with_story,
         )
         try:
             for line in process.stdout or ():
@@ -373,6 +379,11 @@ import workbench as wb
 asked = wb.release.request(["report/report.html"], title="{title}", purpose="论文初稿的图表")
 print("request", asked.id)
 """
+
+
+def _stop_with_story() -> None:
+    """Between fork and exec: have the hub stopped when the story is killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _input(folder: Path) -> tuple[str | Path, ...]:
