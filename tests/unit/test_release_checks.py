@@ -1,6 +1,7 @@
 """What the checks find and what they leave alone: tables, texts, disguises, and identifiers in every way of writing."""
 
 import base64
+import csv
 import io
 import random
 import struct
@@ -363,3 +364,9 @@ def test_long_files_are_checked_in_a_time_that_grows_with_their_length():
         check_file("a.csv", content, scope=SCOPE)
         seconds.append(time.process_time() - begun)
     assert seconds[1] < 10 * seconds[0]
+
+
+def test_reading_a_table_leaves_the_readers_of_others_alone():
+    before = csv.field_size_limit()
+    found("counts.csv", "group,n\na,20\n")
+    assert csv.field_size_limit() >= before

@@ -127,7 +127,7 @@ def _names_a_type(suffix: str) -> bool:
 def _read_delimited(delimiter: str) -> Callable[[str, bytes], Document]:
     def read(name: str, content: bytes) -> Document:
         text = content.decode("utf-8-sig")
-        csv.field_size_limit(len(text) + 1)
+        csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))  # the limit is the process's: never lower it
         try:
             rows = tuple(tuple(row) for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row)
         except csv.Error as error:
