@@ -16,7 +16,7 @@ RUN    := .venv/bin/
 SUDO   := $(if $(filter 0,$(shell id -u)),,sudo)
 SYSTEM := bubblewrap chromium fonts-droid-fallback libseccomp2 nodejs npm python3-venv
 
-.PHONY: help setup demo hub down test nightly bench check fix clean
+.PHONY: help setup demo hub test nightly bench check fix clean
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -46,7 +46,7 @@ demo: setup
 	@$(RUN)python -m hub_config.demo $(if $(DATA),--data '$(DATA)') $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(LANGUAGE),--language $(LANGUAGE))
 
 hub: setup
-	@$(RUN)python -m hub_config.demo --stay $(if $(DATA),--data '$(DATA)')
+	@$(RUN)python -m hub_config.demo --stay $(if $(DATA),--data '$(DATA)') $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(LANGUAGE),--language $(LANGUAGE))
 
 test: check
 	@$(RUN)python -m pytest -q -n 2 --dist loadfile -m 'not nightly'

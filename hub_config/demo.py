@@ -40,6 +40,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 PROJECT, RESEARCHER, STUDENT, REVIEWER = "demo", "lin", "chen", "zhao"
 PROJECT_TITLE = {"synthetic": "2型糖尿病住院患者的临床特征", "tongji": "入院24小时检验与住院结局"}
 FIRST_ID = 200_000
+NOBODY = 65534
 #: The environment, by the path that every account can read; `.venv` in the checkout only points to it.
 IMAGE = Path(sys.prefix).resolve()
 
@@ -331,10 +332,20 @@ class Story:
     def picture(self, report: Path) -> Path:
         """Take a picture of the released report with a real browser."""
         target = self.place / "report.png"
-        browser = shutil.which("chromium") or "chromium"
-        words = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
-        words += ["--window-size=1100,2600", f"--screenshot={target}", report.as_uri()]
-        subprocess.run(words, capture_output=True, check=True, timeout=120)
+        nobody = self.place / "browser"  # the page was made in a session: no browser of root's opens it
+        nobody.mkdir(mode=0o755)
+        shutil.copy(report, nobody / "report.html")
+        os.chown(nobody, NOBODY, NOBODY)
+        words = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
+        words += ["--window-size=1100,2600", f"--screenshot={nobody / 'report.png'}", (nobody / "report.html").as_uri()]
+        environment = {"PATH": os.environ["PATH"], "HOME": str(nobody), "LANG": "C.UTF-8"}
+        done = subprocess.run(
+            words, capture_output=True, check=False, timeout=120, user=NOBODY, group=NOBODY, extra_groups=[], env=environment, cwd=nobody
+        )
+        if done.returncode:
+            message = f"the browser could not show {report}"
+            raise HubError(message, hint="apt install chromium")
+        shutil.move(nobody / "report.png", target)
         return target
 
     def nothing_left(self) -> None:
@@ -456,6 +467,9 @@ def prepare(story: Story) -> None:
         subprocess.run(
             [sys.executable, "-m", "hub_config", "down", "--config", str(story.config)], cwd=CHECKOUT, capture_output=True, check=False
         )
+    if story.place.exists() and any(story.place.iterdir()) and not story.config.exists():
+        message = f"{story.place} is not empty and holds no earlier story"
+        raise HubError(message, hint="name an empty folder: what is in it would be lost")
     shutil.rmtree(story.place, ignore_errors=True)
     story.place.mkdir(parents=True)
     story.write_settings()

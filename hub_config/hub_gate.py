@@ -71,12 +71,13 @@ class Gate:
             return await self._ask_broker(request)
         if not allowed(request.method, path):
             return web.json_response({"message": "a session may not call this"}, status=403)
-        if (request.content_length or 0) > BODY_LIMIT:
+        body = await request.read()
+        if len(body) > BODY_LIMIT:
             return web.json_response({"message": "too long"}, status=413)
         headers = {name: request.headers[name] for name in TO_HUB if name in request.headers}
         try:
             async with self.hub.request(
-                request.method, f"http://hub{request.raw_path}", data=await request.read() or None, headers=headers, allow_redirects=False
+                request.method, f"http://hub{request.raw_path}", data=body or None, headers=headers, allow_redirects=False
             ) as answer:
                 kept = {name: answer.headers[name] for name in TO_SESSION if name in answer.headers}
                 return web.Response(status=answer.status, body=await answer.read(), headers=kept)

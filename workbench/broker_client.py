@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench import session
 from workbench.cohort.serial import write_definition
-from workbench.errors import EnvironmentFault, Refusal
+from workbench.errors import DefinitionError, EnvironmentFault, Refusal
 
 if TYPE_CHECKING:
     from workbench.cohort.query import Definition
@@ -62,6 +62,10 @@ def feasibility(definition: Definition | Any) -> dict[str, Any]:
         raise EnvironmentFault("the broker of whole-store counts cannot be reached", hint="ask the data centre whether it runs") from error
     finally:
         connection.close()
+    if response.status == http.client.SERVICE_UNAVAILABLE:
+        raise EnvironmentFault("the broker of whole-store counts does not answer", hint="ask the data centre whether it runs")
     if "answer" not in reply:
-        raise Refusal(reply.get("error") or reply.get("message") or f"the gate answered {response.status}")
+        raise (DefinitionError if reply.get("exit_code") == DefinitionError.exit_code else Refusal)(
+            reply.get("error") or reply.get("message") or f"the gate answered {response.status}"
+        )
     return dict(reply["answer"])

@@ -56,6 +56,7 @@ def files(tmp_path):
             "measurement",
             {"measurement_id": 1, "person_id": 11, "value_source_value": "12.5", "measurement_datetime": datetime(2021, 3, 1, 8, 30)},
             {"measurement_id": 2, "person_id": 12, "value_source_value": "见王芳的报告"},
+            {"measurement_id": 9, "person_id": 12, "value_source_value": "13800138000"},
             *({"measurement_id": 3 + i, "person_id": p, "value_source_value": "阴性"} for i, p in enumerate(PERSONS)),
         ),
         rows("note", {"note_id": 7, "person_id": 11, "visit_occurrence_id": 111, "note_text": TEXT, "note_date": date(2021, 3, 2)}),
@@ -123,7 +124,7 @@ def test_note_dates_move_with_the_tables_and_spans_with_the_text(files, tmp_path
 
 def test_free_text_stays_only_where_many_share_it(files, tmp_path):
     values = [row["value_source_value"] for row in made(files, tmp_path)["measurement"]]
-    assert sorted(values, key=str) == ["12.5", None, "阴性", "阴性", "阴性"]
+    assert sorted(values, key=str) == ["12.5", None, None, "阴性", "阴性", "阴性"]
 
 
 def test_birth_moves_and_loses_its_day(files, tmp_path):
@@ -154,6 +155,11 @@ def test_slice_holds_the_granted_persons_alone(files, tmp_path):
         0,
         0,
     ]
+
+
+def test_the_patient_stays_where_the_first_registration_was_refused(files, tmp_path):
+    out = made(files, tmp_path, patient={12: 7, 13: 7})
+    assert sorted(row["person_id"] for row in out["person"]) == sorted([KEY.person(11), KEY.person(7)])
 
 
 def test_a_row_whose_required_reference_leads_nowhere_falls_out(files, tmp_path):

@@ -20,6 +20,8 @@ KNOWN = Known({"王小芳": "姓名", "王芳": "姓名", "朝阳路8号": "住�
         ("2021年3月起病", "2021年3月起病"),
         ("12月28日复查", "1月4日复查"),
         ("2021-13-45、比值3-4、120/80", "2021-13-45、比值3-4、120/80"),
+        ("2021-03-01. 2021.03.05.", "2021-03-08. 2021.03.12."),
+        ("NT-proBNP 1985.3 pg/mL", "NT-proBNP 1985.3 pg/mL"),
         ("电话13800138000", "电话【手机号】"),
         ("", ""),
     ],
@@ -49,3 +51,7 @@ def test_a_span_that_an_edit_cuts_grows_to_hold_it():
     scrubbed = scrub("其母王芳患糖尿病", KNOWN)
     start, end = scrubbed.move(1, 3)
     assert scrubbed.text[start:end] == "母【姓名】"
+
+
+def test_identifiers_that_share_characters_both_go():
+    assert scrub("李王芳", Known({"李王": "医师"}), Known({"王芳": "姓名"})).text == "【医师】"

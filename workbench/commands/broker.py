@@ -15,7 +15,11 @@ from workbench.store import Store
 from workbench.store.broker import Broker, serve
 from workbench.store.duckdb import DuckDBEngine
 
-app = typer.Typer(no_args_is_help=True, help="Whole-store feasibility counts.\n\nExample: workbench broker serve --store DIR --home DIR")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Whole-store feasibility counts.\n\nExample: workbench broker serve --store DIR --home DIR",
+)
 
 
 @app.callback()

@@ -14,7 +14,11 @@ from workbench.pseudonyms import PseudonymKey
 from workbench.release.ledger import Ledger
 from workbench.store import Store
 
-app = typer.Typer(no_args_is_help=True, help="Provision a project's slice of the store.\n\nExample: workbench project show diabetes.toml")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Provision a project's slice of the store.\n\nExample: workbench project show diabetes.toml",
+)
 
 _PROJECT = Annotated[Path, typer.Argument(help="Project file (TOML): [project], [slice], [approval].")]
 

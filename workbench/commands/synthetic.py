@@ -12,7 +12,7 @@ from workbench.synthetic.extract import build as build_extract
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="A seeded synthetic Chinese hospital with known truth.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="A seeded synthetic Chinese hospital with known truth.")
 _CODES = "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items() if code in (0, 2, 3, 4, 8))
 
 

@@ -69,6 +69,9 @@ _REFERRED = (
     "image_occurrence",
 )
 
+#: A result in figures; anything longer could be a telephone or an identity number.
+_SHORT_NUMBER = r"[<>=≤≥~±+-]{0,2}\s*[0-9]{1,7}(\.[0-9]{1,6})?"
+
 _ROW_BATCH, _NOTE_BATCH = 100_000, 20_000
 
 
@@ -168,7 +171,10 @@ class Deidentifier:
                 "two persons share an id, or two pseudonyms fall together", hint="mend duplicate person ids first (see the import report)"
             )
         shift = [self.key.shift_days(patient, at_most=self.policy.shift_days) for patient in patients]
-        stands = [person == patient for person, patient in zip(old, patients, strict=True)]
+        first: dict[int, int] = {}
+        for person, patient in zip(old, patients, strict=True):  # in order of the ids: the first that was accepted stands
+            first.setdefault(patient, person)
+        stands = [first[patient] == person for person, patient in zip(old, patients, strict=True)]
         table = pa.table(
             {
                 "old": pa.array(old, pa.int64()),
@@ -254,8 +260,9 @@ class Deidentifier:
 
     def _shared_text(self, table: Table, name: str) -> str:
         column = name.removeprefix("t.")
-        shared = f"select {column} from {_quoted(table.name)} group by 1 having count(distinct person_id) >= {self.policy.text_persons}"
-        return f"case when try_cast({name} as double) is not null or {name} in ({shared}) then {name} end"
+        own = f"{_quoted(table.name)} join map_person on map_person.old = person_id"
+        shared = f"select {column} from {own} group by 1 having count(distinct new) >= {self.policy.text_persons}"
+        return f"case when regexp_full_match(trim({name}), '{_SHORT_NUMBER}') or {name} in ({shared}) then {name} end"
 
     def _columns(self, name: str) -> list[str]:
         return [row[0] for row in self._db.execute(f"describe {_quoted(name)}").fetchall()]

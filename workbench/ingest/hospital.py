@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 from tqdm import tqdm
 
@@ -25,7 +26,7 @@ from workbench.store import SnapshotWriter, Store
 from workbench.store.notes_index import build_notes_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from workbench.ingest.report import ImportReport
     from workbench.pseudonyms import PseudonymKey
@@ -93,9 +94,12 @@ def ingest_hospital(raw: Path, store: Path, *, key: PseudonymKey, progress: bool
     DataError
         If the extract is not as described, or no person in it can be accepted.
     """
-    if not (raw / "tables").is_dir():
-        raise DataError(f"{raw} has no folder tables", hint="a raw extract has tables/ and identifiers/")
+    for folder in ("tables", "identifiers"):
+        if not (raw / folder).is_dir():
+            raise DataError(f"{raw} has no folder {folder}", hint="a raw extract has tables/ and identifiers/, the patient index")
     store.parent.mkdir(parents=True, exist_ok=True)
+    for left in store.parent.glob(".identified-*"):  # of a run that was killed: identified data must not stay
+        shutil.rmtree(left)
     with tempfile.TemporaryDirectory(dir=store.parent, prefix=".identified-") as name:
         work = Path(name)
         checked = import_data(raw / "tables", work / "checked", index_notes=False, progress=progress)
@@ -131,12 +135,15 @@ def _kept(quarantine: Path | None, raw: Path) -> Path | None:
     return Path(shutil.move(quarantine, target))
 
 
-def _records(raw: Path) -> Iterator[Mapping[str, object]]:
+def _records(raw: Path) -> Iterator[dict[str, Any]]:
     """Stream the patient index, with the columns that exist."""
-    if not (raw / "identifiers").is_dir():
-        return
-    for batch in ds.dataset(raw / "identifiers").to_batches():
-        yield from batch.to_pylist()
+    try:
+        for batch in ds.dataset(raw / "identifiers").to_batches():
+            yield from (record | {"person_id": int(record["person_id"])} for record in batch.to_pylist())
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"the patient index {raw / 'identifiers'} cannot be read", hint="Parquet with a whole person_id in every row"
+        ) from error
 
 
 def _known(raw: Path, linkage: Linkage) -> dict[int, dict[str, str]]:
@@ -146,5 +153,5 @@ def _known(raw: Path, linkage: Linkage) -> dict[int, dict[str, str]]:
         for column, kind in IDENTIFIERS.items():
             value = str(record.get(column) or "").strip()
             if len(value) > 1:
-                known[linkage.patient[record["person_id"]]][value] = kind  # type: ignore[index]
+                known[linkage.patient[record["person_id"]]][value] = kind
     return known

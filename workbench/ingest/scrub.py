@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Edit", "Known", "Scrubbed", "scrub"]
 
 _DATES = re.compile(
-    r"(?<!\d)(?P<year>(?:19|20)\d\d)(?P<s1>[-/.年])(?P<month>\d{1,2})(?:(?P<s2>[-/.月])(?P<day>\d{1,2})(?!\d))?"
+    r"(?<![\d.])(?P<year>(?:19|20)\d\d)(?P<s1>[-/.年])(?P<month>\d{1,2})(?:(?P<s2>[-/.月])(?P<day>\d{1,2})(?!\d|\.\d)|(?=月))"
     r"|(?<!\d)(?P<m>\d{1,2})月(?P<d>\d{1,2})(?=日|号)"
 )
 
@@ -114,6 +114,8 @@ def scrub(text: str, *known: Known, shift_days: int = 0, written: date | None = 
     for edit in sorted(found, key=lambda edit: (edit.start, -edit.end)):
         if not edits or edit.start >= edits[-1].end:
             edits.append(edit)
+        elif edit.end > edits[-1].end:  # two identifiers that share characters: both go
+            edits[-1] = Edit(edits[-1].start, edit.end, edits[-1].text)
     pieces, at = [], 0
     for edit in edits:
         pieces += [text[at : edit.start], edit.text]

@@ -37,6 +37,10 @@ class SliceRequest:
     tables: tuple[str, ...] = ()
     shift_days: int = 182
 
+    def __post_init__(self) -> None:
+        if isinstance(self.shift_days, bool) or not (self.shift_days == 0 or 7 <= self.shift_days <= 3650):
+            raise DefinitionError(f"slice.shift_days is {self.shift_days!r}; wanted 0 (no shift) or 7 to 3650: dates move by whole weeks")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Approval:
@@ -108,6 +112,8 @@ _TYPES: dict[str, type | tuple[type, ...]] = {"members": list, "tables": list, "
 
 
 def _section(path: Path, text: dict[str, Any], name: str, kind: type, *, leave: tuple[str, ...] = ()) -> dict[str, Any]:
+    if not isinstance(text.get(name, {}), dict):
+        raise DefinitionError(f"{path}: {name} is {type(text[name]).__name__}; wanted a section [{name}]")
     found = dict(text.get(name, {}))
     known = {item.name: item for item in fields(kind) if item.name not in leave}
     for key, value in found.items():

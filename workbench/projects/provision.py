@@ -57,6 +57,11 @@ def provision(
         If no patient meets the granted cohort.
     """
     granted = _tables(project, snapshot)
+    if "note" in granted and not (snapshot.manifest.policy or {}).get("method"):
+        raise Refusal(
+            f"snapshot {snapshot.id} holds notes and was not de-identified",
+            hint="publish it with workbench store ingest, which knows the patient index, or grant [slice] tables without note and finding",
+        )
     persons, definition = _persons(project, snapshot)
     policy = Policy(shift_days=project.slice.shift_days)
     record = policy.record() | {"project": project.name, "approval": project.approval.reference, "cohort": definition}
@@ -78,6 +83,10 @@ def _tables(project: Project, snapshot: Snapshot) -> frozenset[str]:
     if unknown:
         raise DefinitionError(f"project {project.name} asks for a table that does not exist: {unknown[0]}")
     wanted = set(project.slice.tables) or set(snapshot.tables)
+    if "finding" in wanted and "note" not in wanted:
+        raise DefinitionError(
+            f"project {project.name} asks for finding without note", hint="spans of findings point into notes: ask for both"
+        )
     vocabulary = {name for name, table in TABLES.items() if table.kind == "vocabulary"}
     return frozenset((wanted | vocabulary | {"person", "observation_period"}) & snapshot.tables) - OMITTED
 

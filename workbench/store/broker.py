@@ -96,7 +96,8 @@ class Broker:
                     f"the count differs from one answered before by fewer than {self.policy.threshold} patients",
                     hint="ask with rules that differ more, or apply for a slice and count in it",
                 )
-            self._remember(persons, project, name)
+            if len(persons) >= self.policy.threshold:  # a smaller set was not told, and would block every other small one
+                self._remember(persons, project, name)
         return {"persons": str(suppress_count(len(persons), policy=self.policy)), "snapshot": self.snapshot, "definition": name}
 
     def _too_close(self, persons: np.ndarray, project: str) -> bool:
@@ -155,8 +156,10 @@ def _reply(broker: Broker, line: bytes) -> dict[str, Any]:
         request = json.loads(line)
         definition = request["definition"]
         text = definition if isinstance(definition, str) else json.dumps(definition, ensure_ascii=False)
-        return {"answer": broker.answer(text, user=str(request["user"]), project=str(request["project"]))}
-    except WorkbenchError as error:
-        return {"error": str(error), "exit_code": error.exit_code}
+        user, project = str(request["user"]), str(request["project"])
     except (ValueError, KeyError, TypeError):
         return {"error": "the question is not a JSON object with user, project and definition", "exit_code": Refusal.exit_code}
+    try:
+        return {"answer": broker.answer(text, user=user, project=project)}
+    except WorkbenchError as error:
+        return {"error": str(error), "exit_code": error.exit_code}
