@@ -213,6 +213,12 @@ def test_quartiles_need_persons_beyond_them(n, shown):
     assert f"[{shown}]" in told.iloc[0, 2]
 
 
+@pytest.mark.parametrize(("n", "shown"), [(19, "已抑制"), (20, "10 [已抑制]")], ids=["too few beside a median", "enough"])
+def test_a_median_needs_persons_on_either_side(n, shown):
+    told = to_frame(baseline_table(pd.DataFrame({"x": np.arange(float(n))}), told_as={"x": "median"}), policy=POLICY)
+    assert told.iloc[0, 2] == shown
+
+
 def test_text_of_a_variable_is_escaped():
     html = baseline_table(pd.DataFrame({"x": [1.0, 2.0, 4.0] * 20}), labels={"x": "<script>alert(1)</script>"}).html(policy=POLICY)
     assert "<script>" not in html

@@ -154,6 +154,8 @@ def _moments(moments: Moments, kind: str, decimals: int, policy: DisclosurePolic
         return "—"
     if kind == "mean":
         return f"{moments.mean:z,.{decimals}f} ({moments.sd:z,.{decimals}f})"
+    if disclosure.suppress_quantile(moments.median, q=0.5, contributors=moments.n, policy=policy) is None:
+        return tr("已抑制", "hidden")
     quartile = disclosure.suppress_quantile(0.0, q=0.25, contributors=moments.n, policy=policy) is not None
     spread = f"{moments.q25:z,.{decimals}f}, {moments.q75:z,.{decimals}f}" if quartile else tr("已抑制", "hidden")
     return f"{moments.median:z,.{decimals}f} [{spread}]"
