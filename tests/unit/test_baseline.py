@@ -219,6 +219,30 @@ def test_a_median_needs_persons_on_either_side(n, shown):
     assert told.iloc[0, 2] == shown
 
 
+@pytest.mark.parametrize(
+    ("sizes", "levels"),
+    [
+        ({"内科": 60, "外科": 40, "张三": 1}, ["内科", "其他"]),
+        ({"内科": 60, "外科": 40, "张三": 6, "李四": 5}, ["内科", "外科", "其他"]),
+        ({"内科": 60, "外科": 40}, ["内科", "外科"]),
+        ({"张三": 1, "李四": 1, "王五": 1}, ["其他"]),
+        ({f"科室{n}": 5 if n > 3 else 50 for n in range(20)}, ["科室0", "科室1", "科室2", "科室3", "其他"]),
+    ],
+    ids=["a single name", "enough names together", "none rare", "all rare", "many"],
+)
+def test_rare_words_are_not_shown(sizes, levels):
+    frame = pd.DataFrame({"c": [word for word, size in sizes.items() for _ in range(size)]})
+    shown = to_frame(baseline_table(frame), policy=POLICY)
+    assert shown["类别"].tolist() == ["", *levels]
+    if sum(sizes.values()) > 10:
+        assert "已抑制" not in " ".join(shown.iloc[:, 2])
+
+
+def test_declared_categories_keep_their_names():
+    sex = pd.Categorical(["女"] * 60 + ["男"] * 50 + ["不详"] * 3, categories=["女", "男", "不详"])
+    assert to_frame(baseline_table(pd.DataFrame({"sex": sex})), policy=POLICY)["类别"].tolist() == ["", "女", "男", "不详"]
+
+
 def test_text_of_a_variable_is_escaped():
     html = baseline_table(pd.DataFrame({"x": [1.0, 2.0, 4.0] * 20}), labels={"x": "<script>alert(1)</script>"}).html(policy=POLICY)
     assert "<script>" not in html

@@ -105,6 +105,10 @@ class VariableSummary:
         Persons in each category and group.
     comparison : Comparison
         Between groups.
+    declared : bool
+        Whether the categories are those of the column's type, and not words found in the data.
+    others : bool
+        Whether the last category is of several joined.
     decimals : int
         Decimals with which moments are shown: three digits of the spread, and no finer than the values themselves (one more for a
         mean); more tell nothing of the group, and may tell of a person.
@@ -120,6 +124,8 @@ class VariableSummary:
     counts: tuple[tuple[int, ...], ...] = ()
     comparison: Comparison = Comparison()
     decimals: int = 0
+    declared: bool = False
+    others: bool = False
 
     @property
     def continuous(self) -> bool:
@@ -342,11 +348,23 @@ def _categorical(
     column: pd.Series, codes: np.ndarray, sizes: np.ndarray, *, max_levels: int, name: str, label: str, unit: str
 ) -> VariableSummary:
     levels, counts, yes_no = _count_levels(column, codes, len(sizes))
-    levels, counts = (levels, counts) if yes_no else _join_rare(levels, counts, max_levels)
+    others = not yes_no and len(levels) > max_levels
+    levels, counts = _join_rare(levels, counts, max_levels) if others else (levels, counts)
     comparison = _compare_categories(counts) if len(sizes) > 1 else Comparison()
     missing = tuple((sizes - counts.sum(axis=0)).tolist())
     kept = tuple(tuple(row) for row in counts.tolist())
-    return VariableSummary(name, label, unit, "yes" if yes_no else "category", missing, levels=levels, counts=kept, comparison=comparison)
+    return VariableSummary(
+        name,
+        label,
+        unit,
+        "yes" if yes_no else "category",
+        missing,
+        levels=levels,
+        counts=kept,
+        comparison=comparison,
+        declared=isinstance(column.dtype, pd.CategoricalDtype),
+        others=others,
+    )
 
 
 def _count_levels(column: pd.Series, codes: np.ndarray, n_groups: int) -> tuple[tuple[str, ...], np.ndarray, bool]:
@@ -368,8 +386,6 @@ def _count_levels(column: pd.Series, codes: np.ndarray, n_groups: int) -> tuple[
 
 
 def _join_rare(levels: tuple[str, ...], counts: np.ndarray, max_levels: int) -> tuple[tuple[str, ...], np.ndarray]:
-    if len(levels) <= max_levels:
-        return levels, counts
     kept = np.sort(np.argsort(-counts.sum(axis=1), kind="stable")[: max_levels - 1])
     others = counts.sum(axis=0) - counts[kept].sum(axis=0)
     joined = tr("其他（{0} 类）", "Others ({0} categories)").format(len(levels) - len(kept))

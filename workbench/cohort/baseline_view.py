@@ -2,12 +2,12 @@
 
 A statistic is hidden where fewer than the threshold contribute, and then of further groups too, until those hidden hold the
 threshold of persons together and are two or more: the mean of everyone less the means shown would give it away. A P value or an SMD is
-shown only where everything that it was worked out from is.
+shown only where everything that it was worked out from is. Words of too few persons are joined: a rare word may be a name.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -165,6 +165,7 @@ def _moments(moments: Moments, kind: str, decimals: int, policy: DisclosurePolic
 
 
 def _categories(variable: VariableSummary, policy: DisclosurePolicy) -> list[_Row]:
+    exact, variable = variable, _join_rare(variable, policy)
     safe = _suppress([*variable.counts, variable.missing], policy)
     grouped = len(variable.missing) > 1
     cells = (
@@ -177,13 +178,32 @@ def _categories(variable: VariableSummary, policy: DisclosurePolicy) -> list[_Ro
             row[0] = safe.total  # all of the cohort: shown as the cohort is, not rounded to another grid
     shares = [tuple(_share(cell, total) for cell, total in zip(row, totals, strict=True)) for row in cells]
     missing = shares[-1][0]
-    p, smd = _comparison(variable.comparison, hide=any(cell.hidden for row in cells[:-1] for cell in row))
+    p, smd = _comparison(variable.comparison, hide=variable is not exact or any(cell.hidden for row in cells[:-1] for cell in row))
     label = f"{variable.label}, n (%)"
     if variable.kind == "yes":
         return [_Row(label, "", shares[0], missing, p, smd)]
     blank = ("",) * len(totals)
     levels = [_Row(label, level, share) for level, share in zip(variable.levels, shares[:-1], strict=True)]
     return [_Row(label, "", blank, missing, p, smd), *levels]
+
+
+def _join_rare(variable: VariableSummary, policy: DisclosurePolicy) -> VariableSummary:
+    """Join words of too few persons into one category, so that no rare word is shown, be it a name or a place.
+
+    While the joined are too few together, the last category by place joins them: a name shown tells that its persons are not few, so it
+    could not cover them. Neither the number of the joined is told. Declared categories and pairs tell nothing by their names.
+    """
+    sums = [sum(counts) for counts in variable.counts]
+    if variable.declared or len(sums) <= 2 or min(sums) >= policy.threshold:
+        return variable
+    named = len(sums) - 1 if variable.others else len(sums)
+    kept = [at for at in range(named) if sums[at] >= policy.threshold]
+    while kept and sum(sums) - sum(sums[at] for at in kept) < policy.threshold:
+        kept.pop()
+    joined = [variable.counts[at] for at in range(len(sums)) if at not in kept]
+    others = tuple(sum(column) for column in zip(*joined, strict=True))
+    levels = (*(variable.levels[at] for at in kept), tr("其他", "Others"))
+    return replace(variable, levels=levels, counts=(*(variable.counts[at] for at in kept), others))
 
 
 def _share(part: SafeCount, whole: SafeCount) -> str:
