@@ -150,7 +150,7 @@ def test_slice_holds_the_granted_persons_alone(files, tmp_path):
     assert [len(out[name]) for name in ("visit_occurrence", "condition_occurrence", "measurement", "note", "finding", "cost")] == [
         1,
         1,
-        2,
+        3,
         0,
         0,
         0,
