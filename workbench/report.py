@@ -89,7 +89,7 @@ class Report:
         Raises
         ------
         DefinitionError
-            If it is anything else: a bare DataFrame or figure has no safe form.
+            If it is anything else: a bare DataFrame or figure has no safe form; or if a Chart was drawn under another policy.
         """
         for kind, prepare in _PREPARED.items():
             if isinstance(shown, kind):
@@ -171,7 +171,12 @@ def _baseline(shown: BaselineTable, policy: DisclosurePolicy) -> tuple[str, dict
     return tr("基线特征", "Baseline characteristics"), {"kind": "table", "html": html}, baseline_view.to_frame(shown, policy=policy)
 
 
-def _chart(shown: Chart, policy: DisclosurePolicy) -> tuple[str, dict[str, object], pd.DataFrame]:  # noqa: ARG001 - drawn under its own policy
+def _chart(shown: Chart, policy: DisclosurePolicy) -> tuple[str, dict[str, object], pd.DataFrame]:
+    if shown.policy != policy:
+        raise DefinitionError(
+            f"the figure {shown.title!r} was drawn under {shown.policy}, the report is under {policy}",
+            hint="draw it under the policy of the report",
+        )
     return shown.title, {"kind": "figure", "svg": shown.svg(), "counts": shown.counts, "note": shown.note, "wide": False}, shown.counts
 
 
@@ -197,7 +202,7 @@ def _numbered(parts: list[dict[str, object]]) -> list[dict[str, object]]:
 
 def _long(title: str, table: pd.DataFrame) -> pd.DataFrame:
     """Turn a table into a line a cell; empty cells are left out."""
-    labels = [name for name in (tr("类别", "Category"), tr("类型", "Kind")) if name in table.columns]
+    labels = [name for name in (tr("类别", "Category"), tr("类型", "Kind"), tr("组", "Group")) if name in table.columns[1:]]
     rows = table[[table.columns[0], *labels]].agg(lambda row: " | ".join(filter(None, row.astype(str))), axis=1)
     body = table.drop(columns=[table.columns[0], *labels]).assign(row=rows)
     long = body.melt(id_vars="row", var_name="column", value_name="value")

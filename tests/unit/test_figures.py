@@ -40,6 +40,13 @@ def test_pyramid_counts_are_rounded_and_its_outer_bands_open(ages, sexes):
     assert list(chart.counts.columns[1:]) == ["女", "男"]
 
 
+def test_a_few_of_unknown_sex_do_not_join_the_others(ages, sexes):
+    sexes = sexes.where(sexes.index >= 4, "不详")
+    chart = age_sex_pyramid(ages, sexes, policy=POLICY)
+    assert list(chart.counts.columns[1:]) == ["女", "男"]
+    assert not chart.note.startswith("有一组")
+
+
 @pytest.mark.parametrize("size", [12, 45, 300, 5000])
 def test_no_bin_of_a_histogram_shows_a_small_count(size):
     values = pd.Series(np.random.default_rng(size).lognormal(5, 1.2, size))

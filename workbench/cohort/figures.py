@@ -43,6 +43,8 @@ class Chart:
         The drawing.
     counts : DataFrame
         The numbers drawn, all text.
+    policy : DisclosurePolicy
+        What made them safe to show.
     note : str
         How to read it.
     """
@@ -50,6 +52,7 @@ class Chart:
     title: str
     figure: Figure
     counts: pd.DataFrame
+    policy: DisclosurePolicy
     note: str = ""
 
     def svg(self) -> str:
@@ -87,14 +90,15 @@ def age_sex_pyramid(ages: pd.Series, sexes: pd.Series, *, policy: DisclosurePoli
     known = ages.notna() & sexes.notna()
     if not known.any():
         raise DataError("nobody has both an age and a sex")
+    known &= sexes.isin(sexes[known].value_counts().index[:2])  # first, so that a few of another do not join these two
     age, (sex, undivided) = ages[known].astype(float), _safe_groups(sexes[known].astype(str), policy)
-    sides = sorted(sex.value_counts().index[:2], key=lambda name: name not in ("女", "Female", "female"))
+    sides = sorted(sex.unique(), key=lambda name: (name not in ("女", "Female", "female"), name))
     edges, cells = _binned(age.to_numpy(), sex, sides, np.arange(_AGE_STEP, 100.0, _AGE_STEP), policy)
     labels = _bin_labels(edges, whole=True)
     figure = _draw_pyramid(labels, sides, cells, policy)
     table = pd.DataFrame([[str(cell) for cell in row] for row in cells], columns=sides)
     table.insert(0, tr("年龄（岁）", "Age (years)"), labels)
-    return Chart(tr("年龄与性别", "Age and sex"), figure, table, undivided + _hatched_note(cells, policy))
+    return Chart(tr("年龄与性别", "Age and sex"), figure, table, policy, undivided + _hatched_note(cells, policy))
 
 
 def histogram(
@@ -139,7 +143,7 @@ def histogram(
     figure = _draw_histogram(panels, label=axis, policy=policy)
     rows = [(bin_label, panel.name, str(cell)) for panel in panels for bin_label, cell in zip(panel.labels, panel.cells, strict=True)]
     table = pd.DataFrame(rows, columns=[axis, tr("组", "Group"), tr("人数", "Persons")])
-    return Chart(label, figure, table, undivided + _hatched_note([panel.cells for panel in panels], policy))
+    return Chart(label, figure, table, policy, undivided + _hatched_note([panel.cells for panel in panels], policy))
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,7 @@ def boxes(values: pd.Series, by: pd.Series, *, label: str, unit: str = "", polic
     rows = [[name, str(n), *(_number(found[q]) for q in heads)] for (name, found), n in zip(safe.items(), sizes, strict=True)]
     table = pd.DataFrame(rows, columns=[tr("组", "Group"), "n", *heads.values()])
     note = tr("箱体为四分位数，须线为第 10 与第 90 百分位数。", "Boxes are quartiles, whiskers the 10th and 90th centile.")
-    return Chart(label, figure, table, note)
+    return Chart(label, figure, table, policy, note)
 
 
 def missingness(frame: pd.DataFrame, *, labels: Mapping[str, str] | None = None, policy: DisclosurePolicy | None = None) -> Chart:
@@ -214,7 +218,7 @@ def missingness(frame: pd.DataFrame, *, labels: Mapping[str, str] | None = None,
     table = pd.DataFrame(shown, columns=[tr("变量", "Variable"), tr("缺失人数 (%)", "Persons missing, n (%)")])
     complete = len(missing) - len(drawn)
     note = tr("另有 {0} 个变量没有缺失。", "{0} more variables have no missing value.").format(complete) if complete else ""
-    return Chart(tr("缺失情况", "Missing values"), figure, table, note)
+    return Chart(tr("缺失情况", "Missing values"), figure, table, policy, note)
 
 
 def nice_edges(numbers: np.ndarray, *, policy: DisclosurePolicy) -> np.ndarray:

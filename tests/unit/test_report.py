@@ -1,0 +1,37 @@
+"""The report: what it refuses, and the cells of its CSV."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench.cohort.figures import boxes, histogram
+from workbench.disclosure import DisclosurePolicy
+from workbench.errors import DefinitionError
+from workbench.report import Report
+
+POLICY = DisclosurePolicy(threshold=10, rounding=5)
+VALUES, GROUPS = pd.Series(np.arange(200.0)), pd.Series(["存活", "死亡"] * 100)
+
+
+@pytest.fixture
+def report() -> Report:
+    return Report("t", None, policy=POLICY)
+
+
+def test_a_figure_drawn_under_another_policy_is_refused(report):
+    with pytest.raises(DefinitionError, match="was drawn under"):
+        report.add(histogram(VALUES, label="x", policy=DisclosurePolicy(threshold=2, rounding=1)))
+    assert report.csv().empty
+    assert not report.add(histogram(VALUES, label="x", policy=DisclosurePolicy(threshold=10, rounding=5))).csv().empty
+
+
+def test_cells_of_a_grouped_histogram_name_their_group(report):
+    cells = report.add(histogram(VALUES, label="x", by=GROUPS, policy=POLICY)).csv()
+    assert set(cells["column"]) == {"人数"}
+    assert all(row.endswith(("| 存活", "| 死亡")) for row in cells["row"])
+    assert not cells["row"].duplicated().any()
+
+
+def test_cells_of_boxes_are_of_their_group(report):
+    cells = report.add(boxes(VALUES, GROUPS, label="x", policy=POLICY)).csv()
+    assert set(cells["row"]) == {"存活", "死亡"}
