@@ -7,22 +7,21 @@ from typing import Annotated
 
 import typer
 
-from workbench.errors import EXIT_CODES, DefinitionError
+from workbench.commands.help import command_help
+from workbench.errors import DefinitionError
 
 __all__ = ["app"]
-
-_CODES = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in sorted(EXIT_CODES.items()))
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help=f"List and run the analysis templates.\n\nExample: workbench template run cohort_description --out report\n\n{_CODES}",
+    help=command_help("List and run the analysis templates.", "workbench template run cohort_description --out report"),
 )
 
 Name = Annotated[str, typer.Argument(help="Name of a template, or path of your own .py file.")]
 
 
-@app.command("list")
+@app.command("list", help=command_help("List the templates.", "workbench template list"))
 def list_command() -> None:
     """List the templates.
 
@@ -35,7 +34,9 @@ def list_command() -> None:
     typer.echo("\nNext: workbench template show NAME")
 
 
-@app.command("show")
+@app.command(
+    "show", help=command_help("Show what a template does and what it asks for.", "workbench template show cohort_description", codes=(3,))
+)
 def show_command(name: Name) -> None:
     """Show what a template does and what it asks for.
 
@@ -50,7 +51,14 @@ def show_command(name: Name) -> None:
     typer.echo(f"\nNext: workbench template run {name} -p {template.parameters[0].name}=VALUE --out DIR" if template.parameters else "")
 
 
-@app.command("run")
+@app.command(
+    "run",
+    help=command_help(
+        "Run a template; its report can then be requested for release.",
+        "workbench template run cohort_description -p codes=E11 -p min_age=18 --out report",
+        codes=(3, 4, 5, 6, 8),
+    ),
+)
 def run_command(
     name: Name,
     out: Annotated[Path, typer.Option("--out", help="Output folder; it appears when the run is complete.")],
