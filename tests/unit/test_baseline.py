@@ -1,5 +1,6 @@
 """The baseline table: against hand-computed numbers, against tableone, and what of it is shown."""
 
+import html
 import warnings
 
 import numpy as np
@@ -11,6 +12,7 @@ from workbench.cohort.baseline import BaselineTable, baseline_table
 from workbench.cohort.baseline_view import to_frame
 from workbench.disclosure import DisclosurePolicy
 from workbench.errors import DataError, DefinitionError, PolicyError
+from workbench.locale import set_language
 
 POLICY = DisclosurePolicy(threshold=10, rounding=5)
 
@@ -89,6 +91,26 @@ def test_three_groups_take_anova_and_the_largest_smd():
     assert comparison.test == "ANOVA"
     assert comparison.p == pytest.approx(stats.f_oneway(*parts).pvalue)
     assert comparison.smd == pytest.approx(20 / np.std(parts[0], ddof=1))
+
+
+@pytest.mark.parametrize("order", ["abc", "cab", "bca"])
+def test_the_largest_smd_is_found_whatever_the_order_of_the_groups(order):
+    parts = {"a": [1.0, 1.0, 1.0], "b": [2.0, 2.0, 2.0], "c": [3.0, 4.0, 5.0]}
+    frame = pd.DataFrame({"x": np.concatenate([parts[name] for name in order]), "g": np.repeat(["1", "2", "3"], 3)})
+    comparison = variable(baseline_table(frame, by="g", told_as={"x": "mean"}), "x").comparison
+    assert comparison.smd == pytest.approx(3 / np.sqrt(0.5)), "a and b have no spread, so their own SMD is not defined"
+
+
+@pytest.mark.parametrize(("language", "words"), [("zh", "χ²（Yates 校正）"), ("en", "χ² (Yates' correction)")])
+def test_the_note_names_the_correction_of_two_by_two(language, words):
+    frame = pd.DataFrame({"c": ["x", "y"] * 100, "g": ["a"] * 100 + ["b"] * 100})
+    set_language(language)
+    try:
+        table = baseline_table(frame, by="g")
+        assert variable(table, "c").comparison.test == words
+        assert words in html.unescape(table.html(policy=POLICY))
+    finally:
+        set_language("zh")
 
 
 @pytest.mark.parametrize(
@@ -205,6 +227,12 @@ def test_small_group_hides_the_statistics_that_would_give_it_away():
     assert row["P"] == row["SMD"] == "已抑制"
 
 
+def test_a_group_that_covers_a_small_one_is_chosen_by_place():
+    frame = pd.DataFrame({"x": np.arange(200.0), "g": ["a"] * 75 + ["b"] * 5 + ["c"] * 120})
+    row = to_frame(baseline_table(frame, by="g"), policy=POLICY).iloc[0]
+    assert [row.iloc[place] == "已抑制" for place in (3, 4, 5)] == [False, True, True]
+
+
 @pytest.mark.parametrize(("n", "shown"), [(39, "已抑制"), (40, "10, 29")], ids=["too few beyond a quartile", "enough"])
 def test_quartiles_need_persons_beyond_them(n, shown):
     row = to_frame(baseline_table(pd.DataFrame({"x": np.arange(float(n))})), policy=POLICY)
@@ -244,6 +272,6 @@ def test_declared_categories_keep_their_names():
 
 
 def test_text_of_a_variable_is_escaped():
-    html = baseline_table(pd.DataFrame({"x": [1.0, 2.0, 4.0] * 20}), labels={"x": "<script>alert(1)</script>"}).html(policy=POLICY)
-    assert "<script>" not in html
-    assert "&lt;script&gt;" in html
+    page = baseline_table(pd.DataFrame({"x": [1.0, 2.0, 4.0] * 20}), labels={"x": "<script>alert(1)</script>"}).html(policy=POLICY)
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page

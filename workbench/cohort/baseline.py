@@ -31,7 +31,7 @@ from workbench.errors import DataError, DefinitionError
 from workbench.locale import tr
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from workbench.disclosure import DisclosurePolicy
 
@@ -321,7 +321,7 @@ def _skewness(values: np.ndarray) -> float:
 def _compare_numbers(kind: str, parts: Sequence[np.ndarray], moments: Sequence[Moments]) -> Comparison:
     from scipy import stats
 
-    smd = max((_smd_of_means(a, b) for a, b in combinations(moments, 2)), default=float("nan"))
+    smd = _largest(_smd_of_means(a, b) for a, b in combinations(moments, 2))
     everyone = np.concatenate(parts)
     if min(m.n for m in moments) < 2 or everyone.min() == everyone.max():
         return Comparison(smd=smd)
@@ -334,6 +334,11 @@ def _compare_numbers(kind: str, parts: Sequence[np.ndarray], moments: Sequence[M
         result = stats.ttest_ind_from_stats(a.mean, a.sd, a.n, b.mean, b.sd, b.n, equal_var=False)
         return Comparison(float(result.pvalue), "Welch t", smd)
     return Comparison(float(stats.f_oneway(*parts).pvalue), "ANOVA", smd)
+
+
+def _largest(values: Iterable[float]) -> float:
+    """Return the largest value, whatever the order; NaN only where all are (or there is none)."""
+    return max((value for value in values if not np.isnan(value)), default=float("nan"))
 
 
 def _smd_of_means(a: Moments, b: Moments) -> float:
@@ -395,13 +400,14 @@ def _join_rare(levels: tuple[str, ...], counts: np.ndarray, max_levels: int) -> 
 def _compare_categories(counts: np.ndarray) -> Comparison:
     from scipy import stats
 
-    smd = max((_smd_of_shares(counts[:, [a, b]]) for a, b in combinations(range(counts.shape[1]), 2)), default=float("nan"))
+    smd = _largest(_smd_of_shares(counts[:, [a, b]]) for a, b in combinations(range(counts.shape[1]), 2))
     table = counts[counts.sum(axis=1) > 0]
     if len(table) < 2 or (table.sum(axis=0) == 0).any():
         return Comparison(smd=smd)
     result = stats.chi2_contingency(table)
     if result.expected_freq.min() >= _EXPECTED:
-        return Comparison(float(result.pvalue), "χ²", smd)
+        test = tr("χ²（Yates 校正）", "χ² (Yates' correction)") if table.shape == (2, 2) else "χ²"
+        return Comparison(float(result.pvalue), test, smd)
     if table.shape == (2, 2):
         return Comparison(float(stats.fisher_exact(table).pvalue), "Fisher", smd)
     return Comparison(float(result.pvalue), "χ² (expected < 5)", smd)

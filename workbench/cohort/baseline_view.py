@@ -137,9 +137,9 @@ def _missing(counts: list, policy: DisclosurePolicy) -> str:
 
 
 def _hidden_groups(sizes: list[int], policy: DisclosurePolicy) -> list[bool]:
-    """Hide groups below the threshold, and then the smallest others until those hidden are safe together."""
+    """Hide groups below the threshold, and then others from the last one on, whatever their size, until those hidden are safe together."""
     hidden = [0 < size < policy.threshold for size in sizes]
-    for at in sorted(range(len(sizes)), key=lambda at: sizes[at]):
+    for at in reversed(range(len(sizes))):
         together = [size for size, hide in zip(sizes, hidden, strict=True) if hide]
         if not together or (len(together) > 1 and sum(together) >= policy.threshold):
             break
