@@ -105,8 +105,8 @@ def _write_all(
         _write(folder, name, table, "reference", rows)
     chunks = generate(n_patients, seed, chunk=chunk, progress=progress, notes_per_admission=notes_per_admission, faults=faults)
     for part, tables in enumerate(chunks):
-        for name, table in tables.items():
-            _write(folder, name, table, f"{part:05d}", rows)
+        for name in list(tables):  # let go of each table once it is written, so that one chunk is held and not two
+            _write(folder, name, tables.pop(name), f"{part:05d}", rows)
     return dict(sorted(rows.items()))
 
 
