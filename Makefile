@@ -52,7 +52,7 @@ test: check
 	@$(RUN)python -m pytest -q -n 2 --dist loadfile -m 'not nightly'
 
 nightly: check
-	@$(RUN)python -m pytest -q -n 2 --dist loadfile
+	@WORKBENCH_HYPOTHESIS=nightly $(RUN)python -m pytest -q -n 2 --dist loadfile
 
 bench: setup
 	@for b in tests/bench/bench_*.py; do echo "==> $$b"; $(RUN)python $$b || exit 1; done

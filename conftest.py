@@ -1,11 +1,18 @@
 """Every test, doctests too: the language it leaves behind, and what it may have let out."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from workbench import locale
+
+# Generated tests draw the same examples at each `make test`, and others at each `make nightly`.
+settings.register_profile("fixed", derandomize=True, database=None)
+settings.register_profile("nightly", database=None, print_blob=True)
+settings.load_profile(os.environ.get("WORKBENCH_HYPOTHESIS", "fixed"))
 
 #: Programs that tests run elsewhere, not modules to import.
 collect_ignore = ["tests/lib/isolation_probe.py"]

@@ -133,7 +133,9 @@ class Machine(RuleBasedStateMachine):
         return self.submit_as("wang")
 
     def person(self, name):
-        return Person(name=name, roles=frozenset(ROLES[name]), projects=frozenset({"diabetes"} if name in ("wang", "chen") else ()))
+        return Person(
+            name=name, roles=frozenset(ROLES[name]), projects=frozenset({"diabetes"} if name.casefold() in ("wang", "chen") else ())
+        )
 
     @rule(target=requests, author=st.sampled_from(["wang", "li"]))
     def submit(self, author):
