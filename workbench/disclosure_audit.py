@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Band", "lines", "possible_range", "too_narrow"]
+__all__ = ["Band", "lines", "too_narrow"]
 
 
 @dataclass(frozen=True)
@@ -64,19 +64,6 @@ def too_narrow(band: Band, hidden: np.ndarray, *, width: int) -> tuple[int, int]
         if seen_high[row, column] - seen_low[row, column] + 1 < width:
             return row, column
     return None
-
-
-def possible_range(band: Band, place: tuple[int, int]) -> tuple[float, float]:
-    """Give the smallest and the largest value that the figure at `place` can have, sums used.
-
-    Returns
-    -------
-    (float, float)
-        Whole numbers, or infinity above.
-    """
-    low = _extreme(band, place, sign=1)[place]
-    high = _extreme(band, place, sign=-1)[place]
-    return float(low), float(high)
 
 
 def lines(shape: tuple[int, ...]) -> Iterator[tuple[tuple[slice | int, ...], tuple[slice | int, ...]]]:
