@@ -78,6 +78,11 @@ class Story:
         """The centre's settings that the story writes."""
         return self.place / "centre.toml"
 
+    @property
+    def input(self) -> str:
+        """What the story is built from."""
+        return f"{self.data or self.patients} {'en' if self.english else 'zh'}"
+
     def say(self, zh: str, en: str) -> None:
         """Print a line of the story."""
         print(en if self.english else zh, flush=True)  # noqa: T201  (the demonstration speaks)
@@ -451,12 +456,16 @@ def tell(story: Story) -> None:
     released.parent.mkdir(exist_ok=True)
     shutil.copy(report, released)
     shutil.copy(picture, shown)
+    if "SUDO_UID" in os.environ:  # the checkout is its owner's, not root's
+        for path in (released.parent, released, shown):
+            os.chown(path, int(os.environ["SUDO_UID"]), int(os.environ.get("SUDO_GID", -1)))
     story.say(f"\n已出域的报告：{released}\n报告的图片：  {shown}", f"\nreleased report: {released}\nits picture:     {shown}")
 
 
 def stay(story: Story) -> None:
     """Leave a hub up until Ctrl-C."""
-    if not (story.place / "slices" / PROJECT).exists():
+    built = story.place / "built"  # written last: an earlier story is served again only if it is whole and the one asked for
+    if not built.exists() or built.read_text(encoding="utf-8") != story.input:
         prepare(story)
     os.execv(sys.executable, [sys.executable, "-m", "hub_config", "up", "--config", str(story.config)])  # noqa: S606  (no shell is wanted)
 
@@ -475,6 +484,7 @@ def prepare(story: Story) -> None:
     story.write_settings()
     story.build_store()
     story.provision()
+    (story.place / "built").write_text(story.input, encoding="utf-8")
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
