@@ -9,7 +9,9 @@ Chinese an index of jieba's words misses 5 of 12 probes.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from workbench.cohort.words import normalise
 from workbench.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -29,6 +31,7 @@ __all__ = ["NotesIndex", "build_notes_index", "fast_normalise", "scan_notes"]
 _KEY, _PAIRS = "note_id", "pairs"
 _TOKENIZER = "pairs"
 _HEAP_BYTES = 128_000_000
+_REMOVALS = 20
 _LOCKS = (".tantivy-meta.lock", ".tantivy-writer.lock")
 
 
@@ -67,6 +70,35 @@ def build_notes_index(batches: Iterable[pa.RecordBatch | pa.Table], directory: P
     -----
     Memory stays near 128 MB and one batch. The answers depend on the notes alone; the names of the files do not repeat.
     """
+    with _scratch(directory) as scratch:
+        count = _write_index(batches, scratch)
+        for file in sorted(scratch.iterdir()):
+            if file.name not in _LOCKS:
+                file.chmod(0o644)  # tantivy makes some of its files readable by their owner only
+                file.replace(directory / file.name)
+    return count
+
+
+@contextmanager
+def _scratch(directory: Path) -> Iterator[Path]:
+    """Yield a folder in which tantivy's threads may lock, and remove it.
+
+    A thread that watches the index takes a lock once at its own time, perhaps after the index is written: the lock must not
+    lie in the finished folder, and the removal may meet it.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix=".building-", dir=directory))
+    try:
+        yield scratch
+    finally:
+        for _ in range(_REMOVALS):
+            shutil.rmtree(scratch, ignore_errors=True)
+            if not scratch.exists():
+                return
+        shutil.rmtree(scratch)
+
+
+def _write_index(batches: Iterable[pa.RecordBatch | pa.Table], directory: Path) -> int:
+    """Write the index into a folder, locks included, and count the notes."""
     index = _register(tantivy.Index(_schema(), path=str(directory)))
     writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
     count = 0
@@ -77,10 +109,6 @@ def build_notes_index(batches: Iterable[pa.RecordBatch | pa.Table], directory: P
                 count += 1
     writer.commit()
     writer.wait_merging_threads()
-    for name in _LOCKS:
-        (directory / name).unlink(missing_ok=True)
-    for file in directory.iterdir():  # tantivy makes some of its files readable by their owner only
-        file.chmod(0o644)
     return count
 
 
