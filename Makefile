@@ -34,7 +34,7 @@ $(STAMP):
 	@umask 022; [ -x $(IMAGE)/venv/bin/python ] || $(PYTHON) -m venv $(IMAGE)/venv
 	@ln -sfn $(IMAGE)/venv .venv
 	@$(IMAGE)/venv/bin/python -m pip install -q --upgrade 'pip>=25' 2>/dev/null
-	@umask 022; $(IMAGE)/venv/bin/python -m pip install --prefer-binary -c constraints.txt -e '.[session,hub,imaging,dev]' 2>&1 | \
+	@umask 022; $(IMAGE)/venv/bin/python -m pip install --prefer-binary -c constraints.txt -e '.[session,hub,text,imaging,dev]' 2>&1 | \
 	  grep --line-buffered -E '^  Downloading|^Installing collected|^Successfully|^ERROR' | cut -c1-100 ; test $${PIPESTATUS[0]} -eq 0
 	@$(RUN)python -m pip check
 	@echo "==> 3/4 proxy (configurable-http-proxy)"
@@ -55,6 +55,7 @@ nightly: check
 	@WORKBENCH_HYPOTHESIS=nightly $(RUN)python -m pytest -q -n 2 --dist loadfile
 
 bench: setup
+	@$(RUN)python -m pip install -q --prefer-binary -c constraints.txt -e '.[bench]'
 	@for b in tests/bench/bench_*.py; do echo "==> $$b"; $(RUN)python $$b || exit 1; done
 
 check: setup

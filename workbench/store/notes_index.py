@@ -90,11 +90,15 @@ def _scratch(directory: Path) -> Iterator[Path]:
     try:
         yield scratch
     finally:
-        for _ in range(_REMOVALS):
-            shutil.rmtree(scratch, ignore_errors=True)
-            if not scratch.exists():
-                return
-        shutil.rmtree(scratch)
+        _remove(scratch)
+
+
+def _remove(folder: Path) -> None:
+    for _ in range(_REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+    shutil.rmtree(folder)
 
 
 def _write_index(batches: Iterable[pa.RecordBatch | pa.Table], directory: Path) -> int:

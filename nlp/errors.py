@@ -1,0 +1,55 @@
+"""Typed errors of the text package: what was found, what was wanted, what to do.
+
+The exit codes are those of the ``workbench`` command, which prints these errors as it prints its own.
+"""
+
+from __future__ import annotations
+
+__all__ = ["MissingPart", "ModelError", "NlpError", "TextDataError", "VariableError"]
+
+
+class NlpError(Exception):
+    """Base of all errors that a user of the text package is meant to read.
+
+    Parameters
+    ----------
+    message : str
+        What was found and what was wanted, without any word of a note.
+    hint : str, optional
+        What to do next.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Give the message, and the hint on a line of its own."""
+        return f"{self.message}\n  -> {self.hint}" if self.hint else self.message
+
+
+class VariableError(NlpError):
+    """A variable, a cue list, a dictionary or a setting that cannot mean anything."""
+
+    exit_code = 3
+
+
+class TextDataError(NlpError):
+    """Input data (notes, training files, codebooks) that cannot be read or break their format."""
+
+    exit_code = 4
+
+
+class ModelError(NlpError):
+    """A model folder whose bytes differ from its card, or that this version cannot load."""
+
+    exit_code = 7
+
+
+class MissingPart(NlpError):
+    """The machine lacks an optional part: a package, an encoder's folder."""
+
+    exit_code = 8

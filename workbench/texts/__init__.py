@@ -1,0 +1,1 @@
+"""Notes of the store, structured: runs, findings, tables, review."""
