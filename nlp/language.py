@@ -1,0 +1,123 @@
+"""The spaCy side of the pipeline: character tokens, parts as pipes, results as spans."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.util import filter_spans
+from spacy.vocab import Vocab
+
+from nlp.annotations import ClinicalText, Note
+from nlp.normal import NormalText
+from nlp.pipeline import Part, finish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["Characters", "ClinicalLanguage", "clinical_language"]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_LIMIT = 1 << 60
+
+
+class Characters:
+    """Makes documents whose tokens are the code points of the text, so that token index and offset are one number.
+
+    Parameters
+    ----------
+    vocab : Vocab
+        Vocabulary of the language.
+    """
+
+    def __init__(self, vocab: Vocab) -> None:
+        self.vocab = vocab
+
+    def __call__(self, text: str) -> Doc:
+        """Make the document of a text of which nothing more is known."""
+        return self.document(Note(text))
+
+    def document(self, note: Note) -> Doc:
+        """Make the document of a note; a lone surrogate, which spaCy cannot hold, becomes U+FFFD in its token only."""
+        text = _SURROGATE.sub("\ufffd", note.text)
+        document = Doc(self.vocab, words=list(text), spaces=[False] * len(text))
+        document._.clinical = ClinicalText(note, NormalText(note.text), document_type=note.document_type)
+        return document
+
+    def to_bytes(self, *, exclude: Sequence[str] = ()) -> bytes:
+        """Return nothing: there is no setting to keep."""
+        return b""
+
+    def from_bytes(self, data: bytes, *, exclude: Sequence[str] = ()) -> Characters:
+        """Return itself."""
+        return self
+
+    def to_disk(self, path: Any, *, exclude: Sequence[str] = ()) -> None:
+        """Write nothing."""
+
+    def from_disk(self, path: Any, *, exclude: Sequence[str] = ()) -> Characters:
+        """Return itself."""
+        return self
+
+
+class ClinicalLanguage(Language):
+    """A Language whose pipes are the parts of a clinical pipeline."""
+
+    lang = "zh"
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.parts: list[Part] = []
+        self.tokenizer = Characters(self.vocab)
+
+    def own_parts(self) -> list[Part] | None:
+        """Return the parts where nobody added, took out or moved a pipe; otherwise None."""
+        ours = [part.component.name for part in self.parts]
+        return self.parts if self.pipe_names == [*ours, "finish"] and not self.disabled else None
+
+
+def clinical_language(parts: Iterable[Part]) -> ClinicalLanguage:
+    """Return a Language that runs the parts and then moves their records to the raw text."""
+    _register()
+    language = ClinicalLanguage(max_length=_NO_LIMIT)
+    language.parts = list(parts)
+    for part in language.parts:
+        language.add_pipe("clinical_part", name=part.component.name)
+    language.add_pipe("clinical_finish", name="finish")
+    return language
+
+
+@cache
+def _register() -> None:
+    """Make the parts known to spaCy, once, when the first pipeline is loaded."""
+    Doc.set_extension("clinical", default=None, force=True)
+    ClinicalLanguage.factory("clinical_part", func=_make_part)
+    ClinicalLanguage.factory("clinical_finish", func=_make_finish)
+
+
+def _make_part(nlp: ClinicalLanguage, name: str) -> Any:
+    part = next(part for part in nlp.parts if part.component.name == name)
+
+    def run(document: Doc) -> Doc:
+        part.apply(document._.clinical)
+        return document
+
+    return run
+
+
+def _make_finish(nlp: ClinicalLanguage, name: str) -> Any:
+    return finish_document
+
+
+def finish_document(document: Doc) -> Doc:
+    """Move the records to the raw text and show mentions and sections as spaCy spans."""
+    text = finish(document._.clinical)
+    document.spans["sections"] = [Span(document, s.start, s.end, label=s.name) for s in text.sections if s.end > s.start]
+    mentions = [Span(document, m.start, m.end, label=m.label) for m in text.mentions if m.end > m.start]
+    document.spans["mentions"] = mentions
+    if mentions:
+        document.ents = filter_spans(mentions)
+    return document
