@@ -8,6 +8,7 @@ from importlib import import_module
 import typer
 from typer.core import TyperGroup
 
+from nlp.errors import NlpError
 from workbench.errors import EXIT_CODES, WorkbenchError
 
 __all__ = ["app", "main"]
@@ -26,6 +27,7 @@ AREAS: dict[str, tuple[str, str]] = {
         "store": "Import and publish data; list, show and verify snapshots.",
         "synthetic": "Build the synthetic hospital.",
         "template": "List and run the analysis templates.",
+        "text": "Structure clinical text: train, score, normalise, assert.",
     }.items()
 }
 
@@ -69,7 +71,7 @@ def main() -> None:
     """Run the command line; a typed error becomes its message and its exit code."""
     try:
         app(prog_name="workbench")
-    except WorkbenchError as error:
+    except (WorkbenchError, NlpError) as error:
         print(f"workbench: {error}", file=sys.stderr)  # noqa: T201  (the command line speaks)
         sys.exit(error.exit_code)
 

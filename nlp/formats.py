@@ -1,0 +1,344 @@
+"""Annotated corpora in, examples out: the public Chinese clinical formats and our own.
+
+Every wrong line is reported by its place, with what was found and what was wanted, and the rest is read. No message holds a word of a note.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from nlp.entities import Entity, Example
+from nlp.errors import TextDataError, VariableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["FORMATS", "Format", "Problem", "ReadReport", "example_json", "read_examples"]
+
+
+class Format(NamedTuple):
+    """How one corpus names its parts; keys are tried in order.
+
+    `ends` maps the key of an entity's end to what has to be added to make it exclusive. `wanted` is the line as a reader would write it.
+    """
+
+    texts: tuple[str, ...]
+    starts: tuple[str, ...]
+    ends: dict[str, int]
+    labels: tuple[str, ...]
+    surfaces: tuple[str, ...]
+    wanted: str
+
+
+#: Name -> shape. A list entity is [start, end exclusive, label] in every format.
+FORMATS: dict[str, Format] = {
+    "ccks": Format(
+        texts=("originalText", "text"),
+        starts=("start_pos", "start"),
+        ends={"end_pos": 0, "end": 0},
+        labels=("label_type", "type"),
+        surfaces=("text",),
+        wanted='{"originalText", "entities": [{"label_type", "start_pos", "end_pos"}]} '
+        'or {"id", "text", "entities": [{"start", "end", "type", "text"}]}',
+    ),
+    "cmeee": Format(
+        texts=("text",),
+        starts=("start_idx", "start"),
+        ends={"end_idx": 1, "end": 0},
+        labels=("type", "label"),
+        surfaces=("entity",),
+        wanted='{"text", "entities": [[start, end, type]]} or {"text", "entities": [{"start_idx", "end_idx", "type", "entity"}]}',
+    ),
+    "jsonl": Format(
+        texts=("text",),
+        starts=("start",),
+        ends={"end": 0},
+        labels=("label",),
+        surfaces=("text", "surface"),
+        wanted='{"text", "entities": [{"start", "end", "label"}], "group"}',
+    ),
+}
+
+
+class Problem(NamedTuple):
+    """Something wrong at one place of a file; `found` holds no word of the note."""
+
+    place: str
+    found: str
+    wanted: str
+
+
+@dataclass(slots=True)
+class ReadReport:
+    """What a reading met.
+
+    Parameters
+    ----------
+    problems : list of Problem
+        Every problem in the order of the file.
+    counts : Counter
+        "lines", "examples", "entities", and of what was wrong: "lines refused", "entities refused", "entities mended",
+        "texts repeated", "entities repeated".
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, kind: str, place: str, found: str, wanted: str) -> None:
+        """Count a problem and keep its place."""
+        self.counts[kind] += 1
+        self.problems.append(Problem(place, found, wanted))
+
+    def summary(self, *, limit: int = 10) -> str:
+        """Return one line of counts, then up to `limit` problems of each wording, one a line.
+
+        Parameters
+        ----------
+        limit : int, default 10
+            How many problems to list.
+
+        Returns
+        -------
+        str
+            For a log or the screen.
+        """
+        lines = [", ".join(f"{number} {kind}" for kind, number in self.counts.items())]
+        lines += [f"  {problem.place}: {problem.found}; wanted {problem.wanted}" for problem in self.problems[:limit]]
+        if len(self.problems) > limit:
+            lines.append(f"  and {len(self.problems) - limit} more")
+        return "\n".join(lines)
+
+
+class _Refused(Exception):
+    """What is wrong with one record: (found, wanted)."""
+
+
+def read_examples(path: Path | str, format: str, *, report: ReadReport | None = None) -> list[Example]:  # noqa: A002  (the option's name)
+    """Read an annotated corpus.
+
+    JSON lines and JSON arrays are read alike, in UTF-8 (with or without a mark), UTF-16 with a mark, or GB 18030. An entity whose given
+    surface stands elsewhere is moved where that is certain (an end one off, or one occurrence in the text) and refused otherwise.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file.
+    format : {"ccks", "cmeee", "jsonl"}
+        Which corpus it follows.
+    report : ReadReport, optional
+        Takes the problems and counts.
+
+    Returns
+    -------
+    list of Example
+        One for each good line, entities in order of (start, -end, label). The group is the patient's number in a CCKS id, or "group".
+
+    Raises
+    ------
+    VariableError
+        If the format is not known.
+    TextDataError
+        If the file cannot be read, or no line of it can.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp(), "one.jsonl")
+    >>> _ = file.write_text('{"text": "腹痛3天", "entities": [{"start": 0, "end": 2, "label": "sym"}]}', encoding="utf-8")
+    >>> read_examples(file, "jsonl")
+    [Example(text='腹痛3天', entities=(Entity(start=0, end=2, label='sym', score=1.0),), group='')]
+    """
+    if format not in FORMATS:
+        raise VariableError(f"the format {format!r} is not known", hint=f"wanted one of {', '.join(FORMATS)}")
+    report = ReadReport() if report is None else report
+    shape, seen, examples = FORMATS[format], {}, []
+    for place, record in _records(_decode(Path(path)), report):
+        report.counts["lines"] += 1
+        try:
+            example = _example(record, shape, place, report)
+        except _Refused as refusal:
+            report.add("lines refused", place, *refusal.args)
+            continue
+        if example.text in seen:
+            report.add("texts repeated", place, f"the same text as {seen[example.text]}", "each text once (kept)")
+        seen.setdefault(example.text, place)
+        examples.append(example)
+    report.counts["examples"] += len(examples)
+    report.counts["entities"] += sum(len(example.entities) for example in examples)
+    if not examples:
+        raise TextDataError(
+            f"{path} holds no example of the format {format}" + (f"; {report.summary(limit=3)}" if report.problems else ""),
+            hint=f"wanted lines such as {shape.wanted}",
+        )
+    return examples
+
+
+def example_json(example: Example) -> str:
+    """Return an example as one line of our own format, ``jsonl``.
+
+    Parameters
+    ----------
+    example : Example
+        Any example.
+
+    Returns
+    -------
+    str
+        Without the end of line.
+
+    Examples
+    --------
+    >>> example_json(Example("腹痛", (Entity(0, 2, "sym"),)))
+    '{"text": "腹痛", "entities": [{"start": 0, "end": 2, "label": "sym"}]}'
+    """
+    entities = [{"start": entity.start, "end": entity.end, "label": entity.label} for entity in example.entities]
+    record = {"text": example.text, "entities": entities} | ({"group": example.group} if example.group else {})
+    # A lone surrogate cannot be written in UTF-8, only as an escape.
+    return json.dumps(record, ensure_ascii=any("\ud800" <= letter <= "\udfff" for letter in example.text))
+
+
+def _decode(path: Path) -> list[str] | str:
+    """Return the file's text, or its lines with the undecodable ones as they could be read."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TextDataError(f"{path} cannot be read ({type(error).__name__})", hint="wanted a file of JSON lines") from error
+    for mark, encoding in (
+        (b"\xef\xbb\xbf", "utf-8-sig"),
+        (b"\xff\xfe", "utf-16"),
+        (b"\xfe\xff", "utf-16"),
+        (b"", "utf-8"),
+        (b"", "gb18030"),
+    ):
+        if data.startswith(mark):
+            try:
+                return data.decode(encoding)
+            except UnicodeDecodeError:
+                continue
+    # A surrogate escape marks the bytes that are no text; such a line is refused by itself.
+    return data.decode("utf-8", errors="surrogateescape")
+
+
+def _records(text: str, report: ReadReport) -> Iterator[tuple[str, object]]:
+    """Yield (place, record) of an array or of lines; what is no JSON is reported and passed over."""
+    if text.lstrip().startswith("["):
+        yield from _elements(text, report)
+        return
+    # Only \n ends a line: str.splitlines would also cut at U+2028 and \x85 inside a note.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        place = f"line {number}"
+        if any("\udc80" <= letter <= "\udcff" for letter in line):
+            report.counts["lines"] += 1
+            report.add("lines refused", place, "bytes that are neither UTF-8 nor GB 18030", "text in UTF-8")
+            continue
+        try:
+            yield place, json.loads(line, strict=False)
+        except (ValueError, RecursionError) as error:
+            report.counts["lines"] += 1
+            report.add("lines refused", place, f"no JSON ({_where(error)})", "one JSON object a line")
+
+
+def _elements(text: str, report: ReadReport) -> Iterator[tuple[str, object]]:
+    """Yield the elements of a JSON array; where it breaks, report the place and stop."""
+    decoder, position, number = json.JSONDecoder(strict=False), text.index("[") + 1, 0
+    gap = re.compile(r"[\s,]*")
+    while True:
+        position = gap.match(text, position).end()
+        if position >= len(text) or text[position] == "]":
+            break
+        number += 1
+        try:
+            record, position = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError) as error:
+            report.counts["lines"] += 1
+            report.add("lines refused", f"element {number}", f"no JSON from here on ({_where(error)})", "a JSON array of objects")
+            return
+        yield f"element {number}", record
+    if position >= len(text):
+        report.add("arrays not closed", f"after element {number}", "the end of the file", "the closing ]")
+
+
+def _where(error: Exception) -> str:
+    return f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else type(error).__name__
+
+
+def _example(record: object, shape: Format, place: str, report: ReadReport) -> Example:
+    if not isinstance(record, dict):
+        raise _Refused(f"a {type(record).__name__}", f"an object: {shape.wanted}")
+    text = _first(record, shape.texts)
+    if not isinstance(text, str):
+        raise _Refused(f"no text under {' or '.join(shape.texts)}", shape.wanted)
+    given = record.get("entities", ())
+    if not isinstance(given, list | tuple):
+        raise _Refused(f"entities that are a {type(given).__name__}", "a list of entities")
+    found: set[Entity] = set()
+    for number, each in enumerate(given, start=1):
+        where = f"{place}, entity {number}"
+        try:
+            entity = _entity(each, text, shape, where, report)
+        except _Refused as refusal:
+            report.add("entities refused", where, *refusal.args)
+            continue
+        if entity in found:
+            report.add("entities repeated", where, "the same span and label again", "each once (kept once)")
+        found.add(entity)
+    return Example(text, tuple(sorted(found, key=lambda entity: (entity.start, -entity.end, entity.label))), _group(record))
+
+
+def _entity(given: object, text: str, shape: Format, where: str, report: ReadReport) -> Entity:
+    """Return one entity whose span lies in the text and says what its surface, if any, says."""
+    if isinstance(given, dict):
+        start, label, surface = _first(given, shape.starts), _first(given, shape.labels), _first(given, shape.surfaces)
+        end, more = next(((given[key], more) for key, more in shape.ends.items() if key in given), (None, 0))
+    elif isinstance(given, list) and len(given) >= 3:
+        (start, end, label), surface, more = given[:3], None, 0
+    else:
+        raise _Refused(f"an entity that is a {type(given).__name__}", shape.wanted)
+    if not (_whole(start) and _whole(end)):
+        raise _Refused("a start or an end that is no whole number", shape.wanted)
+    if not isinstance(label, str) or not label.strip():
+        raise _Refused("no label", shape.wanted)
+    end += more
+    if isinstance(surface, str) and surface and text[max(start, 0) : end] != surface:
+        start, end = _mend(text, surface, start, end)
+        report.add("entities mended", where, "a span that does not say the given words", "one that does (moved)")
+    if not 0 <= start < end <= len(text):
+        raise _Refused(f"the span {start} to {end} in a text of {len(text)} characters", "0 <= start < end <= length")
+    return Entity(start, end, label.strip())
+
+
+def _mend(text: str, surface: str, start: int, end: int) -> tuple[int, int]:
+    """Return where the surface certainly stands: an end counted otherwise, else its only occurrence."""
+    if start >= 0 and text.startswith(surface, start) and abs(start + len(surface) - end) <= 1:
+        return start, start + len(surface)
+    place = text.find(surface)
+    if place < 0 or text.find(surface, place + 1) >= 0:
+        raise _Refused(
+            "a span that does not say the given words, which stand in the text " + ("never" if place < 0 else "more than once"),
+            "the span of those words",
+        )
+    return place, place + len(surface)
+
+
+def _group(record: dict) -> str:
+    """Return the group, or the number that ends an id such as 一般项目-17: the patient, whose sections share it."""
+    group = record.get("group")
+    if group not in (None, ""):
+        return str(group)
+    number = re.search(r"(\d+)\D*$", str(record.get("id", "")))
+    return number[1] if number else ""
+
+
+def _first(record: dict, keys: tuple[str, ...]) -> object:
+    return next((record[key] for key in keys if key in record), None)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,357 @@
+"""Trained models on disk: a folder with a card, the hash of each file and no pickle.
+
+A folder is written aside and renamed, so that a killed process leaves the old model or none. Opening it checks every byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from nlp.errors import ModelError, TextDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from nlp.entities import Example, Tagger
+
+__all__ = [
+    "CARD",
+    "KINDS",
+    "ModelCard",
+    "check_files",
+    "check_free",
+    "describe_data",
+    "open_model",
+    "package_versions",
+    "read_card",
+    "write_model",
+]
+
+#: The card's name in a model's folder.
+CARD = "card.json"
+
+#: Kind -> class that opens it, by ``Class.open(folder, card)``. Imported on use only: the encoder's needs torch.
+KINDS: dict[str, str] = {
+    "crf": "nlp.crf:CrfTagger",
+    "encoder": "nlp.encoder:EncoderTagger",
+    "ensemble": "nlp.ensemble:EnsembleTagger",
+}
+
+_RETRAIN = "copy the model's folder again from where it was trained, or train it anew"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """What a model is, what it learnt from, how good it is and what it is for.
+
+    Parameters
+    ----------
+    name : str
+        Short name, part of every result's source.
+    kind : str
+        A key of :data:`KINDS`.
+    labels : tuple of str
+        Labels that it can give, sorted.
+    data : dict
+        What it learnt from: name, n_texts, n_entities, groups, sha256 (see :func:`describe_data`).
+    metrics : dict
+        How it was measured and the scores with their intervals, as ``nlp.evaluation`` writes them.
+    licence : str
+        Of the model; that of its corpus where it is not known.
+    intended_use : str
+        One sentence.
+    settings : dict
+        Everything besides the data that decides the model's bytes, seed included.
+    packages : dict
+        Package -> version it was trained with.
+    version : str
+        First 12 hexadecimal digits of the hash over the files; set by :func:`write_model`.
+    files : dict
+        File relative to the folder -> SHA-256; set by :func:`write_model`.
+    """
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    data: dict = field(default_factory=dict)
+    metrics: dict = field(default_factory=dict)
+    licence: str = ""
+    intended_use: str = ""
+    settings: dict = field(default_factory=dict)
+    packages: dict = field(default_factory=dict)
+    version: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """Name and hash, as written into results."""
+        return f"{self.name}@{self.version}"
+
+
+def describe_data(examples: Sequence[Example], *, name: str) -> dict:
+    """Return what a card says of a corpus.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+        The corpus.
+    name : str
+        What it is called.
+
+    Returns
+    -------
+    dict
+        name, n_texts, n_entities, n_characters, groups and the SHA-256 of all texts and entities in their order.
+
+    Examples
+    --------
+    >>> from nlp.entities import Example
+    >>> describe_data([Example("腹痛")], name="one")["n_characters"]
+    2
+    """
+    digest = hashlib.sha256()
+    for example in examples:
+        spans = [entity[:3] for entity in example.entities]
+        digest.update(json.dumps([example.text, spans, example.group]).encode("ascii") + b"\n")
+    return {
+        "name": name,
+        "n_texts": len(examples),
+        "n_entities": sum(len(example.entities) for example in examples),
+        "n_characters": sum(len(example.text) for example in examples),
+        "groups": len({example.group or number for number, example in enumerate(examples)}),
+        "sha256": digest.hexdigest(),
+    }
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the installed version of each package that is there.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Distribution names.
+
+    Returns
+    -------
+    dict
+        Name -> version.
+    """
+    return {name: version for name in names if (version := _version_of(name))}
+
+
+def write_model(folder: Path | str, card: ModelCard, write_files: Callable[[Path], None], *, force: bool = False) -> ModelCard:
+    """Write a model's folder in one step.
+
+    Parameters
+    ----------
+    folder : Path or str
+        Where the model is to lie; its parent is made.
+    card : ModelCard
+        Without `version` and `files`, which are set here.
+    write_files : callable
+        Takes an empty folder and writes the model's files into it, sub-folders included.
+    force : bool, default False
+        Whether a model that lies there is replaced.
+
+    Returns
+    -------
+    ModelCard
+        As written.
+
+    Raises
+    ------
+    TextDataError
+        If something lies at `folder` that is no model, or is one and `force` is False.
+    """
+    folder = Path(folder)
+    check_free(folder, force=force)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = folder.parent / f".{folder.name}.{uuid4().hex}.part"
+    aside.mkdir()
+    try:
+        write_files(aside)
+        card = _sealed(card, aside)
+        (aside / CARD).write_text(_card_text(card), encoding="utf-8")
+        _sync(aside)
+        check_free(folder, force=force)
+        _move(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return card
+
+
+def check_free(folder: Path, *, force: bool = False) -> None:
+    """Refuse a place where something lies that must not be written over.
+
+    Parameters
+    ----------
+    folder : Path
+        Where a model is to lie.
+    force : bool, default False
+        Whether a model may be replaced; anything else never is.
+
+    Raises
+    ------
+    TextDataError
+        If the place is taken.
+    """
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+        return
+    if not (folder / CARD).is_file():
+        raise TextDataError(f"{folder} is taken by something that is no model", hint="choose another place")
+    if not force:
+        raise TextDataError(f"{folder} is a model already", hint="choose another place, or replace it with --force")
+
+
+def read_card(folder: Path | str) -> ModelCard:
+    """Read and check a model's card, not its files.
+
+    Parameters
+    ----------
+    folder : Path or str
+        The model.
+
+    Returns
+    -------
+    ModelCard
+        As written.
+
+    Raises
+    ------
+    ModelError
+        If there is no card, or it was changed.
+    """
+    path = Path(folder) / CARD
+    try:
+        text = path.read_text(encoding="utf-8")
+        record = json.loads(text)
+    except OSError as error:
+        raise ModelError(
+            f"{folder} is no model: {CARD} cannot be read ({type(error).__name__})", hint="give the folder that training wrote"
+        ) from error
+    except ValueError as error:
+        raise ModelError(f"{path} is no JSON: it was changed after training", hint=_RETRAIN) from error
+    names = {each.name for each in fields(ModelCard)}
+    if not isinstance(record, dict) or set(record) != names | {"sha256"}:
+        raise ModelError(f"{path} has other fields than a model's card", hint=_RETRAIN)
+    seal = record.pop("sha256")
+    card = ModelCard(**record | {"labels": tuple(record["labels"])})
+    if seal != _seal(card):
+        raise ModelError(f"{path} was changed after training", hint=_RETRAIN)
+    return card
+
+
+def open_model(folder: Path | str) -> Tagger:
+    """Open a model after checking every byte of it.
+
+    Parameters
+    ----------
+    folder : Path or str
+        As :func:`write_model` left it.
+
+    Returns
+    -------
+    Tagger
+        The tagger of the card's kind.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing, changed, or not in the card, naming it; or if the kind is not known.
+    """
+    folder = Path(folder)
+    card = read_card(folder)
+    check_files(folder, card)
+    if card.kind not in KINDS:
+        raise ModelError(f"{folder} is of the kind {card.kind!r}, which this version cannot open", hint=f"it knows {', '.join(KINDS)}")
+    module, name = KINDS[card.kind].split(":")
+    return getattr(import_module(module), name).open(folder, card)
+
+
+def check_files(folder: Path, card: ModelCard) -> None:
+    """Compare every file of a folder with the card.
+
+    Parameters
+    ----------
+    folder : Path
+        The model.
+    card : ModelCard
+        Its card.
+
+    Raises
+    ------
+    ModelError
+        If one is missing, changed, or not in the card.
+    """
+    there = _files(folder)
+    for name in sorted(card.files.keys() - there):
+        raise ModelError(f"{folder / name} is missing", hint=_RETRAIN)
+    for name in sorted(there - card.files.keys()):
+        raise ModelError(f"{folder / name} is not in the model's card", hint="take it away: a model's folder holds nothing else")
+    for name, wanted in card.files.items():
+        if _hash(folder / name) != wanted:
+            raise ModelError(f"{folder / name} was changed after training", hint=_RETRAIN)
+
+
+def _version_of(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _sealed(card: ModelCard, folder: Path) -> ModelCard:
+    files = {name: _hash(folder / name) for name in sorted(_files(folder))}
+    digest = hashlib.sha256("\n".join(f"{sha} {name}" for name, sha in files.items()).encode("utf-8")).hexdigest()
+    return replace(card, version=digest[:12], files=files)
+
+
+def _seal(card: ModelCard) -> str:
+    return hashlib.sha256(json.dumps(asdict(card), sort_keys=True).encode("ascii")).hexdigest()
+
+
+def _card_text(card: ModelCard) -> str:
+    return json.dumps(asdict(card) | {"sha256": _seal(card)}, ensure_ascii=False, indent=2) + "\n"
+
+
+def _files(folder: Path) -> set[str]:
+    """Return every file below a folder but its card; a link counts as a file, so that it is refused."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return {path.relative_to(folder).as_posix() for path in found} - {CARD}
+
+
+def _hash(path: Path) -> str:
+    if path.is_symlink():
+        raise ModelError(f"{path} is a link", hint="a model's folder holds plain files only")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Bring every file to the disk before the rename makes it the model."""
+    for path in (*folder.rglob("*"), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _move(aside: Path, folder: Path) -> None:
+    if not folder.exists():
+        aside.rename(folder)
+        return
+    old = folder.parent / f".{folder.name}.{uuid4().hex}.old"
+    folder.rename(old)
+    aside.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
