@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
-from spacy.vocab import Vocab
 
 from nlp.annotations import ClinicalText, Note
 from nlp.normal import NormalText
 from nlp.pipeline import Part, finish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
+
+    from spacy.vocab import Vocab
 
 __all__ = ["Characters", "ClinicalLanguage", "clinical_language"]
 
@@ -46,21 +47,6 @@ class Characters:
         document = Doc(self.vocab, words=list(text), spaces=[False] * len(text))
         document._.clinical = ClinicalText(note, NormalText(note.text), document_type=note.document_type)
         return document
-
-    def to_bytes(self, *, exclude: Sequence[str] = ()) -> bytes:
-        """Return nothing: there is no setting to keep."""
-        return b""
-
-    def from_bytes(self, data: bytes, *, exclude: Sequence[str] = ()) -> Characters:
-        """Return itself."""
-        return self
-
-    def to_disk(self, path: Any, *, exclude: Sequence[str] = ()) -> None:
-        """Write nothing."""
-
-    def from_disk(self, path: Any, *, exclude: Sequence[str] = ()) -> Characters:
-        """Return itself."""
-        return self
 
 
 class ClinicalLanguage(Language):
@@ -95,7 +81,7 @@ def _register() -> None:
     """Make the parts known to spaCy, once, when the first pipeline is loaded."""
     Doc.set_extension("clinical", default=None, force=True)
     ClinicalLanguage.factory("clinical_part", func=_make_part)
-    ClinicalLanguage.factory("clinical_finish", func=_make_finish)
+    ClinicalLanguage.component("clinical_finish", func=finish_document)
 
 
 def _make_part(nlp: ClinicalLanguage, name: str) -> Any:
@@ -106,10 +92,6 @@ def _make_part(nlp: ClinicalLanguage, name: str) -> Any:
         return document
 
     return run
-
-
-def _make_finish(nlp: ClinicalLanguage, name: str) -> Any:
-    return finish_document
 
 
 def finish_document(document: Doc) -> Doc:

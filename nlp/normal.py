@@ -1,14 +1,28 @@
-"""Normalisation of clinical text, with an exact map of offsets back to the raw text."""
+r"""Normalisation of clinical text, with an exact map of offsets back to the raw text.
+
+One normal form, which every pattern, cue, dictionary term and unit of this package is written in:
+
+- Full-width letters, digits and punctuation become half width: ``， ； ： （ ） ！ ？ ％ ／ ＋ － ～ ． ＊ ＜ ＝ ＞ ［ ］`` are
+  ``, ; : ( ) ! ? % / + - ~ . * < = > [ ]``. What has no half-width twin stays: ``。 、 《 》 【 】 「 」``.
+- Dashes and minus signs of all kinds are ``-``, tildes ``~``, quotation marks ``"`` and ``'``, middle dots ``·``, signs of multiplication
+  ``×`` (``*``, ``x`` and ``X`` stay), ``≧ ⩾`` are ``≥``, ``≦ ⩽`` are ``≤``, micro is the Greek ``μ``, arrows are ``↑ ↓ → ←``.
+- All blanks but the tab are one space each; all ends of lines are ``\n`` (``\r\n`` is a space and ``\n``); control characters are spaces.
+- ``℃`` stays, ``°C`` becomes ``℃``; ``㎝ ㎜ ㎏ ㎎ ㎡`` are ``cm mm kg mg m2``; ``Ⅲ`` and ``ⅲ`` are ``III``; ``①`` stays.
+- A superscript after a digit is an exponent (``10⁹`` is ``10^9``), elsewhere a plain digit (``m²`` is ``m2``), like a subscript.
+- Traditional and variant characters are simplified, one to one. Zero-width characters and the remnants of HTML and RTF go away.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import html
+import re
+import unicodedata
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
-__all__ = ["NormalText", "normalise"]
-
-# Full-width forms and the ideographic space; the core component extends this.
-_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+__all__ = ["NormalText", "fold", "normalise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,26 +34,39 @@ class NormalText:
     text : str
         What components read.
     breaks : tuple of (int, int), optional
-        Where the texts run apart, ascending: from normal offset `a` on, raw offset = normal offset + `shift`. Empty where the two have
-        the same length character for character, which is the common case.
+        Where the texts run apart, ascending: the character at normal offset `a` and those after it begin at raw offset = normal offset +
+        `shift`. Empty where the two have the same length character for character, which is the common case.
+    ends : tuple of (int, int), optional
+        The same for where the raw source of a character ends, less one.
     """
 
     text: str
     breaks: tuple[tuple[int, int], ...] = ()
+    ends: tuple[tuple[int, int], ...] = ()
 
     def raw(self, start: int, end: int) -> tuple[int, int]:
         """Return the span of the raw text that a span of the normal text came from."""
         if not self.breaks:
             return start, end
-        return self._at(start), self._at(end - 1) + 1 if end > start else self._at(start)
+        first = _shifted(self.breaks, start)
+        return first, _shifted(self.ends, end - 1) + 1 if end > start else first
 
-    def _at(self, position: int) -> int:
-        place = bisect_right(self.breaks, position, key=lambda pair: pair[0]) - 1
-        return position + (self.breaks[place][1] if place >= 0 else 0)
+    def normal(self, start: int, end: int) -> tuple[int, int]:
+        """Return the span of the normal text that came from a span of the raw text; empty where nothing of it was kept."""
+        if not self.breaks:
+            return start, end
+        places = range(len(self.text))
+        first = bisect_right(places, start, key=lambda place: _shifted(self.ends, place) + 1)
+        return first, max(first, bisect_left(places, end, key=lambda place: _shifted(self.breaks, place)))
+
+
+def _shifted(breaks: tuple[tuple[int, int], ...], position: int) -> int:
+    place = bisect_right(breaks, position, key=lambda pair: pair[0]) - 1
+    return position + (breaks[place][1] if place >= 0 else 0)
 
 
 def normalise(raw: str) -> NormalText:
-    """Return the text that components read: width and variants made one.
+    r"""Return the text that components read, in the normal form of this module.
 
     Parameters
     ----------
@@ -53,7 +80,216 @@ def normalise(raw: str) -> NormalText:
 
     Examples
     --------
-    >>> normalise("体温３８．５℃").text
-    '体温38.5℃'
+    >>> normalise("体温３８．５℃，血白細胞１２×10⁹/L").text
+    '体温38.5℃,血白细胞12×10^9/L'
+    >>> normalise("心功能Ⅲ级").raw(3, 6)
+    (3, 4)
     """
-    return NormalText(raw.translate(_WIDTH))
+    text = raw.translate(_one_to_one())
+    if "\r" in text:
+        text = text.replace("\r\n", " \n").replace("\r", "\n")
+    rich = "\\" in text and _RTF_SIGN.search(text) is not None
+    pattern = _rich_edits() if rich else _edits()
+    if pattern.search(text) is None:
+        return NormalText(text)
+    return _edited(text, pattern)
+
+
+def fold(text: str) -> str:
+    """Return the text in lower case, with its length kept.
+
+    Parameters
+    ----------
+    text : str
+        A normalised text.
+
+    Returns
+    -------
+    str
+        As many code points as `text` has.
+
+    Examples
+    --------
+    >>> fold("HER-2")
+    'her-2'
+    """
+    folded = text.lower()
+    return folded if len(folded) == len(text) else "".join(c if len(low := c.lower()) != 1 else low for c in text)
+
+
+# ---------------------------------------------------------------------------------------------------------------- one character for one
+_SAME = {
+    "-": "‐‑‒–—―−﹣－➖⁃﹘",
+    "~": "～∼〜˜∽﹏⁓",
+    '"': "“”„‟＂〝〞″",
+    "'": "‘’‚‛＇",
+    "·": "・•‧∙･⋅",
+    "×": "✕✖╳⨯⨉",
+    "≥": "≧⩾",
+    "≤": "≦⩽",
+    "°": "º˚∘",
+    "μ": "µ",
+    "↑": "⬆⇑⇧↿⭡",
+    "↓": "⬇⇓⇩⇂⭣",
+    "→": "➡⇒⟶➔➜",
+    "←": "⬅⇐⟵",
+    ":": "∶﹕︰꞉",
+    ",": "﹐︐，",
+    ";": "﹔︔",
+    "。": "｡",
+    "、": "､﹑",
+    "/": "∕⁄⧸",
+    "+": "﹢➕",
+    "<": "﹤‹",
+    ">": "﹥›",
+    "=": "﹦",
+    "%": "﹪٪",
+    "(": "﹙〔❨⟮",
+    ")": "﹚〕❩⟯",
+    "【": "〖",
+    "】": "〗",
+    "!": "﹗",
+    "?": "﹖",
+    ".": "．․",
+}
+_SPACES = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1f\x7f\xa0\u1680\u3000\u202f\u205f"
+_LINE_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+# Blocks whose characters are other shapes of ordinary ones: radicals, compatibility ideographs, mathematical letters and digits.
+_SHAPES = ((0x2E80, 0x2FD6), (0xF900, 0xFB07), (0x2F800, 0x2FA20), (0x1D400, 0x1D800), (0x2080, 0x209D))
+
+
+@cache
+def _one_to_one() -> dict[int, int]:
+    table: dict[int, int] = {}
+    for first, end in _SHAPES:
+        for code in range(first, end):
+            plain = unicodedata.normalize("NFKC", chr(code))
+            if len(plain) == 1 and plain != chr(code):
+                table[code] = ord(plain)
+    table |= {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+    table |= {ord(other): ord(one) for one, others in _SAME.items() for other in others}
+    table |= {ord(c): 0x20 for c in _SPACES} | {code: 0x20 for code in (*range(0x80, 0x85), *range(0x86, 0xA0), *range(0x2000, 0x200B))}
+    table |= {ord(c): 0x0A for c in _LINE_ENDS}
+    return table | _simplified()
+
+
+def _simplified() -> dict[int, int]:
+    lines = files("nlp").joinpath("data/traditional.txt").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if not line.startswith("#")]
+    return {ord(a): ord(b) for upper, lower in zip(rows[::2], rows[1::2], strict=True) for a, b in zip(upper, lower, strict=True)}
+
+
+# ------------------------------------------------------------------------------------------------------- edits that change the length
+_LONGER = {
+    **dict(zip("ⅡⅢⅣⅥⅦⅧⅨⅪⅫ", "II III IV VI VII VIII IX XI XII".split(), strict=True)),
+    **dict(zip("ⅱⅲⅳⅵⅶⅷⅸⅺⅻ", "II III IV VI VII VIII IX XI XII".split(), strict=True)),
+    **dict(zip("ⅠⅤⅩⅰⅴⅹ", "IVXIVX", strict=True)),
+    **dict(zip("㎝㎜㎞㎏㎎㎍㎖㎕㎗㎘㎛㎚㎡㎠㎥㎤㏄㏕", "cm mm km kg mg μg ml μl dl kl μm nm m2 cm2 m3 cm3 ml mil".split(), strict=True)),
+    **dict(zip("㎶㎷㎸㎾㏁㎪㎐㎑㎒㏖㏒", "μV mV kV kW MΩ kPa Hz kHz MHz mol log".split(), strict=True)),
+    **dict(zip("½⅓⅔¼¾⅛", "1/2 1/3 2/3 1/4 3/4 1/8".split(), strict=True)),
+    "‼": "!!",
+}
+_SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
+_ZERO_WIDTH = "\xad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"
+_LINE_TAGS = "br|p|div|tr|li|ul|ol|table|tbody|thead|h[1-6]|hr|title|body|html|head|section|pre"
+_TAGS = f"{_LINE_TAGS}|span|font|b|i|u|em|strong|a|td|th|img|sub|sup|small|big|center|input|label|style|meta|o:p|col|colgroup|st1:\\w+"
+_RTF_SIGN = re.compile(r"\{\\rtf|\\pard?\b|\\'[0-9a-fA-F]{2}")
+_PLAIN_EDITS = (
+    ("zero", f"[{_ZERO_WIDTH}]+"),
+    ("power", "[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+"),
+    ("longer", f"[{''.join(_LONGER)}]"),
+    ("degree", r"° ?[Cc](?![A-Za-z])"),
+    ("entity", r"&(?:[a-zA-Z]{2,8}[0-9]{0,2}|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});"),
+    ("sup", r"<(?i:sup)>(?=[+-]?[0-9])"),
+    ("lines", rf"<(?i:/(?:{_LINE_TAGS})|[bh]r)(?:\s[^<>]{{0,300}})?/?>"),
+    ("tag", rf"</?(?i:{_TAGS})(?:\s[^<>]{{0,300}})?/?>|<!--[^<>]{{0,300}}-->"),
+    ("excel", "_x000[dD]_"),
+)
+_ESCAPES = ("escape", r"\\(?:r\\n|n|r|t)(?![A-Za-z])")
+_RTF = (
+    ("group", r"\{\\(?:fonttbl|colortbl|stylesheet|info|\*)(?:[^{}]|\{[^{}]*\})*\}"),
+    ("hex", r"(?:\\'[0-9a-fA-F]{2})+"),
+    ("unicode", r"\\u-?[0-9]{1,5} ?\??"),
+    ("paragraph", r"\\(?:pard?|line|sect|row)(?![A-Za-z])(?:-?[0-9]{1,5})? ?"),
+    ("word", r"\\[A-Za-z]{1,32}(?:-?[0-9]{1,10})? ?|\\[~*{}\\_-]|[{}]"),
+)
+
+
+@cache
+def _edits() -> re.Pattern[str]:
+    return _compiled((*_PLAIN_EDITS, _ESCAPES))
+
+
+@cache
+def _rich_edits() -> re.Pattern[str]:
+    return _compiled((*_RTF, *_PLAIN_EDITS))
+
+
+def _compiled(edits: tuple[tuple[str, str], ...]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in edits))
+
+
+def _edited(text: str, pattern: re.Pattern[str]) -> NormalText:
+    """Apply the edits from left to right, writing down where offsets run apart; each new character stands for the whole of its source."""
+    pieces: list[str] = []
+    breaks: list[tuple[int, int]] = []
+    ends: list[tuple[int, int]] = []
+    done = length = 0
+    for match in pattern.finditer(text):
+        start, end = match.span()
+        new = _replacement(match)
+        if done < start:
+            pieces.append(text[done:start])
+            length += start - done
+        pieces.append(new)
+        if len(new) != end - start:
+            breaks += [(place, start - place) for place in range(length, length + len(new))]
+            ends += [(place, end - 1 - place) for place in range(length, length + len(new))]
+            breaks.append((length + len(new), end - length - len(new)))
+            ends.append(breaks[-1])
+        length += len(new)
+        done = end
+    pieces.append(text[done:])
+    return NormalText("".join(pieces), tuple(breaks), tuple(ends))
+
+
+_FIXED = {"zero": "", "degree": "℃", "sup": "^", "lines": "\n", "tag": "", "excel": "", "group": "", "paragraph": "\n"}
+
+
+def _replacement(match: re.Match[str]) -> str:
+    kind, found = match.lastgroup or "", match.group()
+    if kind in _FIXED:
+        return _FIXED[kind]
+    if kind == "power":
+        before = match.string[match.start() - 1 : match.start()]
+        return ("^" if before.isascii() and before.isdigit() else "") + found.translate(_SUPERSCRIPT)
+    if kind == "longer":
+        return _LONGER[found]
+    return _CODED[kind](found)
+
+
+def _word(found: str) -> str:
+    """Return what a control word of RTF leaves behind: escaped braces and backslashes, a tab, nothing else."""
+    return {"\\tab": "\t", "\\cell": "\t", "\\~": " ", "\\{": "{", "\\}": "}", "\\\\": "\\"}.get(found.rstrip(" "), "")
+
+
+def _unicode(found: str) -> str:
+    return _plain(chr(int(re.sub(r"[^0-9-]", "", found)) & 0xFFFF))
+
+
+def _hex(found: str) -> str:
+    return _plain(bytes.fromhex(found.replace("\\'", "")).decode("gb18030", "replace"))
+
+
+def _plain(decoded: str) -> str:
+    """Return decoded characters in the normal form, without a second round of edits."""
+    return decoded.translate(_one_to_one())
+
+
+_CODED = {
+    "entity": lambda found: _plain(html.unescape(found)),
+    "escape": lambda found: "\t" if found == "\\t" else "\n",
+    "hex": _hex,
+    "unicode": _unicode,
+    "word": _word,
+}
