@@ -1,0 +1,43 @@
+"""The names that a variable may use: kinds of document, sections, units, systems, functions."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["Vocabulary", "nearest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """Names to check variables against; None where any name will do.
+
+    Parameters
+    ----------
+    documents, sections, systems : frozenset of str, optional
+        Standard names.
+    functions : Catalogue, optional
+        The functions that may be called; the built-in ones if not said.
+    """
+
+    documents: frozenset[str] | None = None
+    sections: frozenset[str] | None = None
+    systems: frozenset[str] | None = None
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """Return a hint with the known name that is most like a name, or the known names where they are few.
+
+    Examples
+    --------
+    >>> nearest("检查所现", ["检查所见", "检查结论"])
+    'did you mean 检查所见?'
+    """
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known: {', '.join(sorted(known))}" if len(known) <= 12 else ""
