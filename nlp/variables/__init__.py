@@ -52,6 +52,6 @@ A category variable lists its values in order of precedence; with a target the w
           目前: [吸烟, 抽烟]
 
 A test may say `document` and `section` (the variable's first ones if not) and the clock: `written`, `admitted`, `operated`, `index`.
-What it expects is what the rule of aggregation makes of the text: for presence present, absent, possible, historical or hypothetical; a number
-in the variable's unit; a category's name; an ISO date; a text; a list for the rule `all`; null for nothing.
+What it expects is what the rule of aggregation makes of the text: for presence present, absent, possible, historical or hypothetical; a
+number in the variable's unit; a category's name; an ISO date; a text; a list for the rule `all`; null for nothing.
 """

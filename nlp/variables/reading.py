@@ -128,7 +128,7 @@ def parse_set(text: str, *, source: str = "variables", vocabulary: Vocabulary | 
 
     Examples
     --------
-    >>> loaded = parse_set("schema: clinical-variables/1\\nname: x\\nvariables:\\n- {name: cough, target: {term: [咳嗽]}}")
+    >>> loaded = parse_set("schema: clinical-variables/1\nname: x\nvariables:\n- {name: cough, target: {term: [咳嗽]}}")
     >>> print(loaded.refused[0])
     variables:4: variable 'cough', target.term: no such field
       -> did you mean terms?
