@@ -168,7 +168,7 @@ def _one_to_one() -> dict[int, int]:
                 table[code] = ord(plain)
     table |= {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
     table |= {ord(other): ord(one) for one, others in _SAME.items() for other in others}
-    table |= {ord(c): 0x20 for c in _SPACES} | {code: 0x20 for code in (*range(0x80, 0x85), *range(0x86, 0xA0), *range(0x2000, 0x200B))}
+    table |= {ord(c): 0x20 for c in _SPACES} | dict.fromkeys((*range(128, 133), *range(134, 160), *range(8192, 8203)), 32)
     table |= {ord(c): 0x0A for c in _LINE_ENDS}
     return table | _simplified()
 
@@ -180,15 +180,12 @@ def _simplified() -> dict[int, int]:
 
 
 # ------------------------------------------------------------------------------------------------------- edits that change the length
-_LONGER = {
-    **dict(zip("ⅡⅢⅣⅥⅦⅧⅨⅪⅫ", "II III IV VI VII VIII IX XI XII".split(), strict=True)),
-    **dict(zip("ⅱⅲⅳⅵⅶⅷⅸⅺⅻ", "II III IV VI VII VIII IX XI XII".split(), strict=True)),
-    **dict(zip("ⅠⅤⅩⅰⅴⅹ", "IVXIVX", strict=True)),
-    **dict(zip("㎝㎜㎞㎏㎎㎍㎖㎕㎗㎘㎛㎚㎡㎠㎥㎤㏄㏕", "cm mm km kg mg μg ml μl dl kl μm nm m2 cm2 m3 cm3 ml mil".split(), strict=True)),
-    **dict(zip("㎶㎷㎸㎾㏁㎪㎐㎑㎒㏖㏒", "μV mV kV kW MΩ kPa Hz kHz MHz mol log".split(), strict=True)),
-    **dict(zip("½⅓⅔¼¾⅛", "1/2 1/3 2/3 1/4 3/4 1/8".split(), strict=True)),
-    "‼": "!!",
-}
+_LONGER_PAIRS = """
+Ⅰ=I Ⅱ=II Ⅲ=III Ⅳ=IV Ⅴ=V Ⅵ=VI Ⅶ=VII Ⅷ=VIII Ⅸ=IX Ⅹ=X Ⅺ=XI Ⅻ=XII ⅰ=I ⅱ=II ⅲ=III ⅳ=IV ⅴ=V ⅵ=VI ⅶ=VII ⅷ=VIII ⅸ=IX ⅹ=X ⅺ=XI ⅻ=XII
+㎝=cm ㎜=mm ㎞=km ㎏=kg ㎎=mg ㎍=μg ㎖=ml ㎕=μl ㎗=dl ㎘=kl ㎛=μm ㎚=nm ㎡=m2 ㎠=cm2 ㎟=mm2 ㎥=m3 ㎤=cm3 ㎣=mm3 ㏄=cc ㎶=μV ㎷=mV ㎸=kV ㎾=kW
+㎪=kPa ㎐=Hz ㎑=kHz ㎒=MHz ㏖=mol ㏒=log ½=1/2 ⅓=1/3 ⅔=2/3 ¼=1/4 ¾=3/4 ⅛=1/8 ‼=!!
+"""
+_LONGER = dict(pair.split("=") for pair in _LONGER_PAIRS.split())
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _ZERO_WIDTH = "\xad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"
 _LINE_TAGS = "br|p|div|tr|li|ul|ol|table|tbody|thead|h[1-6]|hr|title|body|html|head|section|pre"
