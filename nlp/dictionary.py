@@ -91,7 +91,7 @@ class Dictionary:
     def __len__(self) -> int:
         return len(self.terms)
 
-    def find(self, text: str, *, nested: bool = False) -> list[tuple[int, int, int]]:
+    def find(self, text: str, *, nested: bool = False, crossing: bool = False) -> list[tuple[int, int, int]]:
         """Return (start, end, place in `terms`) of every term in a folded, normalised text, in order.
 
         Parameters
@@ -100,6 +100,8 @@ class Dictionary:
             Normalised by :func:`nlp.normal.normalise`, folded by :func:`nlp.normal.fold`.
         nested : bool, default False
             Keep terms that lie inside longer ones. Of terms that cross, the one that begins first and then the longer is kept either way.
+        crossing : bool, default False
+            Keep all, those that cross too: what several askers want of one pass. They come in the order of their ends.
 
         Returns
         -------
@@ -108,10 +110,10 @@ class Dictionary:
         """
         if not self._patterns:
             return []
-        hits = self._automaton(nested).find_matches_as_indexes(text, overlapping=nested)
+        hits = self._automaton(nested or crossing).find_matches_as_indexes(text, overlapping=nested or crossing)
         edges = self._edges
         found = [(start, end, place) for place, start, end in hits if not edges[place] or _stands_alone(text, start, end, edges[place])]
-        return _without_crossing(found) if nested else found
+        return _without_crossing(found) if nested and not crossing else found
 
     def _automaton(self, nested: bool):  # noqa: ANN202 (a class of the extension module)
         import ahocorasick_rs
