@@ -28,8 +28,8 @@ A file holds a set of variables::
         kind: quantity                  # presence, quantity, category, date, text
         unit: mm                        # quantities are converted to it
         range: [1, 200]                 # plausible, inclusive; null for open
-        take: max                       # of a size or range: max (default), min, first, last, mean, product
-        where: after                    # after (default), before, near, inside
+        take: max                       # of a size, range or ratio: max (default), min, first, last, mean
+        where: after                    # after, before, near, inside; not said: after for quantities, near for the rest
         within: sentence                # how far: clause, sentence (default), section
         gap: 20                         # characters between at most
         bare: false                     # whether a number without a unit counts

@@ -155,7 +155,8 @@ class Category:
     words : tuple of str
         Words, or patterns between slashes, that mean it.
     assertion : tuple of str
-        The words have to be asserted so: 吸烟 + absent means 从不吸烟. Empty for the variable's own rule.
+        The words have to be asserted so: 吸烟 + absent means 从不吸烟. If empty: by the variable's own rule where it has no target; where it
+        has one, present or possible.
     """
 
     name: str
@@ -176,9 +177,10 @@ class Value:
     range : (float or None, float or None)
         Plausible values, in `unit`, both inclusive; others are refused.
     take : str
-        Of a size or a range: max, min, first, last, mean or product.
+        Of a size, a range or a ratio (blood pressure): max, min, first, last or mean.
     where : str
-        Where the quantity, the date or the category stands, seen from the hit: after, before, near (either side), inside.
+        Where the quantity, the date or the category stands, seen from the hit: after, before, near (either side), inside. If empty: after
+        for a quantity, near for the rest.
     within : str
         How far to look: clause, sentence or section.
     gap : int
@@ -188,19 +190,24 @@ class Value:
     scope : str
         Of a text: match, after (from the hit to the end of the clause), clause, sentence, section.
     categories : tuple of Category
-        In order: where the words of two overlap, the one listed first wins.
+        In order of precedence, which the rule `any` goes by. Of words that overlap the longer counts; of equal ones, the first listed.
     """
 
     kind: str = "presence"
     unit: str = ""
     range: tuple[float | None, float | None] = (None, None)
     take: str = "max"
-    where: str = "after"
+    where: str = ""
     within: str = "sentence"
     gap: int = 20
     bare: bool = False
     scope: str = "match"
     categories: tuple[Category, ...] = ()
+
+    @property
+    def side(self) -> str:
+        """Where the value stands, the default of the kind filled in."""
+        return self.where or ("after" if self.kind == "quantity" else "near")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ __all__ = ["Problem", "read_title", "read_variable"]
 _NAME = re.compile(r"[a-z一-鿿][a-z0-9_一-鿿]{0,63}")
 _AGGREGATES = ("encounter", "patient")
 _WHERE = ("after", "before", "near", "inside")
-_TAKE = ("max", "min", "first", "last", "mean", "product")
+_TAKE = ("max", "min", "first", "last", "mean")
 _TEXT_SCOPES = ("match", "after", "clause", "sentence", "section")
 
 
