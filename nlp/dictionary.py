@@ -115,7 +115,7 @@ class Dictionary:
         found = [(start, end, place) for place, start, end in hits if not edges[place] or _stands_alone(text, start, end, edges[place])]
         return _without_crossing(found) if nested and not crossing else found
 
-    def _automaton(self, nested: bool):  # noqa: ANN202 (a class of the extension module)
+    def _automaton(self, nested: bool):
         import ahocorasick_rs
 
         def build(kind: ahocorasick_rs.MatchKind) -> ahocorasick_rs.AhoCorasick:
@@ -142,9 +142,8 @@ def _is_latin(character: str) -> bool:
 
 
 # What may follow a Latin term at once and is its value: WBC12.5, Cr88umol/L, BP120/80, P80次/分; but CA125 and T2 are other words.
-_VALUE = re.compile(
-    r"[0-9]{1,6}(?:(\.[0-9]|/[0-9]| ?(?:[%‰℃*×↑↓]|次|m?mol|[uμnp]mol|m?i?u/|[mkμunp]?g(?:/|$|[^a-z])|m?l|mm|cm|10\^|bpm|/min))|(?![0-9a-z.-]))"
-)
+_UNITS = r"[%‰℃*×↑↓]|次|m?mol|[uμnp]mol|m?i?u/|[mkμunp]?g(?:/|$|[^a-z])|m?l|mm|cm|10\^|bpm|/min"
+_VALUE = re.compile(rf"[0-9]{{1,6}}(?:(\.[0-9]|/[0-9]| ?(?:{_UNITS}))|(?![0-9a-z.-]))")
 _PLAIN_VALUE_FROM = 3
 
 

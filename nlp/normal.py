@@ -182,8 +182,8 @@ def _simplified() -> dict[int, int]:
 # ------------------------------------------------------------------------------------------------------- edits that change the length
 _LONGER_PAIRS = """
 Ⅰ=I Ⅱ=II Ⅲ=III Ⅳ=IV Ⅴ=V Ⅵ=VI Ⅶ=VII Ⅷ=VIII Ⅸ=IX Ⅹ=X Ⅺ=XI Ⅻ=XII ⅰ=I ⅱ=II ⅲ=III ⅳ=IV ⅴ=V ⅵ=VI ⅶ=VII ⅷ=VIII ⅸ=IX ⅹ=X ⅺ=XI ⅻ=XII
-㎝=cm ㎜=mm ㎞=km ㎏=kg ㎎=mg ㎍=μg ㎖=ml ㎕=μl ㎗=dl ㎘=kl ㎛=μm ㎚=nm ㎡=m2 ㎠=cm2 ㎟=mm2 ㎥=m3 ㎤=cm3 ㎣=mm3 ㏄=cc ㎶=μV ㎷=mV ㎸=kV ㎾=kW
-㎪=kPa ㎐=Hz ㎑=kHz ㎒=MHz ㏖=mol ㏒=log ½=1/2 ⅓=1/3 ⅔=2/3 ¼=1/4 ¾=3/4 ⅛=1/8 ‼=!!
+㎝=cm ㎜=mm ㎞=km ㎏=kg ㎎=mg ㎍=μg ㎖=ml ㎕=μl ㎗=dl ㎘=kl ㎛=μm ㎚=nm ㎡=m2 ㎠=cm2 ㎟=mm2 ㎥=m3 ㎤=cm3 ㎣=mm3 ㏄=cc ㎶=μV ㎷=mV ㎸=kV
+㎾=kW ㎪=kPa ㎐=Hz ㎑=kHz ㎒=MHz ㏖=mol ㏒=log ½=1/2 ⅓=1/3 ⅔=2/3 ¼=1/4 ¾=3/4 ⅛=1/8 ‼=!!
 """
 _LONGER = dict(pair.split("=") for pair in _LONGER_PAIRS.split())
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")

@@ -1,0 +1,375 @@
+"""Kind of a document and its sections: titles on their own lines, run into their line, or inline in the middle of a paragraph.
+
+Titles are found in one pass (Aho-Corasick over all titles, with blanks inside them allowed for), then each is judged by what stands before
+and behind it: a colon, brackets, a line of its own, or, for titles that may run into their text, the words that follow (查体合作 is no
+title, 查体T36.5 is). Which titles count depends on the kind of document; the kinds, their titles and sections are data.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, NamedTuple
+
+import yaml
+
+from nlp.annotations import Section
+from nlp.narrative import narrative_sections
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nlp.annotations import ClinicalText
+
+__all__ = ["Documents", "SectionName", "Sections", "document_kinds", "section_names", "standard_kind"]
+
+_VERSION = "sections-1"
+
+
+class SectionName(NamedTuple):
+    """A section of the catalogue: its standard name, code (LOINC, as WS/T 500 gives it) and how its titles are written."""
+
+    name: str
+    standard: str
+    titles: tuple[str, ...]
+    runs_in: str
+    not_before: re.Pattern[str] | None
+
+
+class Kind(NamedTuple):
+    """A kind of document: what its title looks like, the sections it can have in order of precedence, those that give it away."""
+
+    name: str
+    titles: tuple[str, ...]
+    sections: tuple[str, ...]
+    signs: tuple[str, ...]
+    short: bool
+
+
+@cache
+def section_names() -> Mapping[str, SectionName]:
+    """Return the catalogue of sections by standard name."""
+    rows = _data("sections.yaml")["sections"]
+    return {
+        name: SectionName(
+            name,
+            row.get("standard", ""),
+            tuple(map(str, row["titles"])),
+            row.get("runs_in", "never"),
+            re.compile(row["not_before"]) if "not_before" in row else None,
+        )
+        for name, row in rows.items()
+    }
+
+
+@cache
+def document_kinds() -> Mapping[str, Kind]:
+    """Return the kinds of documents by name, with the sections that each can have."""
+    data = _data("documents.yaml")
+    groups = data["groups"]
+    kinds = {}
+    for name, row in data["kinds"].items():
+        sections = [part for entry in row["sections"] for part in groups.get(entry, [entry])]
+        kinds[name] = Kind(name, tuple(row["titles"]), tuple(dict.fromkeys(sections)), tuple(row.get("signs", ())), bool(row.get("short")))
+    return kinds
+
+
+def _data(name: str) -> dict:
+    return yaml.safe_load(files("nlp").joinpath("data", name).read_text(encoding="utf-8"))
+
+
+# ------------------------------------------------------------------------------------------------------------------- kind of document
+_HEAD_CHARACTERS = 300
+_HEAD_LINES = 4
+_TITLE_LINE = 45
+
+
+_PATTERN_SIGNS = re.compile("CT|MR|镜|超|查房|术后|检|报告|常规")
+
+
+class _KindTitles(NamedTuple):
+    literal: object
+    owners: tuple[str, ...]
+    patterns: tuple[tuple[re.Pattern[str], str], ...]
+
+
+@cache
+def _kind_titles() -> _KindTitles:
+    """Return the titles of all kinds: an automaton for the plain ones, compiled patterns for the few others."""
+    rows = [(title, kind.name) for kind in document_kinds().values() for title in kind.titles]
+    plain = {title: name for title, name in rows if re.escape(title).replace("\\-", "-") == title}
+    patterns = tuple((re.compile(title), name) for title, name in rows if title not in plain)
+    return _KindTitles(_automaton(list(plain)), tuple(plain.values()), patterns)
+
+
+def _automaton(patterns: list[str]) -> object:
+    import ahocorasick_rs
+
+    return ahocorasick_rs.AhoCorasick(
+        patterns,
+        matchkind=ahocorasick_rs.MatchKind.LeftmostLongest,
+        implementation=ahocorasick_rs.Implementation.ContiguousNFA,
+        store_patterns=False,
+    )
+
+
+@cache
+def standard_kind(title: str) -> str:
+    """Return the kind that a title or a source's document type names; the words themselves where no kind is known by them.
+
+    Parameters
+    ----------
+    title : str
+        Such as 出院小结 or 胸部CT检查报告.
+
+    Returns
+    -------
+    str
+        A name of ``nlp/data/documents.yaml``, or `title`.
+
+    Examples
+    --------
+    >>> standard_kind("出院小结")
+    '出院记录'
+    """
+    return title if title in document_kinds() else _kind_in(title.replace(" ", "")) or title
+
+
+def _kind_in(line: str) -> str:
+    """Return the kind whose title is the longest in a line."""
+    titles = _kind_titles()
+    found = [(end - start, titles.owners[number]) for number, start, end in titles.literal.find_matches_as_indexes(line)]
+    if _PATTERN_SIGNS.search(line):
+        found += [(match.end() - match.start(), name) for pattern, name in titles.patterns if (match := pattern.search(line))]
+    return max(found, key=lambda pair: pair[0], default=(0, ""))[1]
+
+
+class Documents:
+    """Tells the kind of a document: by what the source says, by its title, or by sections that only such documents have."""
+
+    version = _VERSION
+
+    def predict(self, text: ClinicalText) -> str:
+        """Return the name of the kind, or "" where nothing gives it away."""
+        if text.note.document_type:
+            return standard_kind(text.note.document_type)
+        lines = [line for line in text.text[:_HEAD_CHARACTERS].split("\n") if line.strip()][:_HEAD_LINES]
+        for line in lines:
+            head = line.replace(" ", "")
+            if (len(head) <= _TITLE_LINE or line is lines[0]) and (kind := _titled(head)):
+                return kind
+        return _kind_by_signs(text.text)
+
+
+_BEFORE_TITLE = re.compile(r"^[^,。;]{0,28}$")
+
+
+def _titled(head: str) -> str:
+    """Return the kind that a line's beginning names; words deep in a sentence (门诊以...收入院) are no title."""
+    cut = re.split(r"[,。;]", head, maxsplit=1)[0][:_TITLE_LINE]
+    if re.match(r"(?:主诉|现病史|患者|因|入院(?!记|病|志))", cut) or (":" in cut[:4] and not cut.startswith(("检查", "项目"))):
+        return ""
+    return _kind_in(cut)
+
+
+def _kind_by_signs(text: str) -> str:
+    found = {section.name for section in _sections(text, _ANY)}
+    scores = {kind.name: len(found.intersection(kind.signs)) for kind in document_kinds().values() if kind.signs}
+    best = max(scores, key=scores.__getitem__)
+    return best if scores[best] >= min(2, len(document_kinds()[best].signs)) else ""
+
+
+# ------------------------------------------------------------------------------------------------------------------------------ titles
+_ANY = ""
+_GAPS = ("", " ", "  ", "   ", "    ")
+# Sections whose titles are labels of a form: many in a row are one section.
+_JOINED = frozenset({"一般项目", "签名", "手术人员", "体检项目", "检验结果"})
+_FRAME = frozenset({"一般项目", "签名"})
+
+
+@cache
+def _narrated() -> frozenset[str]:
+    """Return the sections whose titles count in the middle of a line where the kind of document is not known."""
+    groups = _data("documents.yaml")["groups"]
+    return frozenset(name for group in ("frame", "history", "examination", "diagnoses", "reasoning", "stay") for name in groups[group])
+
+
+class _Titles(NamedTuple):
+    automaton: object
+    owners: tuple[SectionName | None, ...]
+
+
+@cache
+def _titles(kind: str) -> _Titles:
+    """Return the titles that count in a kind of document; in an unknown one all do, the earlier section taking a title that two share."""
+    known = document_kinds().get(kind)
+    catalogue = section_names()
+    order = list(known.sections) if known else list(catalogue)
+    owners: dict[str, SectionName | None] = {}
+    for name in order:
+        for title in catalogue[name].titles:
+            owners.setdefault(title, catalogue[name])
+    # Titles of other kinds stay in as nobody's, so that 出院诊断 is not read as 诊断 where there is no section of that name.
+    for section in catalogue.values():
+        for title in section.titles:
+            owners.setdefault(title, None)
+    spaced = {_space(title, gap): owner for title, owner in owners.items() for gap in (_GAPS if _is_spaced(title) else ("",))}
+    return _Titles(_automaton(list(spaced)), tuple(spaced.values()))
+
+
+def _space(title: str, gap: str) -> str:
+    return gap.join(title)
+
+
+def _is_spaced(title: str) -> bool:
+    return len(title) <= 6 and not title.isascii()
+
+
+# What stands before a title: the edge it follows, and a number or bullet of its own.
+_LEAD = re.compile(
+    r"(?P<edge>^|[\n\t。;,.!?、:)\]】|\"'])?(?P<start>[ \t]*(?P<mark>(?:\(?(?:[0-9]{1,2}|[一二三四五六七八九十]{1,3}) ?[).、,:.]*|"
+    r"[①-⑳⑴-⒇*#◆■●○▲★◇□▪▶>-]{1,3}) ?)?[ \t]*(?P<open>[【\[<「《(])?[ \t]*)\Z"
+)
+_LEAD_REACH = 14
+_AFTER = re.compile(
+    r"[ \t]*(?:(?P<close>[】\]>」》)])[ \t]*:?|"
+    r"(?:\([^()\n]{0,40}\))?[ \t]*(?:如下|结果|情况|所示|示|见|提示|回报|为|是)?[ \t]*(?P<colon>[:|])|"
+    r"(?P<joint>(?:[、/及和与][一-龥]{1,5}史){1,3}[ \t]*:?)|(?P<line>\n|\Z)|(?P<loose>[;])|(?P<gap>[ \t]))"
+)
+_AFTER_REACH = 64
+_SENTENCE_EDGES = "。;.!?"
+_HISTORY_FOLLOWS = re.compile("[无否阴不同未有父母均健适已初]")
+_NEVER_INSIDE_AFTER = frozenset("有无述追问诉其及与和等的善行于步关做做查予示")
+_HEAD_REACH = 120
+_INSIDE = frozenset(
+    {"现病史", "既往史", "个人史", "婚育史", "月经史", "家族史", "体格检查", "专科检查", "辅助检查", "诊疗经过", "出院情况", "出院医嘱"}
+)
+# Labels that also stand in the middle of a text; they sign a note only at a line's start.
+_LOOSE_LABELS = re.compile("日期|时间|医师$|医生$")
+
+
+class _Place(NamedTuple):
+    """Where a title stands: at a line's start, after a sentence, after another edge, or inside a word run."""
+
+    start: int
+    where: str
+    bracket: bool
+
+
+def _place(text: str, start: int) -> _Place:
+    lead = _LEAD.search(text, max(0, start - _LEAD_REACH), start)
+    if lead is None:
+        return _Place(start, "inside", False)
+    edge = lead["edge"]
+    if edge == "\n" or (not edge and lead.start() == 0):
+        where = "line"
+    elif edge and edge in _SENTENCE_EDGES:
+        where = "sentence"
+    elif edge:
+        where = "edge"
+    else:
+        where = "sentence" if lead["mark"] and not lead["mark"].strip().isdigit() else "edge" if lead["mark"] or lead["start"] else "inside"
+    blanks = len(lead["start"]) - len(lead["start"].lstrip(" \t"))
+    return _Place(lead.start("start") + blanks, where, bool(lead["open"]))
+
+
+def _body(text: str, start: int, end: int, place: _Place, owner: SectionName, short: bool) -> int:
+    """Return where the text of a titled section begins, or -1 where the words are no title."""
+    after = _AFTER.match(text, end, min(len(text), end + _AFTER_REACH))
+    kind = after.lastgroup if after else ""
+    if kind == "close":
+        return after.end() if place.bracket else -1
+    if kind == "colon":
+        return after.end() if _colon_counts(text, start, end, place, owner, short) else -1
+    if kind == "line":
+        return end if place.where == "line" else -1
+    if kind == "joint" and place.where != "inside" and text[end - 1] == "史":
+        return after.end() if place.where == "line" or text[after.end() - 1] == ":" else -1
+    if kind in {"gap", "loose"} and place.where == "line" and (end - start > 2 or owner.runs_in != "never"):
+        return after.end()
+    return end if _runs_in(text, end, place, owner) else -1
+
+
+def _colon_counts(text: str, start: int, end: int, place: _Place, owner: SectionName, short: bool) -> bool:
+    if place.where == "inside":
+        return owner.name in _INSIDE and text[start - 1] not in _NEVER_INSIDE_AFTER
+    if owner.name == "签名" and place.where != "line":
+        return _LOOSE_LABELS.search(text, start, end) is None or (end - start > 3 and text[end - 2 : end] in {"医师", "医生"})
+    return short or end - start > 2 or owner.runs_in != "never" or place.where == "line"
+
+
+def _runs_in(text: str, end: int, place: _Place, owner: SectionName) -> bool:
+    if owner.runs_in == "never" or place.where == "inside":
+        return False
+    if owner.not_before is not None and owner.not_before.match(text, end):
+        return False
+    if text[end : end + 1] in {",", "。", "、", ")", ""}:
+        return False
+    if place.where == "line":
+        return True
+    if owner.runs_in != "sentence":
+        return False
+    return place.where == "sentence" or (text[end - 1] == "史" and _HISTORY_FOLLOWS.match(text, end) is not None)
+
+
+def _sections(text: str, kind: str) -> list[Section]:
+    """Return the titled sections of a text, in order, each up to the next."""
+    titles = _titles(kind)
+    known = document_kinds().get(kind)
+    short = known is not None and known.short
+    found: list[tuple[int, int, str, str]] = []
+    content = False
+    narrated = _narrated()
+    for number, start, end in titles.automaton.find_matches_as_indexes(text):
+        owner = titles.owners[number]
+        if owner is None or (owner.name == "一般项目" and content):
+            continue
+        place = _place(text, start)
+        if place.where != "line" and not _stands_inline(owner.name, place, found, narrated if known is None else None):
+            continue
+        body = _body(text, start, end, place, owner, short)
+        if body < 0 or (found and place.start < found[-1][1] and place.start != found[-1][1]):
+            continue
+        name = "一般项目" if owner.name == "签名" and not content else owner.name
+        content = content or name not in _FRAME
+        if not (found and name in _JOINED and found[-1][2] == name):
+            found.append((place.start, body, name, text[start:end]))
+    return _closed(text, found)
+
+
+def _stands_inline(name: str, place: _Place, found: list, narrated: frozenset[str] | None) -> bool:
+    """Tell whether a section can begin in the middle of a line: labels of a form beside others, narrated sections where nothing is known."""
+    if name == "一般项目":
+        return (place.start < _HEAD_REACH and not place.bracket) or bool(found and found[-1][2] == name)
+    return narrated is None or name in narrated
+
+
+def _closed(text: str, found: list[tuple[int, int, str, str]]) -> list[Section]:
+    if not found:
+        return [Section(0, len(text), 0, "", "")] if text else []
+    ends = [start for start, *_ in found[1:]] + [len(text)]
+    sections = [Section(start, end, min(body, end), name, title) for (start, body, name, title), end in zip(found, ends, strict=True)]
+    first = sections[0].start
+    return [Section(0, first, 0, "", ""), *sections] if first else sections
+
+
+class Sections:
+    """Sections of a note, each with its standard name and the title that stands there.
+
+    Examples
+    --------
+    >>> import nlp
+    >>> language = nlp.load(components=["normalise", "sections"])
+    >>> [
+    ...     (section.name, section.title)
+    ...     for section in language("主 诉：腹痛3天。现病史：患者3天前。查体合作。查体：腹软")._.clinical.sections
+    ... ]
+    [('主诉', '主 诉'), ('现病史', '现病史'), ('体格检查', '查体')]
+    """
+
+    version = _VERSION
+
+    def predict(self, text: ClinicalText) -> list[Section]:
+        """Return the sections in order; they cover the text from its first character to its last."""
+        return narrative_sections(text.text, _sections(text.text, text.document_type))
