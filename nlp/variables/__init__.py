@@ -27,6 +27,7 @@ A file holds a set of variables::
       value:                            # "value: presence" is the default
         kind: quantity                  # presence, quantity, category, date, text
         unit: mm                        # quantities are converted to it
+        analyte: 葡萄糖                  # only to convert between mass and amount (mg/dL, mmol/L)
         range: [1, 200]                 # plausible, inclusive; null for open
         take: max                       # of a size, range or ratio: max (default), min, first, last, mean
         where: after                    # after, before, near, inside; not said: after for quantities, near for the rest

@@ -174,6 +174,8 @@ class Value:
         presence (the assertion itself is the value: present, absent, possible, historical, hypothetical), quantity, category, date, text.
     unit : str
         Of a quantity: values are converted to it. Empty for a bare count or a score.
+    analyte : str
+        What is measured, where values have to be converted between mass and amount: 葡萄糖 from mg/dL to mmol/L.
     range : (float or None, float or None)
         Plausible values, in `unit`, both inclusive; others are refused.
     take : str
@@ -190,11 +192,12 @@ class Value:
     scope : str
         Of a text: match, after (from the hit to the end of the clause), clause, sentence, section.
     categories : tuple of Category
-        In order of precedence, which the rule `any` goes by. Of words that overlap the longer counts; of equal ones, the first listed.
+        In order of precedence, which the rule `any` goes by. Of overlapping words the longer counts, else the first.
     """
 
     kind: str = "presence"
     unit: str = ""
+    analyte: str = ""
     range: tuple[float | None, float | None] = (None, None)
     take: str = "max"
     where: str = ""

@@ -283,6 +283,7 @@ _NEAR = {
 _VALUE = {
     "kind": partial(_choice, d.VALUE_KINDS),
     "unit": _text,
+    "analyte": _word,
     "range": _bounds,
     "take": partial(_choice, _TAKE),
     "where": partial(_choice, _WHERE),

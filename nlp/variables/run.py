@@ -1,0 +1,193 @@
+"""Variables over many notes: a lazy stream of rows with provenance; one bad note never ends it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from nlp.annotations import Note
+from nlp.errors import NlpError
+from nlp.variables.evaluate import CompiledSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from spacy.language import Language
+
+    from nlp.annotations import ClinicalText
+    from nlp.variables.answers import Answer
+    from nlp.variables.catalogue import Catalogue
+    from nlp.variables.definition import Variable
+
+__all__ = ["Row", "Tally", "pipeline_version", "rows_of", "structure_notes"]
+
+#: Longest text that a row carries as its evidence.
+EVIDENCE_CHARACTERS = 200
+
+
+class Row(NamedTuple):
+    """What one place of a note answers to a variable, with where it comes from.
+
+    `span_start` and `span_end` count code points of the raw note; `evidence` is that stretch, cut to 200 characters. `time` is when the
+    answer is true, `pipeline` the version of all components, `why_not` why the place does not count (rows that count have "").
+    """
+
+    note_id: int | str
+    variable: str
+    variable_hash: str
+    value: float | str | None
+    unit: str
+    comparator: str
+    assertion: str
+    experiencer: str
+    span_start: int
+    span_end: int
+    evidence: str
+    confidence: float
+    time: datetime | None
+    pipeline: str
+    why_not: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of a run, filled while its rows are taken.
+
+    Parameters
+    ----------
+    notes, rows : int
+        How many were read and given.
+    refused : Counter
+        Of (variable or "", reason): what could not be asked.
+    where : list of (note_id, variable, reason)
+        The first hundred of them.
+    """
+
+    notes: int = 0
+    rows: int = 0
+    refused: Counter = field(default_factory=Counter)
+    where: list[tuple[int | str, str, str]] = field(default_factory=list)
+
+    def refuse(self, note_id: int | str, variable: str, reason: str) -> None:
+        """Count a refusal."""
+        self.refused[variable, reason] += 1
+        if len(self.where) < 100:
+            self.where.append((note_id, variable, reason))
+
+
+def structure_notes(
+    variables: Iterable[Variable] | CompiledSet,
+    notes: Iterable[Note | str],
+    language: Language | None = None,
+    *,
+    tally: Tally | None = None,
+    catalogue: Catalogue | None = None,
+    index: Callable[[Note], datetime | None] | None = None,
+    all_answers: bool = False,
+) -> Iterator[Row]:
+    """Ask notes all variables of a set, as lazily as they come.
+
+    Parameters
+    ----------
+    variables : VariableSet, iterable of Variable or CompiledSet
+        What to ask.
+    notes : iterable of Note or str
+        In any number.
+    language : Language, optional
+        A pipeline of :func:`nlp.load`; the standard one if not said.
+    tally : Tally, optional
+        Counts what is read, given and refused.
+    catalogue : Catalogue, optional
+        The functions that variables may call; the built-in ones if not said.
+    index : callable, optional
+        Gives the index date of a note's patient.
+    all_answers : bool
+        Give the answers that do not count too, with their reason.
+
+    Yields
+    ------
+    Row
+        For each note in order, for each variable in order, each answer in order of the text.
+    """
+    asked = variables if isinstance(variables, CompiledSet) else CompiledSet(variables, catalogue=catalogue)
+    pipeline = asked.pipeline(language)
+    version = pipeline_version(pipeline)
+    tally = tally if tally is not None else Tally()
+    for note in notes:
+        tally.notes += 1
+        known = note if isinstance(note, Note) else Note(note) if isinstance(note, str) else None
+        if known is None or not isinstance(known.text, str):
+            tally.refuse(getattr(note, "note_id", tally.notes - 1), "", "its text is no text")
+            continue
+        for row in _rows(asked, pipeline, known, version, tally, index):
+            if all_answers or not row.why_not:
+                tally.rows += 1
+                yield row
+
+
+def _rows(
+    asked: CompiledSet, pipeline: Language, note: Note, version: str, tally: Tally, index: Callable[[Note], datetime | None] | None
+) -> list[Row]:
+    from nlp.pipeline import read
+
+    try:
+        text = next(iter(read(pipeline, [note])))
+        evaluation = asked.evaluate(text, index=index(note) if index else None)
+    except NlpError as error:
+        tally.refuse(note.note_id, "", error.message)
+        return []
+    except Exception as error:
+        # A run over a million notes does not end on one of them; the kind of error names no word of the note.
+        tally.refuse(note.note_id, "", type(error).__name__)
+        return []
+    for refused in evaluation.refused:
+        tally.refuse(note.note_id, refused.variable, refused.why)
+    return rows_of(text, evaluation.answers, pipeline=version)
+
+
+def rows_of(text: ClinicalText, answers: Iterable[Answer], *, pipeline: str = "") -> list[Row]:
+    """Return the answers of a note as rows.
+
+    Parameters
+    ----------
+    text : ClinicalText
+        The note.
+    answers : iterable of Answer
+        Its answers.
+    pipeline : str
+        Version of the pipeline.
+
+    Returns
+    -------
+    list of Row
+        One for each answer.
+    """
+    raw = text.raw
+    return [
+        Row(
+            text.note.note_id,
+            answer.variable,
+            answer.hash,
+            answer.value,
+            answer.unit,
+            answer.comparator,
+            answer.assertion,
+            answer.experiencer,
+            answer.start,
+            answer.end,
+            raw[answer.start : min(answer.end, answer.start + EVIDENCE_CHARACTERS)],
+            answer.confidence,
+            answer.earliest or answer.latest,
+            pipeline,
+            answer.why_not,
+        )
+        for answer in answers
+    ]
+
+
+def pipeline_version(language: Language) -> str:
+    """Return the versions of all components of a pipeline, in order."""
+    parts = getattr(language, "parts", None)
+    return " ".join(part.predictor.version for part in parts) if parts else " ".join(language.pipe_names)
