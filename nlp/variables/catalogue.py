@@ -80,7 +80,9 @@ class Function:
     scores : mapping of str to float
         Measured scores by the name of what they were measured on.
     version : str
-        Part of the hash of variables that call it; changed whenever the function answers differently.
+        Part of the version of a set that calls it; changed whenever the function answers differently.
+    unit : str
+        Unit of the values, or the name of the parameter that says it; empty for words and counts.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Function:
     examples: tuple[Example, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
     version: str = "1"
+    unit: str = ""
 
     def check(self, given: Mapping[str, Any]) -> None:
         """Check the names and the kinds of parameters.
@@ -102,11 +105,27 @@ class Function:
         for name, value in given.items():
             if name not in self.parameters:
                 raise VariableError(f"function {self.name} has no parameter {name!r}", hint=nearest(name, self.parameters))
+            if name == self.unit and isinstance(value, str):
+                self._check_unit(name, value)
             if not _fits(self.parameters[name].kind, value):
                 raise VariableError(f"function {self.name}: parameter {name!r} has to be {_KINDS[self.parameters[name].kind]}")
         for name, parameter in self.parameters.items():
             if parameter.default is None and name not in given:
                 raise VariableError(f"function {self.name} needs the parameter {name!r}")
+
+    def _check_unit(self, name: str, given: str) -> None:
+        from nlp.units import dimension_of
+
+        usual = self.parameters[name].default
+        if usual and dimension_of(given) != dimension_of(usual):
+            raise VariableError(f"function {self.name}: found the unit {given!r}, wanted one that {usual!r} converts to")
+        dimension_of(given)
+
+    def unit_of(self, given: Mapping[str, Any]) -> str:
+        """Return the unit of the values that the function gives with these parameters."""
+        if self.unit in self.parameters:
+            return str(given.get(self.unit) or self.parameters[self.unit].default or "")
+        return self.unit
 
     def find(self, view: NoteView, given: Mapping[str, Any]) -> Iterator[Found]:
         """Give what the function finds in a note."""

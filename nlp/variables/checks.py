@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nlp.errors import VariableError
-from nlp.variables.definition import RULES
+from nlp.variables.definition import ASSERTIONS, RULES
 from nlp.variables.patterns import is_pattern, probe
 from nlp.variables.shapes import Problem
 from nlp.variables.vocabulary import Vocabulary, nearest
@@ -52,8 +52,12 @@ def check_variable(variable: Variable, *, vocabulary: Vocabulary) -> None:
     """
     _check_target(variable)
     _check_value(variable)
+    _check_unit(variable)
     _check_rule(variable)
     _check_names(variable, vocabulary)
+    _check_function(variable, vocabulary)
+    for number, test in enumerate(variable.tests, 1):
+        _check_expectation(variable, f"tests[{number - 1}].expect", test.expect)
     for path, pattern in _patterns(variable):
         try:
             probe(pattern)
@@ -81,6 +85,74 @@ def _check_value(variable: Variable) -> None:
         raise Problem("value.categories", f"a {value.kind} has none")
     if value.kind != "quantity" and (value.unit or value.range != (None, None)):
         raise Problem("value.unit" if value.unit else "value.range", f"a {value.kind} has none")
+
+
+def _check_unit(variable: Variable) -> None:
+    value = variable.value
+    if not value.unit:
+        if value.analyte:
+            raise Problem("value.analyte", "there is no unit to convert to")
+        return
+    from nlp.units import convert, parse_unit
+
+    try:
+        parse_unit(value.unit)
+    except VariableError as error:
+        raise Problem("value.unit", error.message, error.hint) from None
+    if not value.analyte:
+        return
+    for unit in ("g/L", "mol/L", "U/L", "%"):
+        try:
+            convert(1.0, unit, value.unit, analyte=value.analyte)
+        except VariableError as error:
+            last = error
+        else:
+            return
+    raise Problem("value.analyte", last.message, last.hint)
+
+
+def _check_function(variable: Variable, vocabulary: Vocabulary) -> None:
+    if not variable.target.function or vocabulary.functions is None:
+        return
+    given = dict(variable.target.parameters)
+    try:
+        function = vocabulary.functions[variable.target.function]
+    except VariableError as error:
+        raise Problem("target.function", error.message, error.hint) from None
+    try:
+        function.check(given)
+    except VariableError as error:
+        raise Problem("target.parameters", error.message, error.hint) from None
+    if variable.value.kind == "quantity" and variable.value.unit and (gives := function.unit_of(given)):
+        from nlp.units import dimension_of
+
+        if dimension_of(gives) != dimension_of(variable.value.unit):
+            raise Problem("value.unit", f"found {variable.value.unit!r}, wanted one that {gives!r} converts to: {function.name} gives that")
+
+
+def _check_expectation(variable: Variable, path: str, expect: Any) -> None:
+    """Check that what a test expects is a value that the variable can have."""
+    if expect is None:
+        return
+    if variable.rule == "count":
+        fits, wanted = _is_number(expect), "a number"
+    elif variable.rule == "all":
+        fits, wanted = isinstance(expect, tuple), "a list"
+    elif variable.value.kind == "quantity":
+        fits, wanted = _is_number(expect), "a number"
+    elif variable.value.kind == "presence":
+        fits, wanted = expect in ASSERTIONS, f"one of {', '.join(ASSERTIONS)}, or null"
+    elif variable.value.categories:
+        names = [category.name for category in variable.value.categories]
+        fits, wanted = expect in names, f"one of {', '.join(names)}, or null"
+    else:
+        fits, wanted = isinstance(expect, str), "a text"
+    if not fits:
+        raise Problem(path, f"wanted {wanted}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _check_rule(variable: Variable) -> None:

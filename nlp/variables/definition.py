@@ -192,7 +192,8 @@ class Value:
     scope : str
         Of a text: match, after (from the hit to the end of the clause), clause, sentence, section.
     categories : tuple of Category
-        In order of precedence, which the rule `any` goes by. Of overlapping words the longer counts, else the first.
+        In order of precedence, which the rule `any` goes by. Of overlapping words the longer counts; of equal ones, the first
+        category.
     """
 
     kind: str = "presence"

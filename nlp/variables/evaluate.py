@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import hashlib
+import json
+from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +20,7 @@ from nlp.variables.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from spacy.language import Language
 
@@ -65,6 +68,14 @@ class CompiledSet:
             if variable.target.function:
                 self.catalogue[variable.target.function].check(dict(variable.target.parameters))
         self.plan = SearchPlan(self.variables)
+
+    @property
+    def version(self) -> str:
+        """Hash over the variables and the versions of the functions that they call."""
+        called = {variable.target.function for variable in self.variables} - {""}
+        functions = sorted((name, self.catalogue[name].version) for name in called)
+        listed = [sorted(variable.hash for variable in self.variables), functions]
+        return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
     def pipeline(self, language: Language | None = None) -> Language:
         """Return a pipeline that judges the words of this set along with its own mentions: the quickest way over many notes.
@@ -130,7 +141,7 @@ class CompiledSet:
             found = self.catalogue[target.function].find(view, dict(target.parameters))
             return _of_found(view, variable, found)
         if target.system:
-            return _of_found(view, variable, _system(view, target.system))
+            return _of_found(view, variable, _system(view, variable))
         return _of_places(view, variable, _section_places(view, variable) if target.section else _places(view, variable, spots))
 
 
@@ -206,12 +217,13 @@ def _section_places(view: NoteView, variable: Variable) -> Iterator[Place]:
             yield Place(Hit(*span, inner=span), *span)
 
 
-def _system(view: NoteView, system: str) -> Iterator[Found]:
-    """Give the grades of a staging or scoring system; a sum of points as a number."""
+def _system(view: NoteView, variable: Variable) -> Iterator[Found]:
+    """Give the grades of a staging or scoring system; as a number, where the variable wants one."""
     for quantity in view.quantities:
-        if quantity.system == system:
-            hit = view.hit(quantity.start, quantity.end)
-            value = quantity.text or (quantity.values[0] if quantity.values else "")
+        if quantity.system == variable.target.system:
+            hit = view.hit(quantity.start, quantity.end)._replace(asserted=True)
+            number = quantity.values[0] if quantity.values else ""
+            value = number if variable.value.kind == "quantity" else quantity.text or number
             yield Found.at(hit, value, comparator=quantity.comparator)
 
 

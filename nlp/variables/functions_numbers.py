@@ -123,7 +123,7 @@ _PERCENT = re.compile(r"(?:约|>|<|≥|≤|大约|热点区)?\s?([0-9]{1,3}(?:\.
 def percent_positive(view: NoteView, *, terms: tuple[str, ...]) -> Iterator[Found]:
     """Give the share that follows a marker: Ki-67（+，约30%）, ER(90%+)."""
     hits = list(view.find(terms))
-    for place, hit in enumerate(hits):
+    for place in range(len(hits)):
         low, high = _stretch(view, hits, place, "sentence")
         match = _PERCENT.search(view.text, low, min(high, low + 16))
         if match and float(match[1]) <= 100 and not re.search("[,，;；、][^(（]*[A-Za-z]", view.text[low : match.start()]):
@@ -160,6 +160,7 @@ FUNCTIONS = (
     Function(
         name="largest_size",
         call=largest_size,
+        unit="unit",
         description=Bilingual("目标之后各大小、径线中的最大值", "The largest side of the sizes that follow what is meant"),
         parameters={"terms": TERMS, "unit": Parameter("unit", Bilingual("单位", "Unit"), "mm"), "within": _WITHIN},
         examples=(
@@ -180,6 +181,7 @@ FUNCTIONS = (
     Function(
         name="value_near_term",
         call=value_near_term,
+        unit="unit",
         description=Bilingual("目标词前后最近的数值", "The value nearest to what is meant, on either side"),
         parameters={
             "terms": TERMS,
@@ -198,6 +200,7 @@ FUNCTIONS = (
     Function(
         name="duration_before_note",
         call=duration_before_note,
+        unit="d",
         description=Bilingual("到就诊时已持续的天数", "For how many days it has lasted"),
         parameters={"terms": TERMS, "gap": Parameter("number", Bilingual("最多相隔字数", "Characters between at most"), 12)},
         examples=(Example("咳嗽3天，无发热。", (("terms", ("咳嗽",)),), (3.0,)),),
@@ -205,20 +208,22 @@ FUNCTIONS = (
     Function(
         name="drug_with_dose",
         call=drug_with_dose,
+        unit="unit",
         description=Bilingual("药名之后的单次剂量，或每日剂量", "The dose that follows a drug, single or for a day"),
         parameters={
             "terms": TERMS,
-            "unit": Parameter("unit", Bilingual("单位", "Unit"), "mg"),
+            "unit": Parameter("unit", Bilingual("单位", "Unit")),
             "daily": Parameter("flag", Bilingual("按频次折算为每日", "For a day, by the frequency"), False),
         },
         examples=(
-            Example("予阿司匹林肠溶片0.1g口服qd。", (("terms", ("阿司匹林肠溶片",)),), (100.0,)),
-            Example("二甲双胍 0.5g tid 口服。", (("daily", True), ("terms", ("二甲双胍",))), (1500.0,)),
+            Example("予阿司匹林肠溶片0.1g口服qd。", (("terms", ("阿司匹林肠溶片",)), ("unit", "mg")), (100.0,)),
+            Example("二甲双胍 0.5g tid 口服。", (("daily", True), ("terms", ("二甲双胍",)), ("unit", "mg")), (1500.0,)),
         ),
     ),
     Function(
         name="percent_positive",
         call=percent_positive,
+        unit="%",
         description=Bilingual("免疫组化阳性百分比", "The share of positive cells that follows a marker"),
         parameters={"terms": TERMS},
         examples=(Example("免疫组化：ER（90%+），PR（-），Ki-67（+，约30%）。", (("terms", ("Ki-67", "Ki67")),), (30.0,)),),
@@ -239,6 +244,7 @@ FUNCTIONS = (
     Function(
         name="blood_pressure",
         call=blood_pressure,
+        unit="mmHg",
         description=Bilingual("收缩压或舒张压", "Systolic or diastolic pressure"),
         parameters={
             "which": Parameter("choice", Bilingual("systolic 或 diastolic", "systolic or diastolic"), "systolic"),

@@ -19,7 +19,7 @@ from nlp.variables.checks import check_variable
 from nlp.variables.definition import SCHEMA, Bilingual, Variable, plain
 from nlp.variables.sets import VariableSet
 from nlp.variables.shapes import Problem, read_title, read_variable
-from nlp.variables.vocabulary import Vocabulary, nearest
+from nlp.variables.vocabulary import Vocabulary, nearest, standard_vocabulary
 
 __all__ = ["MAX_BYTES", "Loaded", "dump_yaml", "load_set", "parse_set", "save_set"]
 
@@ -140,7 +140,7 @@ def parse_set(text: str, *, source: str = "variables", vocabulary: Vocabulary | 
         raise VariableError(f"{source}:{_line(error)}: {_yaml_problem(error)}") from None
     except Problem as problem:
         raise VariableError(f"{source}: {problem.path}: {problem.message}", hint=problem.hint) from None
-    vocabulary = vocabulary or Vocabulary()
+    vocabulary = vocabulary or standard_vocabulary()
     variables: dict[str, Variable] = {}
     refused = []
     for item in items:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["Vocabulary", "nearest"]
+    from nlp.variables.catalogue import Catalogue
+
+__all__ = ["Vocabulary", "nearest", "standard_vocabulary"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +24,31 @@ class Vocabulary:
     documents, sections, systems : frozenset of str, optional
         Standard names.
     functions : Catalogue, optional
-        The functions that may be called; the built-in ones if not said.
+        The functions that may be called.
     """
 
     documents: frozenset[str] | None = None
     sections: frozenset[str] | None = None
     systems: frozenset[str] | None = None
+    functions: Catalogue | None = None
+
+
+@cache
+def standard_vocabulary() -> Vocabulary:
+    """Return the names that this package knows: its documents, sections, staging systems and built-in functions.
+
+    Examples
+    --------
+    >>> "现病史" in standard_vocabulary().sections
+    True
+    """
+    from nlp.sections import document_kinds, section_names
+    from nlp.stages import systems
+    from nlp.variables.functions import builtin
+
+    return Vocabulary(
+        documents=frozenset(document_kinds()), sections=frozenset(section_names()), systems=frozenset(systems()), functions=builtin()
+    )
 
 
 def nearest(name: str, known: Collection[str]) -> str:
