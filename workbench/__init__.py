@@ -85,6 +85,7 @@ _PLACES: dict[str, tuple[str, str]] = {
     **{name: ("workbench.codelists", name) for name in _CODES.split()},
     "cohort": ("workbench.cohort", ""),
     "load_cohort": ("workbench.cohort.language", "load"),
+    "notes": ("workbench.texts.notes", "notes"),
     "variables": ("workbench.cohort.variables", ""),
     "Report": ("workbench.report", "Report"),
     "feasibility": ("workbench.broker_client", "feasibility"),

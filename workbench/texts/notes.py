@@ -22,8 +22,10 @@ from workbench.store.snapshots import Snapshot, open_store
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from nlp.variables.sets import VariableSet
     from workbench.cohort.events import EventSet
     from workbench.cohort.result import CohortResult
+    from workbench.texts.runs import StructuredNotes
 
 __all__ = ["BLOCK_NOTES", "ChosenNote", "NoteSet", "notes"]
 
@@ -103,6 +105,12 @@ class NoteSet:
                     block = []
         if block:
             yield block
+
+    def structure(self, variables: VariableSet, **options: Any) -> StructuredNotes:
+        """Ask the notes a set of variables; see :func:`workbench.texts.runs.structure` for the options."""
+        from workbench.texts.runs import structure  # loads the pipeline, which choosing notes does not need
+
+        return structure(self, variables, **options)
 
     def index_dates_of(self, person_id: int) -> list[datetime]:
         """Return the index dates of a patient; empty where there is no cohort."""
