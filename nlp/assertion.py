@@ -7,8 +7,8 @@ gold and our corpus keep:
   that reaches up to now (脑梗死病史3年). *Historical* is what is over: what was healed, old lesions, operations done before (but not
   "术后第3天", which is this stay's), drugs given elsewhere before the stay.
 - Of several cues the one of higher priority decides, then the one behind the mention, then the nearer.
-- Commas end the reach of a denial, unless bare mentions follow: after 否认 one is enough (否认肝炎，结核病史), after 无 and 未见
-  there must be a row of them (无发热，咳嗽，咳痰), since a single one is as a rule a finding (未见骨折，软组织肿胀).
+- Commas end the reach of a denial, unless bare mentions follow: after 否认 one is enough (否认肝炎，结核病史), after 无 there
+  must be a row of them (无发热，咳嗽，咳痰); after 未见 what follows is as a rule a finding (未见骨折，软组织肿胀).
 - A cue inside a mention (无力, 不适, 非小细胞肺癌) is no cue for it or for what follows.
 """
 
@@ -164,6 +164,8 @@ class _Walk:
         """Say whether the cue's conditions hold for the mention."""
         if cue.labels and not any(self._is(label, mention) for label in cue.labels):
             return False
+        if cue.unlike and any(self._is(label, mention) for label in cue.unlike):
+            return False
         return not (cue.weak and (self.who != "patient" or self._lasts(mention, end)))
 
     def _lasts(self, mention: Mention, end: int) -> bool:
@@ -211,14 +213,19 @@ class _Walk:
         if self.active or self.who != self.default_who:
             bare = 2 if end <= self.row_end else self._row(end)
             self.active = [row for row in self.active if self._goes_on(row, start, bare)]
-            if not bare:
+            if not bare and not self.body.startswith(self.lexicon.kin_goes_on, end):
                 self.who = self.default_who
 
     def _goes_on(self, row: tuple[Cue, int, int], comma: int, bare: int) -> bool:
         reach = row[0].reach
         if reach == "sentence" or not bare:
             return reach == "sentence"
-        return reach == "list" or (reach == "row" and bare > 1 and (comma < self.row_end or "、" not in self.body[row[2] : comma]))
+        if reach not in ("list", "row") or (bare > 1 and comma < self.row_end):
+            return reach in ("list", "row")
+        # A list that a word or its signs have ended goes on only where another clear list follows.
+        if reach == "list":
+            return bare > 1 or self.body[comma - 1] != "史"
+        return bare > 1 and "、" not in self.body[row[2] : comma]
 
     def _row(self, position: int) -> int:
         """Count the clauses from here on that hold nothing but mentions; one that ends in 等 or 史 counts for two."""

@@ -36,25 +36,6 @@ _ROLES = frozenset(
     )
 )
 _REACHES, _CHAINS = ("next", "clause", "row", "list", "sentence"), ("one", "list", "all")
-_KEYS = frozenset(
-    (
-        "name",
-        "role",
-        "assertion",
-        "reach",
-        "chain",
-        "gap",
-        "priority",
-        "weak",
-        "opens",
-        "ends",
-        "firm",
-        "inside",
-        "labels",
-        "section",
-        "words",
-    )
-)
 _GROUP = re.compile(r"\(([^()]*\|[^()]*)\)")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # Punctuation that the walk over a text must see besides the breaks that the file declares.
@@ -79,7 +60,11 @@ class Cue(NamedTuple):
     firm: bool = False
     inside: bool = False
     labels: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
     section: str = ""
+
+
+_KEYS = {"name", "words", *Cue._fields} - {"word", "written", "group"}
 
 
 class Lexicon(NamedTuple):
@@ -95,6 +80,7 @@ class Lexicon(NamedTuple):
     labels: dict[str, frozenset[str]]
     sections: dict[str, str]
     procedure_endings: tuple[str, ...]
+    kin_goes_on: tuple[str, ...]
     lasting: re.Pattern[str]
 
     def find(self, text: str) -> list[tuple[int, int, int]]:
@@ -160,6 +146,7 @@ def read_lexicon(source: str) -> Lexicon:
         labels={name: frozenset(labels.split()) for name, labels in data["labels"].items()},
         sections={section: name for name, sections in data["sections"].items() for section in sections.split()},
         procedure_endings=tuple(data["procedure_endings"].split()),
+        kin_goes_on=tuple(data["kin_goes_on"].split()),
         lasting=re.compile("|".join(data["lasting"].split())),
     )
 
@@ -183,6 +170,6 @@ def _group(group: dict) -> list[Cue]:
     for key, allowed in checks:
         if key in group and group[key] not in allowed:
             raise VariableError(f"group {name!r} of cues has {key} {group[key]!r}; wanted one of {sorted(allowed)}")
-    shared = {key: value for key, value in group.items() if key not in ("name", "words", "labels")}
-    shared |= {"labels": tuple(group.get("labels", "").split()), "group": name}
+    shared = {key: value for key, value in group.items() if key not in ("name", "words", "labels", "unlike")}
+    shared |= {key: tuple(group.get(key, "").split()) for key in ("labels", "unlike")} | {"group": name}
     return [Cue(word=word, written=written, **shared) for written in str(group["words"]).split() for word in expand(written)]
