@@ -1,15 +1,140 @@
-"""Parts of a narrative without titles, told by their words and order."""
+"""Parts of a narrative without titles, told by their words and order.
+
+Older discharge summaries and notes glued together by an export have paragraphs such as general particulars, history, course and state at
+discharge with no title above them. Where a text shows that it is one (parts of two kinds at least are told surely), every
+paragraph gets the section whose weighted patterns and place in the order fit best (Viterbi); a text of one paragraph is taken by sentences.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from nlp.annotations import Section
+import yaml
+
+from nlp.annotations import Section
 
 __all__ = ["narrative_sections"]
 
+# Titles that may stand at the beginning of a line of such a text. One that has others there tells its sections by itself.
+_INLINE = frozenset({"", "体格检查", "专科检查", "辅助检查", "修正诊断", "病例特点"})
+_KINDS = frozenset({"", "出院记录", "死亡记录"})
+_MARK = re.compile(r"[\s\])};,、&a-zA-Z]*(?:[0-9]{1,3} ?[.、 ]|[①-⑳]|[0-9](?=患))?[\s,]*")
+_LINE = re.compile(r"[^\n]+")
+_SENTENCE = re.compile(r"[^。\n]+。?")
+_LONGEST_READ = 1_500
+_MOST_PARTS = 60
+_COURSE = "诊疗经过"
 
-def narrative_sections(text: str, sections: list[Section]) -> list[Section]:
-    """Return the sections, with those of an untitled narrative added."""
-    return sections
+
+class _Stage(NamedTuple):
+    name: str
+    strong: re.Pattern[str]
+    weights: tuple[tuple[re.Pattern[str], float], ...]
+
+
+class _Costs(NamedTuple):
+    """What a path pays for a part of the same section as the one before it, for another, and for one against the usual order."""
+
+    again: float
+    change: float
+    against: float
+
+
+class _Rules(NamedTuple):
+    stages: tuple[_Stage, ...]
+    by_lines: _Costs
+    by_sentences: _Costs
+    longest_profile: int
+    sure: float
+
+
+@cache
+def _rules() -> _Rules:
+    data = yaml.safe_load(files("nlp").joinpath("data", "narrative.yaml").read_text(encoding="utf-8"))
+    stages = tuple(
+        _Stage(name, re.compile(row["strong"]), tuple((re.compile(pattern), weight) for pattern, weight in row["weights"]))
+        for name, row in data["sections"].items()
+    )
+    return _Rules(stages, _Costs(**data["by_lines"]), _Costs(**data["by_sentences"]), data["longest_profile"], data["sure"])
+
+
+def narrative_sections(text: str, kind: str, sections: list[Section]) -> list[Section]:
+    """Return the sections, with those of an untitled narrative among them.
+
+    Parameters
+    ----------
+    text : str
+        The normalised text.
+    kind : str
+        Kind of document by its title or its source, "" if unknown.
+    sections : list of Section
+        Those that have titles.
+
+    Returns
+    -------
+    list of Section
+        The same list where the text is no such narrative.
+    """
+    if kind not in _KINDS or not text or any(_tells(text, section) for section in sections):
+        return sections
+    by_lines = text.count("\n", 0, _LONGEST_READ) > 1
+    parts = [match.span() for match in (_LINE if by_lines else _SENTENCE).finditer(text) if match.group().strip()]
+    if not 2 < len(parts) <= _MOST_PARTS:
+        return sections
+    pieces = [_MARK.sub("", text[start : min(end, start + _LONGEST_READ)], count=1).rstrip() for start, end in parts]
+    rules = _rules()
+    shown = {stage.name for piece in pieces for stage in rules.stages if stage.strong.match(piece)}
+    if not shown or not (by_lines or len(shown) > 1):
+        return sections
+    scores = [[_score(piece, stage, rules) for stage in rules.stages] for piece in pieces]
+    path = _best(scores, rules.by_lines if by_lines else rules.by_sentences)
+    sure = {rules.stages[place].name for place, row in zip(path, scores, strict=True) if row[place] >= rules.sure}
+    if len(sure) < 2 or not (_COURSE in sure or len(sure) > 2):
+        return sections
+    return _merged(text, sections, parts, [rules.stages[place].name for place in path])
+
+
+def _tells(text: str, section: Section) -> bool:
+    return section.name not in _INLINE and (section.start == 0 or text[section.start - 1] == "\n")
+
+
+def _score(piece: str, stage: _Stage, rules: _Rules) -> float:
+    score = sum(weight for pattern, weight in stage.weights if pattern.search(piece))
+    return score - 4 if stage.name == "一般项目" and len(piece) > rules.longest_profile else score
+
+
+def _best(scores: list[list[float]], costs: _Costs) -> list[int]:
+    """Return the place of each piece's section, by the best path through all."""
+    places = range(len(scores[0]))
+    paths = [(scores[0][place] - costs.against * place / 2, [place]) for place in places]
+    for row in scores[1:]:
+        paths = [
+            max(((total + row[place] - _cost(path, place, costs), [*path, place]) for total, path in paths), key=lambda pair: pair[0])
+            for place in places
+        ]
+    return max(paths, key=lambda pair: pair[0])[1]
+
+
+def _cost(path: list[int], place: int, costs: _Costs) -> float:
+    if path[-1] == place:
+        return costs.again
+    return costs.change + costs.against * ((place < path[-1]) + (place in path))
+
+
+def _merged(text: str, sections: list[Section], parts: list[tuple[int, int]], names: list[str]) -> list[Section]:
+    """Put the parts among the inline sections; a part of one name with the part before it goes on with it."""
+    starts = [
+        Section(start, 0, start, name, "")
+        for (start, _), name, before in zip(parts, names, [None, *names[:-1]], strict=True)
+        if name != before
+    ]
+    known = {section.start for section in starts}
+    titled = [section for section in sections if section.name and section.start not in known]
+    together = sorted([*starts, *titled], key=lambda section: section.start)
+    ends = [section.start for section in together[1:]] + [len(text)]
+    closed = [section._replace(end=end) for section, end in zip(together, ends, strict=True)]
+    first = closed[0].start
+    return [Section(0, first, 0, "", ""), *closed] if first else closed

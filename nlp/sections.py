@@ -152,17 +152,19 @@ class Documents:
 
     def predict(self, text: ClinicalText) -> str:
         """Return the name of the kind, or "" where nothing gives it away."""
-        if text.note.document_type:
-            return standard_kind(text.note.document_type)
-        lines = [line for line in text.text[:_HEAD_CHARACTERS].split("\n") if line.strip()][:_HEAD_LINES]
-        for line in lines:
-            head = line.replace(" ", "")
-            if (len(head) <= _TITLE_LINE or line is lines[0]) and (kind := _titled(head)):
-                return kind
-        return _kind_by_signs(text.text)
+        return _told_kind(text) or _kind_by_signs(text.text)
 
 
-_BEFORE_TITLE = re.compile(r"^[^,。;]{0,28}$")
+def _told_kind(text: ClinicalText) -> str:
+    """Return the kind that the source or the title names."""
+    if text.note.document_type:
+        return standard_kind(text.note.document_type)
+    lines = [line for line in text.text[:_HEAD_CHARACTERS].split("\n") if line.strip()][:_HEAD_LINES]
+    for line in lines:
+        head = line.replace(" ", "")
+        if (len(head) <= _TITLE_LINE or line is lines[0]) and (kind := _titled(head)):
+            return kind
+    return ""
 
 
 def _titled(head: str) -> str:
@@ -323,7 +325,7 @@ def _sections(text: str, kind: str) -> list[Section]:
     narrated = _narrated()
     for number, start, end in titles.automaton.find_matches_as_indexes(text):
         owner = titles.owners[number]
-        if owner is None or (owner.name == "一般项目" and content):
+        if owner is None or (content and owner.name == "一般项目" and text[start:end] != "一般项目"):
             continue
         place = _place(text, start)
         if place.where != "line" and not _stands_inline(owner.name, place, found, narrated if known is None else None):
@@ -339,7 +341,7 @@ def _sections(text: str, kind: str) -> list[Section]:
 
 
 def _stands_inline(name: str, place: _Place, found: list, narrated: frozenset[str] | None) -> bool:
-    """Tell whether a section can begin in the middle of a line: labels of a form beside others, narrated sections where nothing is known."""
+    """Tell whether a section can begin within a line: labels of a form beside others; in an unknown kind, what is narrated."""
     if name == "一般项目":
         return (place.start < _HEAD_REACH and not place.bracket) or bool(found and found[-1][2] == name)
     return narrated is None or name in narrated
@@ -372,4 +374,4 @@ class Sections:
 
     def predict(self, text: ClinicalText) -> list[Section]:
         """Return the sections in order; they cover the text from its first character to its last."""
-        return narrative_sections(text.text, _sections(text.text, text.document_type))
+        return narrative_sections(text.text, _told_kind(text), _sections(text.text, text.document_type))

@@ -1,14 +1,15 @@
 """Sentences and clauses of clinical Chinese.
 
 A sentence ends at ``。 ; ! ?`` and at the end of a line, not inside numbers (3.5, 1,000), nor where a question mark stands for doubt and
-the sentence goes on (肺癌?待排), nor at a line that ends in the middle of a list (无发热、), nor where lines are wrapped at a fixed width. A
-western full stop ends one after a Chinese character only. Clauses end at commas besides, and begin at the numbers of a list; what 、 parts
-stays together.
+the sentence goes on (肺癌?待排), nor at a line that ends in the middle of a list (无发热、), nor where lines are wrapped at a fixed width.
+A western full stop ends one after a Chinese character or a unit. Clauses end at commas besides, and begin at the numbers of a list; what 、
+parts stays together.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from nlp.annotations import Clause, Sentence
@@ -35,14 +36,14 @@ _WRAP_SLACK = 4
 
 
 class Sentences:
-    """Sentences, without the blanks around them and with the mark that ends them; none crosses the beginning of a section.
+    r"""Sentences, without the blanks around them and with the mark that ends them; none crosses the beginning of a section.
 
     Examples
     --------
     >>> import nlp
-    >>> text = nlp.load(components=["normalise", "sentences"])("体温3.5。无发热、\\n咳嗽；考虑肺癌?待排")._.clinical
+    >>> text = nlp.load(components=["normalise", "sentences"])("体温3.5。无发热、\n咳嗽；考虑肺癌?待排")._.clinical
     >>> [text.text_of(sentence) for sentence in text.sentences]
-    ['体温3.5。', '无发热、\\n咳嗽；', '考虑肺癌?待排']
+    ['体温3.5。', '无发热、\n咳嗽；', '考虑肺癌?待排']
     """
 
     version = _VERSION
@@ -75,7 +76,7 @@ def _joined_lines(content: str) -> set[int]:
     lines = content.split("\n")
     wrapped = _is_wrapped(lines)
     joined, position = set(), 0
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in pairwise(lines):
         end = position + len(line)
         last = line.rstrip()[-1:]
         goes_on = last in _GOES_ON or (wrapped and _is_cut(line, last))
