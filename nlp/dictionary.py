@@ -110,7 +110,11 @@ class Dictionary:
         """
         if not self._patterns:
             return []
-        hits = self._automaton(nested or crossing).find_matches_as_indexes(text, overlapping=nested or crossing)
+        overlapping = nested or crossing
+        try:
+            hits = self._automaton(overlapping).find_matches_as_indexes(text, overlapping=overlapping)
+        except UnicodeEncodeError:  # a lone surrogate, which no term holds
+            hits = self._automaton(overlapping).find_matches_as_indexes(_SURROGATE.sub("\ufffd", text), overlapping=overlapping)
         edges = self._edges
         found = [(start, end, place) for place, start, end in hits if not edges[place] or _stands_alone(text, start, end, edges[place])]
         return _without_crossing(found) if nested and not crossing else found
@@ -140,6 +144,8 @@ def _unfit(pattern: str, known: dict[str, None]) -> str:
 def _is_latin(character: str) -> bool:
     return character.isascii() and character.isalnum()
 
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 # What may follow a Latin term at once and is its value: WBC12.5, Cr88umol/L, BP120/80, P80次/分; but CA125 and T2 are other words.
 _UNITS = r"[%‰℃*×↑↓]|次|m?mol|[uμnp]mol|m?i?u/|[mkμunp]?g(?:/|$|[^a-z])|m?l|mm|cm|10\^|bpm|/min"
