@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -219,7 +220,9 @@ def judged(plan: SearchPlan, text: ClinicalText, spans: set[tuple[int, int]]) ->
 @cache
 def _judges() -> tuple[tuple[str, Any], ...]:
     """Return the components that depend on the mentions, in the order in which they run."""
-    from nlp.pipeline import load
+    from nlp.assertion import Assertions
 
-    parts = load(components=["assertion", *(["relations"] if find_spec("nlp.relations") else [])]).parts
-    return tuple((part.component.fills, part.predictor) for part in parts)
+    judges: list[tuple[str, Any]] = [("mentions", Assertions())]
+    if find_spec("nlp.relations"):
+        judges.append(("relations", import_module("nlp.relations").Relations()))
+    return tuple(judges)

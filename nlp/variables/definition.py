@@ -155,8 +155,8 @@ class Category:
     words : tuple of str
         Words, or patterns between slashes, that mean it.
     assertion : tuple of str
-        The words have to be asserted so: 吸烟 + absent means 从不吸烟. If empty: by the variable's own rule where it has no target; where it
-        has one, present or possible.
+        The words have to be asserted so: 吸烟 + absent means 从不吸烟. If empty: by the variable's own rule where it has no
+        target; where it has one, anything but absent and hypothetical.
     """
 
     name: str
