@@ -16,25 +16,7 @@ from nlp.errors import VariableError
 
 __all__ = ["Cue", "Lexicon", "expand", "lexicon", "read_lexicon"]
 
-_ROLES = frozenset(
-    (
-        "before",
-        "after",
-        "either",
-        "turn",
-        "nothing",
-        "kin",
-        "other",
-        "person",
-        "kin_after",
-        "heading",
-        "hard",
-        "soft",
-        "colon",
-        "open",
-        "close",
-    )
-)
+_ROLES = ("before", "after", "either", "turn", "nothing", "kin", "other", "person", "kin_after", "heading")
 _REACHES, _CHAINS = ("next", "clause", "row", "list", "sentence"), ("one", "list", "all")
 _GROUP = re.compile(r"\(([^()]*\|[^()]*)\)")
 _SURROGATES = re.compile("[\ud800-\udfff]")
