@@ -25,7 +25,7 @@ FOUR_DIGIT_YEAR = re.compile(r"(?:19|20)\d\d(?:年|[-./]\d{1,2}(?:[-./]|\D))")
 # The least that a date begins with: most numbers of a note are results, and go no further.
 _DATE_LIKE = re.compile(
     r"(?:1[89]|20)\d\d|[一二][〇零○Oo0一二三四五六七八九]{3}|[\d一二三四五六七八九十廿卅]{1,3}\s?[年月日号]"
-    r"|\d\d(?:([-./])\d\d?\1\d|-\d\d)|\d0年代"
+    r"|\d\d(?:([-./])\d\d?\1\d|-\d\d)|\d0年代|20世纪"
 )
 _RECORD = re.compile(r"(?:号|ID|id|No\.?|NO\.?|编码|码|电话)[:\s]*$")
 _YEARS = re.compile(r"(?P<y>(?:19|20)\d\d)年?\s?(?:[-~]|至|到)\s?(?P<y2>(?:19|20)\d\d)年")
@@ -149,6 +149,7 @@ class CalendarReader:
         moment, end = self._bounds(day, end)
         if moment.grain == "day":
             moment, end = self._time_of_day(moment, end)
+        moment, end = self._until(moment, end)
         moment, end = self._range(day, moment, end)
         return TimeExpression(start, end, "absolute", moment.grain, moment.earliest, moment.latest)
 
@@ -333,7 +334,19 @@ class CalendarReader:
             return TimeExpression(start, match.end(), "absolute", moment.grain)
         if not day and moment.earliest > written:
             moment = moment._replace(earliest=moment.earliest - timedelta(days=1), latest=moment.latest - timedelta(days=1))
-        return TimeExpression(start, match.end(), "absolute", moment.grain, moment.earliest, moment.latest)
+        moment, end = self._until(moment, match.end())
+        return TimeExpression(start, end, "absolute", moment.grain, moment.earliest, moment.latest)
+
+    def _until(self, moment: Moment, end: int) -> tuple[Moment, int]:
+        """Add the end of 14:00-16:30."""
+        join = JOIN.match(self.text, end) if moment.grain in ("hour", "minute") and moment.earliest else None
+        match = self.patterns.clock.match(self.text, join.end()) if join else None
+        if not match or not match["h"] or match["gap"]:
+            return moment, end
+        last = self._clock_time(day_bounds(moment.earliest)[0], match)
+        if not last or last.latest < moment.earliest:
+            return moment, end
+        return Moment(moment.earliest, last.latest, last.grain), match.end()
 
     def _clock_frame(self, match: re.Match[str], before: str) -> bool:
         if match["part"]:
@@ -341,7 +354,9 @@ class CalendarReader:
         colon = bool(match["mi"])
         if colon and self.text[max(0, match.start() - 3) : match.start()].rstrip(" ,;")[-1:].isdigit():
             return False  # what is left of a date that cannot be read
-        framed = before in _LINKS or before in "约晨" or (before in BOUNDARY and before not in ")]")
+        framed = (
+            before in _LINKS or before in "约晨" or (before in BOUNDARY and before not in ")]") or (colon and self._told(match, before))
+        )
         if not framed or int(match["h"]) > 24:
             return False
         if colon:
@@ -354,3 +369,8 @@ class CalendarReader:
         if "点" in match.group():
             return bool(match["mi2"] or match["half"] or match["tail"] or match["about"] or before in _LINKS)
         return True
+
+    def _told(self, match: re.Match[str], before: str) -> bool:
+        """Whether 8:30 stands amid words (患者8:30突发), and is not a titre (抗体1:40阳性)."""
+        after = self.text[match.end() : match.end() + 1]
+        return "\u4e00" <= before <= "\u9fff" and "\u4e00" <= after <= "\u9fff" and after not in "阳阴强弱稀的比"

@@ -136,7 +136,9 @@ def patterns() -> Patterns:
     words += [f"{part}" for part in table["parts"] if len(part) > 1] + ["晨", "晚", "早"]
     numerals = f"0-9{_CN_DIGITS}{_CN_NUMBER}半数几多"
     return Patterns(
-        numbers=re.compile(rf"[{numerals}]+(?=[-./:+~\s、]|[至到余多来有个或年月日号天周星礼小时点旬钟刻分昼世hHdwmDMy])"),
+        numbers=re.compile(
+            rf"[{numerals}]+(?=[-./:+~\s、]|[至到余多来有个或年月日号天周星礼小时点旬钟刻分昼世hHdwmDMy]|(?<=(?:19|20)\d{{6}}))"
+        ),
         words=re.compile("|".join(sorted((re.escape(word) for word in words), key=lambda word: (-len(word), word)))),
         length=_length(),
         before=re.compile(

@@ -20,15 +20,17 @@ _CURVE = re.compile(r"\)|\s?:?\s?\d|$")
 _SEX = re.compile(r"[男女]性?[,:\s]{0,2}$")
 _OFTEN = re.compile(r"/|\s?(?:生存|存活|无病|复发率|死亡率)|\s?(?:[\d一二两三四五六七八九十数]+\s?(?:[-~]\s?\d+)?\s?[余多]?次(?!日))")
 _GROWN = re.compile(r"大(?!便|量|汗|出|小|咯|面|致|部|力)")
-_ADMITTED = re.compile(r"[^。\n]{0,26}?(?:入院|收住|收入|住院)")
+_ADMITTED = re.compile(r"[^,。;\n]{0,14}?(?:入院|收住|收入|住院)|[\"')]*,?\s?(?:门诊|急诊)?于[^。\n]{0,24}?(?:入院|收住|收入|住院)")
+_CURVE_VALUE = re.compile(r"\s?:?\s?(?:\d+\.\d|\d+\s?(?:mmol|m?U/|μU|pmol|mg/))", re.IGNORECASE)
+_MINUTES = re.compile(r"(\d{1,2})分(?![之级类次])")
 _SMALLER = {"年": "月", "月": "周天", "周": "天", "天": ("小时",), "小时": ("分钟",)}
 
 
 class _Free(NamedTuple):
-    """A length without an anchor: where it begins with and without its hedge, ends without and with its suffix."""
+    """A length without an anchor: where it begins, with and without the word of a window, ends without and with its suffix."""
 
     begin: int
-    start: int
+    hedge: int
     end: int
     stop: int
     suffix: str
@@ -69,6 +71,9 @@ class LengthReader(CalendarReader):
         amount, unit = self._amount(match, left["hedge"] if left else None)
         if rest := self._rest(match, unit):
             amount, unit, end = self._summed(amount, unit, rest)
+        elif unit.name == "小时" and (minutes := _MINUTES.match(text, end)):
+            sixty, unit, end = int(minutes[1]), unit_of("分钟"), minutes.end()
+            amount = amount._replace(low=amount.low * 60 + sixty, high=amount.high * 60 + sixty)
         return self._placed(left, start, end, amount, unit)
 
     def _rest(self, match: re.Match[str], unit: Unit) -> re.Match[str] | None:
@@ -95,6 +100,8 @@ class LengthReader(CalendarReader):
         unit = unit_of(match["unit"])
         if match.group() == "四周" and not suffixes().match(text, end) and "\u4e00" <= text[end : end + 1] <= "\u9fff":
             return True  # 四周 is also "all around"
+        if unit.name == "小时" and _CURVE_VALUE.match(text, end):
+            return True  # OGTT 1h 12.3mmol/L
         if unit.name == "小时" and text[start - 1 : start] == "(" and _CURVE.match(text, end):
             return True  # C肽(2h)0.02
         if unit.name == "小时" and text[end : end + 8].lstrip(" 的").lower().startswith(tuple(tables()["test_names"])):
@@ -132,7 +139,7 @@ class LengthReader(CalendarReader):
         stop = after.end() if after else end
         days = (amount.low * unit.days, amount.high * unit.days)
         side = (groups.get("side") or "")[-1:]
-        if anchor is not None and (side or groups["nth"] or suffix in ("前", "后") or anchor == "admitted"):
+        if anchor is not None and (side or groups["nth"] or suffix in ("前", "后") or groups["anchor"].startswith("入")):
             return self._anchored(
                 _Anchored(begin, stop if suffix in ("前", "后", "内") else end, anchor, side, bool(groups["nth"]), suffix),
                 groups["anchor"],
@@ -143,7 +150,9 @@ class LengthReader(CalendarReader):
             begin = start if not groups["hedge"] else left.start("hedge")
         if groups.get("nth2"):
             return TimeExpression(begin, end, "relative", unit.grain, days=days)
-        return self._unanchored(_Free(begin, start, end, stop, suffix, groups), days, amount, unit)
+        return self._unanchored(
+            _Free(begin, left.start("hedge") if left and groups["hedge"] else start, end, stop, suffix, groups), days, amount, unit
+        )
 
     def _true_anchor(self, anchor: str, begin: int) -> bool:
         return not (begin and self.text[begin - 1] in tables()["anchors"][anchor].get("not_before", ()))
@@ -198,6 +207,8 @@ class LengthReader(CalendarReader):
         return TimeExpression(start, end, kind, unit.grain, earliest, latest, days, name)
 
     def _ago(self, free: _Free, amount: Amount, unit: Unit) -> TimeExpression:
+        if free.groups.get("window"):  # 既往20年前 begins with its number
+            free = free._replace(begin=free.hedge)
         name, clock = self._base(free.stop)
         if name == "admitted" and not self.clock.back(free.stop):
             name, clock = "written", self.clock.written

@@ -192,9 +192,9 @@ def day_bounds(day: datetime, last: datetime | None = None) -> tuple[datetime, d
 
 
 def month_bounds(year: int, month: int, last_month: int | None = None) -> tuple[datetime, datetime]:
-    """Return the first and the last second of a month, or of several of the same year."""
-    last = last_month or month
-    return datetime(year, month, 1), datetime(year, last, monthrange(year, last)[1], 23, 59, 59)
+    """Return the first and the last second of a month, or of several; months past 12 lie in the next year."""
+    years, last = divmod((last_month or month) - 1, 12)
+    return datetime(year, month, 1), datetime(year + years, last + 1, monthrange(year + years, last + 1)[1], 23, 59, 59)
 
 
 def year_bounds(year: int) -> tuple[datetime, datetime]:
