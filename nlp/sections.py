@@ -34,6 +34,7 @@ class SectionName(NamedTuple):
     standard: str
     titles: tuple[str, ...]
     runs_in: str
+    colon_only: frozenset[str]
     not_before: re.Pattern[str] | None
 
 
@@ -57,6 +58,7 @@ def section_names() -> Mapping[str, SectionName]:
             row.get("standard", ""),
             tuple(map(str, row["titles"])),
             row.get("runs_in", "never"),
+            frozenset(row.get("colon_only", ())),
             re.compile(row["not_before"]) if "not_before" in row else None,
         )
         for name, row in rows.items()
@@ -240,7 +242,12 @@ _AFTER = re.compile(
     r"(?P<joint>(?:[、/及和与][一-龥]{1,5}史){1,3}[ \t]*:?)|(?P<line>\n|\Z)|(?P<loose>[;])|(?P<gap>[ \t]))"
 )
 _AFTER_REACH = 64
+# A title spaced out goes on in the same way where it is only the beginning of another (手 术 记 录).
+_SPACED_WORD = re.compile(r"[ \t]+[^\s:] {1,4}[^\s:]")
 _SENTENCE_EDGES = "。;.!?"
+# What begins the text of a section whose title has lost its colon and its line: a list, a full stop, the patient.
+_TITLED_TEXT = re.compile(r"[ 。]?(?:\(?[1一](?![0-9.]*[0-9个例%-])|①|患者|患儿|因[“\"]|入院后)|。")
+_LONG_TITLE = 4
 _HISTORY_FOLLOWS = re.compile("[无否阴不同未有父母均健适已初]")
 _NEVER_INSIDE_AFTER = frozenset("有无述追问诉其及与和等的善行于步关做做查予示")
 _HEAD_REACH = 120
@@ -289,8 +296,8 @@ def _body(text: str, start: int, end: int, place: _Place, owner: SectionName, sh
     if kind == "joint" and place.where != "inside" and text[end - 1] == "史":
         return after.end() if place.where == "line" or text[after.end() - 1] == ":" else -1
     if kind in {"gap", "loose"} and place.where == "line" and (end - start > 2 or owner.runs_in != "never"):
-        return after.end()
-    return end if _runs_in(text, end, place, owner) else -1
+        return -1 if _SPACED_WORD.match(text, end) and " " in text[start:end] else after.end()
+    return end if text[start:end] not in owner.colon_only and _runs_in(text, end, place, owner, end - start) else -1
 
 
 def _colon_counts(text: str, start: int, end: int, place: _Place, owner: SectionName, short: bool) -> bool:
@@ -301,11 +308,13 @@ def _colon_counts(text: str, start: int, end: int, place: _Place, owner: Section
     return short or end - start > 2 or owner.runs_in != "never" or place.where == "line"
 
 
-def _runs_in(text: str, end: int, place: _Place, owner: SectionName) -> bool:
+def _runs_in(text: str, end: int, place: _Place, owner: SectionName, length: int) -> bool:
     if owner.runs_in == "never" or place.where == "inside":
         return False
     if owner.not_before is not None and owner.not_before.match(text, end):
         return False
+    if length >= _LONG_TITLE and place.where in {"line", "sentence"} and _TITLED_TEXT.match(text, end):
+        return True
     if text[end : end + 1] in {",", "。", "、", ")", ""}:
         return False
     if place.where == "line":
@@ -322,12 +331,15 @@ def _sections(text: str, kind: str) -> list[Section]:
     short = known is not None and known.short
     found: list[tuple[int, int, str, str]] = []
     content = False
+    heading = _heading_end(text)
     narrated = _narrated()
     for number, start, end in titles.automaton.find_matches_as_indexes(text):
         owner = titles.owners[number]
         if owner is None or (content and owner.name == "一般项目" and text[start:end] != "一般项目"):
             continue
         place = _place(text, start)
+        if start < heading and ":" not in text[end:heading]:
+            continue
         if place.where != "line" and not _stands_inline(owner.name, place, found, narrated if known is None else None):
             continue
         body = _body(text, start, end, place, owner, short)
@@ -338,6 +350,12 @@ def _sections(text: str, kind: str) -> list[Section]:
         if not (found and name in _JOINED and found[-1][2] == name):
             found.append((place.start, body, name, text[start:end]))
     return _closed(text, found)
+
+
+def _heading_end(text: str) -> int:
+    """Return where a first line ends that is a document's title and nothing else, 0 where there is none."""
+    end = text.find("\n", 0, _TITLE_LINE)
+    return end if end > 0 and _titled(text[:end].replace(" ", "")) else 0
 
 
 def _stands_inline(name: str, place: _Place, found: list, narrated: frozenset[str] | None) -> bool:
