@@ -111,7 +111,9 @@ def _read_bin(path: Path) -> dict[str, np.ndarray]:
 
 
 def _pretrained(name: str, shape: Shape, tokens: list[str], weights: dict[str, np.ndarray]) -> Pretrained:
-    rows = {token: row for row, token in reversed(list(enumerate(tokens)))}
+    rows: dict[str, int] = {}
+    for row, token in enumerate(tokens):
+        rows.setdefault(token, row)
     characters = [token for token in rows if len(token) == 1]
     words = weights["embeddings.word_embeddings.weight"][[*(rows[token] for token in _SPECIAL), *(rows[token] for token in characters)]]
     arrays = {
