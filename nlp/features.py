@@ -262,7 +262,7 @@ class RowTable:
 
         Parameters
         ----------
-        hashes : ndarray of any shape, uint64
+        hashes : ndarray of shape (n_places, n_templates), uint64
             Features of the training texts.
         at_least : int, default 2
             How often.
@@ -272,8 +272,11 @@ class RowTable:
         RowTable
             Of those.
         """
-        found, counts = np.unique(hashes, return_counts=True)
-        return cls(found[counts >= at_least])
+        kept = []
+        for column in hashes.T:  # a hash stands in the column of its template only
+            found, counts = np.unique(column, return_counts=True)
+            kept.append(found[counts >= at_least])
+        return cls(np.unique(np.concatenate(kept)))
 
     def __len__(self) -> int:
         """Return the number of rows, row 0 included."""

