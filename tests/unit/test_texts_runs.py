@@ -59,6 +59,21 @@ def test_absence_is_an_answer_of_a_presence_variable(snapshot, tmp_path):
     assert set(diabetes["value_text"]) == {"absent", "present"}
 
 
+def test_a_wide_table_has_a_row_a_patient_and_says_where_each_cell_comes_from(snapshot, tmp_path):
+    asked = ask(snapshot, tmp_path)
+    wide = asked.wide("patient")
+    assert list(wide.columns) == ["cough", "diabetes", "nodule_size"]
+    assert wide["cough"].eq("present").all()
+    assert len(wide) == 8
+    assert wide["diabetes"].eq("present").all(), "present in one note outweighs absent in another"
+    sources = asked.sources("encounter")
+    cells = asked.wide("encounter").stack()
+    assert len(sources) == len(cells) == 24
+    texts = dict(zip(*(column.to_pylist() for column in snapshot.read("note", ["note_id", "note_text"]).columns), strict=True))
+    cough = sources[sources["variable"] == "cough"]
+    assert all(texts[row.note_id][int(row.span_start) : int(row.span_end)] == "咳嗽" for row in cough.itertuples())
+
+
 def test_a_finished_run_asks_nothing(snapshot, tmp_path, monkeypatch):
     before = ask(snapshot, tmp_path).table()
     monkeypatch.setattr(runs, "_work", None)

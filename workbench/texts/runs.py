@@ -27,6 +27,7 @@ from workbench.session import current, in_session
 from workbench.store.overlay import FINDING, with_findings
 from workbench.tables import arrow_schema
 from workbench.texts.notes import BLOCK_NOTES, ChosenNote, NoteSet
+from workbench.texts.wide import Per, cell_sources, wide_table
 from workbench.texts.workers import default_workers, work_on
 
 if TYPE_CHECKING:
@@ -207,6 +208,14 @@ class StructuredNotes:
             [("person_id", "ascending"), ("note_datetime", "ascending"), ("note_id", "ascending"), ("variable", "ascending")]
         ).to_pandas()
 
+    def wide(self, per: Per = "patient") -> pd.DataFrame:
+        """Return one row a patient or encounter and one column a variable; see :func:`workbench.texts.wide.wide_table`."""
+        return wide_table(self.answers, self.variables, per=per, anchor=self._anchor)
+
+    def sources(self, per: Per = "patient") -> pd.DataFrame:
+        """Say which note and span each cell of :meth:`wide` comes from."""
+        return cell_sources(self.answers, self.variables, per=per, anchor=self._anchor)
+
     def summary(self) -> pd.DataFrame:
         """Count for each variable: patients and notes with an answer that counts, patients of whom it is said to be present."""
         import pandas as pd
@@ -227,6 +236,9 @@ class StructuredNotes:
                 }
             )
         return pd.DataFrame(rows)
+
+    def _anchor(self, person_id: int, written: datetime | None) -> datetime | None:
+        return _nearest(self.notes.index_dates_of(person_id), written)
 
     def publish(self) -> SnapshotWithFindings:
         """Store the answers that count as findings of the project, so that cohorts can ask for them.
