@@ -1,0 +1,135 @@
+"""Model folders: every byte is checked, a killed writer leaves the old model or none."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from nlp.chain import Plan
+from nlp.crf import CrfTagger, train_crf
+from nlp.entities import Entity, Example
+from nlp.errors import ModelError, TextDataError
+from nlp.models import CARD, ModelCard, describe_data, open_model, read_card, write_model
+
+EXAMPLES = [
+    Example(f"患者{word}{number}天", (Entity(2, 4, "sym"),), str(number))
+    for number, word in enumerate(("腹痛", "发热", "咳嗽", "头晕") * 3)
+]
+CARD_OF = ModelCard(name="ward", kind="crf", labels=("sym",), data=describe_data(EXAMPLES, name="synthetic"))
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    return train_crf(EXAMPLES, Plan(epochs=4, folds=2))
+
+
+@pytest.fixture
+def folder(tmp_path, tagger):
+    write_model(tmp_path / "m", CARD_OF, tagger.write_files)
+    return tmp_path / "m"
+
+
+def test_a_model_answers_as_before_it_was_written(folder, tagger):
+    opened = open_model(folder)
+    texts = ["今日腹痛2天", "", "咳嗽"]
+    assert isinstance(opened, CrfTagger)
+    assert opened.tag(texts) == tagger.tag(texts)
+    assert opened.labels == ("sym",)
+    assert opened.version == read_card(folder).source
+    assert opened.version.startswith("ward@")
+
+
+def test_the_card_says_what_it_learnt_from(folder):
+    card = read_card(folder)
+    assert card.data["n_texts"] == 12
+    assert card.data["groups"] == 12
+    assert len(card.data["sha256"]) == 64
+    assert set(card.files) == {"crf.json", "crf.safetensors"}
+
+
+def change(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+TAMPERED = {
+    "changed": (lambda folder: change(folder / "crf.safetensors"), "crf.safetensors was changed"),
+    "one byte more": (lambda folder: (folder / "crf.json").write_bytes((folder / "crf.json").read_bytes() + b" "), "crf.json was changed"),
+    "missing": (lambda folder: (folder / "crf.json").unlink(), "crf.json is missing"),
+    "one file more": (lambda folder: (folder / "x.py").write_text("1"), "x.py is not in the model's card"),
+    "a link": (lambda folder: ((folder / "crf.json").unlink(), (folder / "crf.json").symlink_to("/dev/null")), "crf.json is a link"),
+    "another card": (lambda folder: change(folder / CARD), "card.json"),
+    "a card's number": (
+        lambda folder: (folder / CARD).write_text(
+            (folder / CARD).read_text(encoding="utf-8").replace('"groups": 12', '"groups": 13'), encoding="utf-8"
+        ),
+        "card.json was changed",
+    ),
+    "no card": (lambda folder: (folder / CARD).unlink(), "card.json cannot be read"),
+}
+
+
+@pytest.mark.parametrize("case", TAMPERED)
+def test_tampering_is_named(folder, case):
+    tamper, message = TAMPERED[case]
+    tamper(folder)
+    with pytest.raises(ModelError, match=message.replace(".", r"\.")):
+        open_model(folder)
+
+
+def test_an_unknown_kind_or_features_is_refused(tmp_path, tagger):
+    write_model(tmp_path / "a", ModelCard(name="a", kind="oracle", labels=()), tagger.write_files)
+    with pytest.raises(ModelError, match="oracle"):
+        open_model(tmp_path / "a")
+
+    def older(folder):
+        tagger.write_files(folder)
+        settings = json.loads((folder / "crf.json").read_text(encoding="utf-8"))
+        (folder / "crf.json").write_text(json.dumps(settings | {"features": 0}), encoding="utf-8")
+
+    write_model(tmp_path / "b", CARD_OF, older)
+    with pytest.raises(ModelError, match="features of version 0"):
+        open_model(tmp_path / "b")
+
+
+def test_no_model_is_written_over_unless_asked(folder, tagger, tmp_path):
+    with pytest.raises(TextDataError, match="a model already"):
+        write_model(folder, CARD_OF, tagger.write_files)
+    assert write_model(folder, ModelCard(name="new", kind="crf", labels=("sym",)), tagger.write_files, force=True).name == "new"
+    assert read_card(folder).name == "new"
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis.txt").write_text("x")
+    with pytest.raises(TextDataError, match="no model"):
+        write_model(tmp_path / "work", CARD_OF, tagger.write_files, force=True)
+
+
+def test_a_failed_writing_leaves_the_old_model_and_nothing_beside(folder, tagger):
+    before = read_card(folder)
+
+    def half(aside):
+        tagger.write_files(aside)
+        raise OSError("no space")
+
+    with pytest.raises(OSError, match="no space"):
+        write_model(folder, CARD_OF, half, force=True)
+    assert read_card(folder) == before
+    assert [path.name for path in folder.parent.iterdir()] == ["m"]
+
+
+def test_a_killed_writing_leaves_the_old_model(folder):
+    before = read_card(folder)
+    program = (
+        "import os, signal, sys\n"
+        "from nlp.models import ModelCard, write_model\n"
+        "def half(aside):\n"
+        "    (aside / 'crf.json').write_text('{}')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_model(sys.argv[1], ModelCard(name='x', kind='crf', labels=()), half, force=True)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, str(folder)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert read_card(folder) == before
+    open_model(folder)

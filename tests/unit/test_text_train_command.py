@@ -1,0 +1,137 @@
+"""``workbench text train`` and ``score`` on small texts, as a person would use them."""
+
+import csv
+import json
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from nlp.errors import ModelError, TextDataError, VariableError
+from workbench.cli import app, main
+from workbench.errors import DataError
+
+WORDS = {"sym": ("腹痛", "发热", "咳嗽", "头晕"), "dru": ("阿司匹林", "青霉素", "甲硝唑")}
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["text", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory):
+    """60 sentences of 30 patients, every word in turn."""
+    lines = []
+    for number in range(60):
+        symptom, drug = WORDS["sym"][number % 4], WORDS["dru"][number % 3]
+        text = f"患者{symptom}{number % 7}天，予{drug}治疗。"
+        start = text.index(drug)
+        entities = [{"start": 2, "end": 2 + len(symptom), "label": "sym"}, {"start": start, "end": start + len(drug), "label": "dru"}]
+        lines.append(json.dumps({"text": text, "entities": entities, "group": str(number // 2)}, ensure_ascii=False))
+    path = tmp_path_factory.mktemp("notes") / "notes.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(notes, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "ward"
+    shown = run("train", "--format", "jsonl", "--train", notes, "--out", folder, "--kind", "crf", "--seed", 3)
+    assert shown.exit_code == 0, shown.output
+    assert "held-out texts micro-F1" in shown.output
+    return folder
+
+
+def test_the_card_holds_what_was_asked(model, notes):
+    card = json.loads((model / "card.json").read_text(encoding="utf-8"))
+    assert card["name"] == "ward"
+    assert card["data"]["name"] == notes.name
+    assert card["settings"]["seed"] == 3
+    assert card["metrics"]["micro"]["interval"]
+    assert "numpy" in card["packages"]
+    assert card["intended_use"]
+
+
+def test_score_ends_with_the_figure(model, notes):
+    shown = run("score", "--format", "jsonl", "--model", model, "--test", notes)
+    assert shown.exit_code == 0, shown.output
+    assert re.fullmatch(r"micro_f1=[01]\.\d{3}", shown.output.rstrip("\n").splitlines()[-1])
+    assert "dru" in shown.output
+
+
+def test_labels_that_the_model_does_not_know_are_named(model, tmp_path):
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"text": "腹痛", "entities": [{"start": 0, "end": 1, "label": "bod"}]}', encoding="utf-8")
+    shown = run("score", "--format", "jsonl", "--model", model, "--test", other)
+    assert "does not know: bod" in shown.output
+    assert shown.output.rstrip().endswith("micro_f1=0.000")
+
+
+@pytest.fixture
+def mistaken(tmp_path):
+    path = tmp_path / "mistaken.jsonl"
+    lines = [
+        {"text": "患者<b>腹痛</b>3天", "entities": [{"start": 0, "end": 2, "label": "sym"}], "group": "p1"},
+        {"text": "患者发热3天，予青霉素治疗", "entities": [{"start": 2, "end": 4, "label": "dru"}]},
+    ]
+    path.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), encoding="utf-8")
+    return path
+
+
+def test_errors_as_a_page(model, mistaken, tmp_path):
+    assert run("score", "--format", "jsonl", "--model", model, "--test", mistaken, "--errors", tmp_path / "e.html").exit_code == 0
+    page = (tmp_path / "e.html").read_text(encoding="utf-8")
+    assert "漏标" in page
+    assert "<ins>患者</ins>" in page
+    assert "&lt;b&gt;" in page
+    assert "<u>发热</u>" in page
+
+
+def test_errors_as_a_table(model, mistaken, tmp_path):
+    assert run("score", "--format", "jsonl", "--model", model, "--test", mistaken, "--errors", tmp_path / "e.csv").exit_code == 0
+    with (tmp_path / "e.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {"missed", "wrong type"} <= {row["kind"] for row in rows}
+    assert next(row for row in rows if row["kind"] == "missed")["group"] == "p1"
+
+
+def test_refusals(model, notes, tmp_path):
+    assert isinstance(run("train", "--format", "jsonl", "--train", notes, "--out", model, "--kind", "crf").exception, TextDataError)
+    assert isinstance(
+        run("train", "--format", "jsonl", "--train", notes, "--out", tmp_path / "m", "--kind", "llm").exception, VariableError
+    )
+    assert isinstance(run("train", "--format", "conll", "--train", notes, "--out", tmp_path / "m").exception, VariableError)
+    assert isinstance(run("score", "--format", "jsonl", "--model", tmp_path, "--test", notes).exception, ModelError)
+    bad_page = run("score", "--format", "jsonl", "--model", model, "--test", notes, "--errors", tmp_path / "e.pdf")
+    assert isinstance(bad_page.exception, DataError)
+    assert not (tmp_path / "m").exists()
+
+
+def test_force_replaces(notes, tmp_path):
+    arguments = ("train", "--format", "jsonl", "--train", notes, "--out", tmp_path / "m", "--kind", "crf")
+    assert run(*arguments, "--name", "first").exit_code == 0
+    assert run(*arguments, "--name", "second", "--force").exit_code == 0
+    assert json.loads((tmp_path / "m" / "card.json").read_text(encoding="utf-8"))["name"] == "second"
+
+
+def test_wrong_lines_are_told_and_the_rest_scored(model, notes, tmp_path):
+    spoilt = tmp_path / "spoilt.jsonl"
+    spoilt.write_text(notes.read_text(encoding="utf-8") + "\nnot json\n", encoding="utf-8")
+    shown = run("score", "--format", "jsonl", "--model", model, "--test", spoilt)
+    assert "line 61" in shown.output + shown.stderr
+    assert "micro_f1=" in shown.output
+
+
+def test_too_few_texts_to_hold_any_out(tmp_path):
+    one = tmp_path / "one.jsonl"
+    one.write_text('{"text": "患者腹痛", "entities": [{"start": 2, "end": 4, "label": "sym"}]}', encoding="utf-8")
+    assert run("train", "--format", "jsonl", "--train", one, "--out", tmp_path / "m", "--kind", "crf").exit_code == 0
+    assert json.loads((tmp_path / "m" / "card.json").read_text(encoding="utf-8"))["metrics"]["method"].startswith("none")
+
+
+def test_the_command_prints_a_text_error_with_its_code(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("sys.argv", ["workbench", "text", "score", "--format", "jsonl", "--model", str(tmp_path), "--test", "x"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 7
+    assert "card.json cannot be read" in capsys.readouterr().err
