@@ -72,7 +72,8 @@ def train_network(
     if not labels:
         raise TextDataError("the training texts hold no entity", hint="give annotated texts")
     pretrained = keep_characters(pretrained, {character for example in examples for character in example.text})
-    settings = EncoderSettings(pretrained.name, pretrained.shape, pretrained.characters, labels, learn_nesting(examples), plan.window)
+    window = min(plan.window, pretrained.shape.positions - 2)  # the two outer tokens have places too
+    settings = EncoderSettings(pretrained.name, pretrained.shape, pretrained.characters, labels, learn_nesting(examples), window)
     torch.manual_seed(plan.seed)
     network = SpanNetwork(pretrained.shape, len(pretrained.characters) + SPECIAL, len(labels))
     network.backbone.load_state_dict({name: torch.from_numpy(array) for name, array in pretrained.arrays.items()})

@@ -63,7 +63,7 @@ def _pieces(text: str, limit: int) -> Iterable[tuple[int, int]]:
 
 
 class Nesting(NamedTuple):
-    """Which labels may lie inside which: pairs of (outer, inner)."""
+    """Which labels may lie inside which: pairs of (outer, inner). The same stretch never bears two labels."""
 
     pairs: frozenset[tuple[str, str]] = frozenset()
 
@@ -71,7 +71,9 @@ class Nesting(NamedTuple):
         """Tell whether two spans may both stand: apart, or one inside the other in a pair of labels that nests."""
         if one.end <= other.start or other.end <= one.start:
             return True
-        outer, inner = (one, other) if one.end - one.start >= other.end - other.start else (other, one)
+        outer, inner = (one, other) if one.end - one.start > other.end - other.start else (other, one)
+        if outer[:2] == inner[:2]:
+            return False
         return outer.start <= inner.start and inner.end <= outer.end and (outer.label, inner.label) in self.pairs
 
 
@@ -97,7 +99,7 @@ def learn_nesting(examples: Sequence[Example]) -> Nesting:
             for inner in ordered[place + 1 :]:
                 if inner.start >= outer.end:
                     break
-                if inner.end <= outer.end:
+                if inner.end <= outer.end and inner[:2] != outer[:2]:
                     pairs[outer.label, inner.label] += 1
     return Nesting(frozenset(pair for pair, count in pairs.items() if count >= max(_SEEN, _SHARE * inner_total[pair[1]])))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nlp.encoder import EncoderPlan, EncoderTagger, batches, networks, pack
-from nlp.entities import Example
+from nlp.entities import Entity, Example
 from nlp.errors import MissingPart, ModelError, TextDataError
 from nlp.models import ModelCard, open_model, write_model
 from nlp.pretrained import SPECIAL, keep_characters, rows_of
@@ -149,6 +149,13 @@ def test_crossing_spans_never_stand_together():
     chosen = choose(candidates + shifted, threshold=0.3, nesting=nesting)
     for one in chosen:
         assert all(one is other or nesting.allows(one, other) for other in chosen)
+
+
+def test_one_stretch_bears_one_label():
+    nesting = learn_nesting([Example("头痛", (Entity(0, 2, "symptom"), Entity(0, 2, "disease"), Entity(0, 1, "site"))) for _ in range(5)])
+    assert nesting.pairs == {("symptom", "site"), ("disease", "site")}
+    twins = [Entity(0, 2, "symptom", 0.9), Entity(0, 2, "disease", 0.8), Entity(0, 1, "site", 0.7)]
+    assert choose(twins, threshold=0.5, nesting=nesting) == (twins[0], twins[2])
 
 
 def test_batches_hold_every_text_once():
