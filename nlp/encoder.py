@@ -85,7 +85,7 @@ class EncoderPlan(NamedTuple):
     seed: int = 0
     batch: int = 512
     rate: float = 4e-4
-    head_rate: float = 4e-3
+    head_rate: float = 3e-3
     layer_decay: float = 0.85
     warm_up: float = 0.06
     masked: float = 0.01
