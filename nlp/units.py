@@ -1,0 +1,460 @@
+"""Units of clinical text: what they measure, how they are spelled, how one becomes another.
+
+The table is ``nlp/data/units.yaml``. A unit is an atom (mg, 毫升, 次) or a quotient of atoms (mg/kg/d, 10^9/L, 次/分); its dimension has
+one canonical unit, so that values written in any spelling can be compared.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from functools import cache, lru_cache
+from importlib import resources
+from typing import NamedTuple
+
+import yaml
+
+from nlp.errors import VariableError
+
+__all__ = ["Unit", "convert", "dimension_of", "match_unit", "parse_unit"]
+
+# What may follow a Latin unit directly: doses run into days and routes (50mgd1, 240mgivgtt).
+_LATIN_END = r"(?=[^A-Za-z]|$|(?-i:d)\d|iv|po(?![A-Za-z])|q[dnhow\d]|[bt]id|im(?![A-Za-z])|ih|sc(?![A-Za-z])|st(?![A-Za-z]))"
+_SPLIT = re.compile(r"[/／·.*]")
+_POWER = re.compile(r"(?:[x×*]\s*)?10\s*[\^~～e*]?\s*([1-9]\d?)(?=$|\s*/)", re.IGNORECASE)
+_TIMED = re.compile(r"(\d{1,2})\s?(h|小时|hr|min|分钟)", re.IGNORECASE)
+_POWER_OF_TEN = {"百": 1e2, "千": 1e3, "万": 1e4, "百万": 1e6, "亿": 1e8}
+
+
+class Unit(NamedTuple):
+    """A unit by its one name.
+
+    `factor` and `offset` turn a value into the canonical unit of its dimension: canonical = value × factor + offset. `signed` tells that
+    negative values are usual, `decimal` that the spelling is a unit only after a decimal or a sign (D for dioptre).
+    """
+
+    name: str
+    dimension: str
+    factor: float
+    offset: float = 0.0
+    canonical: str = ""
+    signed: bool = False
+    decimal: bool = False
+
+
+class _Atom(NamedTuple):
+    name: str
+    dimension: str
+    factor: float
+    offset: float
+    signed: bool
+    decimal: bool
+
+
+class _Table(NamedTuple):
+    exact: dict[str, _Atom]
+    folded: dict[str, _Atom]
+    below: dict[str, _Atom]
+    words: dict[str, str]
+    canonical: dict[str, str]
+    quotients: dict[str, str]
+    analytes: dict[str, dict]
+
+
+@cache
+def _data() -> dict:
+    return yaml.safe_load(resources.files("nlp").joinpath("data/units.yaml").read_text(encoding="utf-8"))
+
+
+@cache
+def _table() -> _Table:
+    data = _data()
+    table = _Table({}, {}, {}, data["words"], data["canonical"], data["quotients"], {})
+    for entry in data["units"]:
+        atom = _Atom(
+            entry["name"], entry["of"], entry["to"], entry.get("plus", 0.0), entry.get("signed", False), entry.get("decimal", False)
+        )
+        _file_spellings(table, entry, atom)
+    for analyte in data["analytes"]:
+        table.analytes.update({name.casefold(): analyte for name in [analyte["name"], *analyte["names"]]})
+    return table
+
+
+def _file_spellings(table: _Table, entry: dict, atom: _Atom) -> None:
+    place = table.below if entry.get("below") else table.folded
+    for spelling in entry["as"]:
+        place.setdefault(spelling.casefold(), atom)
+    for spelling in entry.get("exact", ()):
+        table.exact[spelling] = atom
+    if not entry.get("below"):
+        table.exact.setdefault(entry["name"], atom)
+
+
+def _find_atom(text: str, *, below: bool = False) -> tuple[_Atom, float] | None:
+    """Return an atom and how many of it the text means (24 h below a line)."""
+    table = _table()
+    text = text.strip(" ()（）")
+    folded = text.casefold()
+    if below and (atom := table.below.get(folded)):
+        return atom, 1.0
+    if atom := table.exact.get(text) or table.folded.get(folded):
+        return atom, 1.0
+    if below and (timed := _TIMED.fullmatch(text)):
+        return table.folded[timed[2].casefold()], float(timed[1])
+    return _find_multiple(text) if text[:1] in _POWER_OF_TEN else None
+
+
+def _find_multiple(text: str) -> tuple[_Atom, float] | None:
+    """Read 万U or 百万; alone it counts things."""
+    bare = text.lstrip("百千万亿")
+    many = _POWER_OF_TEN.get(text[: len(text) - len(bare)])
+    atom = _table().folded.get(bare.casefold() or "个")
+    return (atom, many) if atom and many else None
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> Unit | None:
+    table = _table()
+    text = table.words.get(text, text)
+    found = _find_atom(text)
+    if found:
+        atom, many = found
+        name = atom.name if many == 1.0 else text
+        canonical = table.canonical.get(atom.dimension, atom.name)
+        return Unit(name, atom.dimension, atom.factor * many, atom.offset, canonical, atom.signed, atom.decimal)
+    return _parse_quotient(text)
+
+
+def _parse_quotient(text: str) -> Unit | None:
+    table = _table()
+    numerator, factor, dimension, rest = _numerator(text)
+    if not dimension:
+        return None
+    name, dimensions = numerator, [dimension]
+    for part in rest:
+        found = _find_atom(part, below=True)
+        if found is None:
+            return None
+        atom, many = found
+        factor /= atom.factor * many
+        name += f"/{atom.name if many == 1.0 else f'{many:g}{atom.name}'}"
+        dimensions.append(atom.dimension)
+    joined = "/".join(dimensions)
+    return _named(name, factor, table.quotients.get(joined, joined))
+
+
+def _numerator(text: str) -> tuple[str, float, str, list[str]]:
+    """Split a quotient: name, factor and dimension of its upper part, and the parts below."""
+    if power := _POWER.match(text):
+        exponent = int(power[1])
+        rest = _parts(text[power.end() :])
+        return f"10^{exponent}", 10.0**exponent, "count", [part for part in rest if part]
+    parts = _parts(text)
+    if parts[0].strip() == "" and len(parts) > 1:
+        return "", 1.0, "count", parts[1:]
+    found = _find_atom(parts[0])
+    if not found or len(parts) < 2:
+        return "", 0.0, "", []
+    atom, many = found
+    name = "" if atom.name == "次" and len(parts) == 2 else atom.name
+    return name if many == 1.0 else parts[0].strip(), atom.factor * many, atom.dimension, parts[1:]
+
+
+def _parts(text: str) -> list[str]:
+    return [part.replace("#", ".").removesuffix("-1") for part in _SPLIT.split(text.replace("1.73", "1#73"))]
+
+
+def _named(name: str, factor: float, dimension: str) -> Unit:
+    canonical = _table().canonical.get(dimension, "")
+    if not canonical:
+        return Unit(name, dimension, factor, 0.0, "")
+    return Unit(name, dimension, factor / _raw_factor(canonical), 0.0, canonical)
+
+
+@cache
+def _raw_factor(canonical: str) -> float:
+    """Return what a quotient's canonical unit is worth in the canonical units of its parts."""
+    if _find_atom(canonical):
+        return 1.0
+    _, factor, _, rest = _numerator(canonical)
+    for part in rest:
+        atom, many = _find_atom(part, below=True)
+        factor /= atom.factor * many
+    return factor
+
+
+def parse_unit(text: str) -> Unit:
+    """Read a unit in any of its spellings.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``umol/L``, ``×10~9/L``, ``次/分``, ``毫米汞柱``.
+
+    Returns
+    -------
+    Unit
+        With its one name, dimension and factor to the dimension's canonical unit.
+
+    Raises
+    ------
+    VariableError
+        If no unit is spelled so.
+
+    Examples
+    --------
+    >>> parse_unit("UMOL/L").name, parse_unit("×10~9/L").name, parse_unit("毫米汞柱").name
+    ('umol/L', '10^9/L', 'mmHg')
+    >>> parse_unit("次/分").dimension
+    'rate'
+    """
+    unit = _parse(text.strip())
+    if unit is None:
+        near = difflib.get_close_matches(text.strip().casefold(), _spellings(), n=1, cutoff=0.5)
+        hint = f"the nearest unit that is known is {near[0]!r}" if near else "units are listed in nlp/data/units.yaml"
+        raise VariableError(f"found the unit {text.strip()!r}, wanted one that is known", hint=hint)
+    return unit
+
+
+@cache
+def _spellings() -> list[str]:
+    data, table = _data(), _table()
+    composed = [unit for unit in table.canonical.values() if "/" in unit]
+    common = ["umol/L", "nmol/L", "pmol/L", "mg/dL", "ug/L", "ng/mL", "pg/mL", "mIU/L", "IU/mL", "10^12/L", "mL/min", "ug/kg/min", "次/分"]
+    return [str(spelling) for entry in data["units"] for spelling in entry["as"]] + composed + common + list(table.words)
+
+
+def dimension_of(unit: str) -> str:
+    """Return the dimension of a unit, such as length or mass_concentration.
+
+    Parameters
+    ----------
+    unit : str
+        In any of its spellings.
+
+    Returns
+    -------
+    str
+        Name of the dimension in ``nlp/data/units.yaml``.
+
+    Examples
+    --------
+    >>> dimension_of("ng/ml")
+    'mass_concentration'
+    """
+    return parse_unit(unit).dimension
+
+
+def convert(value: float, from_unit: str, to_unit: str, *, analyte: str = "") -> float:
+    """Convert a value from one unit to another.
+
+    Parameters
+    ----------
+    value : float
+        In `from_unit`.
+    from_unit, to_unit : str
+        In any of their spellings.
+    analyte : str, optional
+        What was measured, in Chinese or English; needed between mass and amount of substance.
+
+    Returns
+    -------
+    float
+        In `to_unit`.
+
+    Raises
+    ------
+    VariableError
+        If a unit or the analyte is unknown, or the two units measure different things.
+
+    References
+    ----------
+    .. [1] Molar masses: IUPAC standard atomic weights; HbA1c: Hoelzel et al., Clin Chem 2004;50:166 (IFCC to NGSP).
+
+    Examples
+    --------
+    >>> round(convert(5.6, "mmol/L", "mg/dL", analyte="血糖"), 1)
+    100.9
+    >>> convert(38.5, "摄氏度", "℉")
+    101.3
+    """
+    source, target = parse_unit(from_unit), parse_unit(to_unit)
+    if source.dimension == target.dimension and not (_parts_of(source) ^ _parts_of(target)):
+        return round((value * source.factor + source.offset - target.offset) / target.factor, 12)
+    if analyte:
+        return _convert_analyte(value, source, target, analyte)
+    hint = "name the analyte to convert between mass and amount" if _related(source, target) else "choose a unit of the same dimension"
+    raise VariableError(
+        f"found {from_unit!r} ({source.dimension}), wanted {to_unit!r} ({target.dimension}): they measure different things", hint=hint
+    )
+
+
+def _parts_of(unit: Unit) -> frozenset[str]:
+    """Return what keeps units of one dimension apart all the same: nothing, but for the gas of a fold."""
+    return frozenset({unit.name}) if unit.dimension == "fold" else frozenset()
+
+
+_BRIDGES = {"amount": "N", "mass": "M", "equivalents": "E", "activity": "A"}
+
+
+def _bridged(dimension: str) -> tuple[str, str] | None:
+    """Return the kind of the upper part (N, M, E, A) and what stands below, for the dimensions that an analyte joins."""
+    table = {
+        "molar_concentration": "amount/volume",
+        "mass_concentration": "mass/volume",
+        "catalytic_concentration": "activity/volume",
+        "equivalent_concentration": "equivalents/volume",
+        "mass_flow": "mass/time",
+        "molar_flow": "amount/time",
+    }
+    upper, _, below = table.get(dimension, dimension).partition("/")
+    return (_BRIDGES[upper], below) if upper in _BRIDGES else None
+
+
+def _related(source: Unit, target: Unit) -> bool:
+    one, other = _bridged(source.dimension), _bridged(target.dimension)
+    return one is not None and other is not None and one[1] == other[1]
+
+
+def _convert_analyte(value: float, source: Unit, target: Unit, analyte: str) -> float:
+    known = _table().analytes.get(analyte.casefold())
+    if known is None:
+        near = difflib.get_close_matches(analyte.casefold(), list(_table().analytes), n=1, cutoff=0.4)
+        hint = f"the nearest that is known is {near[0]!r}" if near else "analytes are listed in nlp/data/units.yaml"
+        raise VariableError(f"found the analyte {analyte!r}, wanted one whose molar mass is known", hint=hint)
+    if "linear" in known:
+        return _convert_linear(value, source, target, known)
+    if not _related(source, target):
+        raise VariableError(
+            f"found {source.name} ({source.dimension}), wanted {target.name} ({target.dimension}): {known['name']} cannot join them",
+            hint="choose a concentration by mass or by amount of substance",
+        )
+    per_mmol = {"N": 1.0, "M": known["molar_mass"] / 1000, "E": known.get("equivalents"), "A": _units_per_mmol(known)}
+    above_from, above_to = per_mmol[_bridged(source.dimension)[0]], per_mmol[_bridged(target.dimension)[0]]
+    if not above_from or not above_to:
+        raise VariableError(
+            f"{known['name']} cannot be converted from {source.name} to {target.name}",
+            hint="its activity or valence is not in nlp/data/units.yaml",
+        )
+    base = value * source.factor * _raw_factor(source.canonical) / above_from
+    return round(base * above_to / (target.factor * _raw_factor(target.canonical)), 12)
+
+
+def _units_per_mmol(analyte: dict) -> float | None:
+    return 1 / analyte["activity"] if "activity" in analyte else None
+
+
+def _convert_linear(value: float, source: Unit, target: Unit, known: dict) -> float:
+    line = known["linear"]
+    if source.dimension == "amount_by_amount" and target.dimension == "fraction":
+        return round((value * source.factor * line["factor"] + line["plus"]) / target.factor, 12)
+    if source.dimension == "fraction" and target.dimension == "amount_by_amount":
+        return round((value * source.factor - line["plus"]) / line["factor"] / target.factor, 12)
+    raise VariableError(f"{known['name']} converts between {line['from']} and {line['to']} only", hint="choose one of the two")
+
+
+def _escape(spelling: str, not_before: str) -> str:
+    latin = spelling[-1].isascii() and spelling[-1].isalpha()
+    return re.escape(spelling) + (_LATIN_END if latin else "") + (f"(?![{not_before}])" if not_before else "")
+
+
+class _Scanner(NamedTuple):
+    """Patterns by first character: of units, and of what may stand below a line."""
+
+    upper: dict[str, re.Pattern[str]]
+    below: dict[str, re.Pattern[str]]
+
+
+@cache
+def _scanner() -> _Scanner:
+    upper: dict[str, str] = {}
+    below: dict[str, str] = {}
+    for entry in _data()["units"]:
+        guards = entry.get("not", {})
+        for spelling in entry["as"]:
+            source = _escape(spelling, guards.get(spelling, ""))
+            below[spelling] = source if not entry.get("below") else re.escape(spelling) + (_LATIN_END if spelling[-1] in "hHpPfF" else "")
+            if not entry.get("below"):
+                upper[spelling] = source
+        for spelling in entry.get("exact", ()):
+            upper["\0" + spelling] = below["\0" + spelling] = f"(?-i:{_escape(spelling, '')})"
+    upper |= {"\0" + word: f"(?-i:{_escape(word, '')})" for word in _data()["words"]}
+    return _Scanner(_by_first(upper), _by_first(below))
+
+
+def _by_first(sources: dict[str, str]) -> dict[str, re.Pattern[str]]:
+    first: dict[str, dict[str, str]] = {}
+    for key, source in sources.items():
+        letter = key.lstrip("\0")[0]
+        for case in {letter, letter.upper(), letter.lower()}:
+            first.setdefault(case, {})[key] = source
+    return {letter: re.compile(_longest_first(known), re.IGNORECASE) for letter, known in first.items()}
+
+
+def _longest_first(sources: dict[str, str]) -> str:
+    return "|".join(sources[key] for key in sorted(sources, key=lambda key: -len(key.lstrip("\0"))))
+
+
+_LINE = re.compile(r"\s?[/／]\s?\(?|[·*](?=[A-Za-z\d.]+-1)|·(?=[dhkm1])|[.](?=(?:[dh]|min|kg-1)(?![A-Za-z]))|[.](?=(?:min|h|d)-1)")
+_LINE_FIRST = frozenset("/／·.* ")
+_ALONE = frozenset(["number_concentration", "number_by_high_field", "number_by_low_field", "rate"])
+_BELOW_TIMED = re.compile(r"\d{1,2}\s?(?:h(?![A-Za-z])|小时|hr|min|分钟)", re.IGNORECASE)
+
+
+def _below_line(text: str, start: int) -> int:
+    """Return where the units below a line end that begins at a place, else the place."""
+    end = start
+    while text[end : end + 1] in _LINE_FIRST and (line := _LINE.match(text, end)):
+        position = line.end()
+        first = text[position : position + 1]
+        pattern = _BELOW_TIMED if "2" <= first <= "9" else _scanner().below.get(first)
+        found = pattern and (pattern.match(text, position) or (first == "1" and _BELOW_TIMED.match(text, position)))
+        if not found:
+            break
+        end = found.end()
+        if "(" in line[0]:
+            inner = re.compile(r"[·.*×]").match(text, end)
+            second = inner and (pattern := _scanner().below.get(text[inner.end() : inner.end() + 1])) and pattern.match(text, inner.end())
+            end = second.end() if second else end
+            end += text[end : end + 1] == ")"
+        elif text.startswith("-1", end):
+            end += 2
+    return end
+
+
+def match_unit(text: str, start: int) -> tuple[int, Unit] | None:
+    """Return the end and the unit of what is spelled at a place of a text, if it is a unit.
+
+    Parameters
+    ----------
+    text : str
+        A note.
+    start : int
+        Where the unit would begin.
+
+    Returns
+    -------
+    tuple of (int, Unit) or None
+        End of the spelling, exclusive, and what it means.
+
+    Examples
+    --------
+    >>> end, unit = match_unit("尿素7.2mmol/L，", 5)
+    >>> end, unit.name
+    (11, 'mmol/L')
+    """
+    first = text[start : start + 1]
+    if first in ("/", "／"):
+        end = _below_line(text, start)
+        unit = _parse(text[start:end]) if end > start else None
+        return (end, unit) if unit and unit.dimension in _ALONE else None
+    pattern = _scanner().upper.get(first)
+    found = pattern.match(text, start) if pattern else None
+    if found is None:
+        return None
+    end = _below_line(text, found.end())
+    unit = _parse(text[start:end])
+    if unit is None and end > found.end():
+        end = found.end()
+        unit = _parse(found[0])
+    return (end, unit) if unit else None
