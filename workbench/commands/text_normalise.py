@@ -1,0 +1,107 @@
+"""``workbench text normalise``: terms as written -> the names and codes of a codebook."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workbench.commands.help import command_help
+from workbench.errors import EnvironmentFault
+from workbench.locale import tr
+
+if TYPE_CHECKING:
+    from nlp.codepairs import Pair
+    from nlp.coding import Coded
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the sub-command."""
+    app.command(
+        "normalise",
+        help=command_help(
+            "Code terms with a codebook and score the answers.\n\nThe codebook is a table of code, name and synonyms (TSV, CSV, xlsx). "
+            "Training and test files hold terms with their names: JSON with text and normalized_result, or a table with 原始词 and 标准词; "
+            "several names are joined by ##. The last line is the strict micro F1 over (term, name) and the share of terms with one name "
+            "whose name is among the first ten candidates.",
+            "workbench text normalise --codebook icd10.tsv --train coded.json --test held_out.json",
+            "workbench text normalise --codebook icd9cm3.tsv --domain procedure --test held_out.csv --out answers.csv",
+            codes=(3, 4, 7),
+        ),
+    )(normalise)
+
+
+def normalise(
+    codebook: Annotated[Path, typer.Option(help="Codebook: code, name, synonyms.")],
+    test: Annotated[Path, typer.Option(help="Terms with their names, to score on.")],
+    train: Annotated[Path | None, typer.Option(help="Terms with their names, to learn from; without it, likeness alone.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Folder to write the coder to.")] = None,
+    domain: Annotated[str, typer.Option(help="diagnosis, procedure, drug or lab; told from the codes by default.")] = "",
+    out: Annotated[Path | None, typer.Option(help="CSV file to write the answers to; replaced in one step.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a coder that lies at --model.")] = False,
+) -> None:
+    """Code terms with a codebook and score the answers."""
+    from nlp.codebook import read_codebook
+    from nlp.codepairs import read_pairs
+    from nlp.codescores import guess_domain, score_coding
+    from nlp.coding import Coder
+    from nlp.formats import ReadReport
+
+    reports = {name: ReadReport() for name in ("codebook", "train", "test")}
+    book = read_codebook(codebook, report=reports["codebook"])
+    pairs = read_pairs(train, report=reports["train"]) if train else []
+    held = read_pairs(test, report=reports["test"])
+    for name, report in reports.items():
+        if report.counts:
+            typer.echo(f"{name}: {report.summary(limit=5)}")
+    domain = domain or guess_domain(book)
+    coder = Coder.train(book, pairs, domain=domain) if pairs else Coder(book, domain=domain)
+    typer.echo(f"{coder.version}  " + tr(f"领域 {domain}", f"domain {domain}"))
+    if coder.metrics:
+        typer.echo(tr("训练集交叉验证", "on the training terms, crosswise") + f": {_shown(coder.metrics)}")
+    if model:
+        coder.save(model, force=force)
+        typer.echo(tr("模型已写入", "model written to") + f" {model}")
+    coded = coder.code([pair.text for pair in held])
+    if out:
+        _write(out, held, coded)
+        typer.echo(tr("答案已写入", "answers written to") + f" {out}")
+    scores = score_coding(held, coded)
+    typer.echo(scores.table())
+    typer.echo(f"f1={scores.f1:.3f} recall@10={scores.recall_single:.3f}")
+
+
+def _shown(metrics: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+
+
+def _write(out: Path, held: list[Pair], coded: list[Coded]) -> None:
+    """Write one line an answer, with its evidence; the file is there whole or not at all."""
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(["term", "wanted", "code", "name", "score", "start", "end", "rule", "known", "candidates"])
+    for pair, its in zip(held, coded, strict=True):
+        ranked = "##".join(candidate.name for candidate in its.candidates)
+        for answer in its.answers or (("", "", "", "", "", "", ""),):
+            writer.writerow([pair.text, "##".join(pair.names), *answer, ranked])
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", errors="replace", dir=out.parent, prefix=f".{out.name}.", delete=False
+        ) as aside:
+            try:
+                aside.write(lines.getvalue())
+                aside.flush()
+                os.fsync(aside.fileno())
+                Path(aside.name).replace(out)
+            except BaseException:
+                Path(aside.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise EnvironmentFault(f"{out} cannot be written: {error.strerror}", hint="name another file, or make room") from error
