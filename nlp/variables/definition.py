@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -298,12 +297,15 @@ class Variable:
     experiencer: tuple[str, ...] = ("patient",)
     window: Window | None = None
     aggregate: Aggregate = Aggregate()
-    tests: tuple[Test, ...] = field(default=())
+    tests: tuple[Test, ...] = ()
+    _hash: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def hash(self) -> str:
         """SHA-256 of the variable's meaning, in hexadecimal."""
-        return _hash(self)
+        if not self._hash:  # every answer carries it: worked out once
+            object.__setattr__(self, "_hash", hashlib.sha256(canonical_json(self).encode("utf-8", "surrogatepass")).hexdigest())
+        return self._hash
 
     @property
     def assertions(self) -> tuple[str, ...]:
@@ -314,11 +316,6 @@ class Variable:
     def rule(self) -> str:
         """The rule of aggregation."""
         return self.aggregate.rule or DEFAULT_RULE[self.value.kind]
-
-
-@lru_cache(maxsize=4096)
-def _hash(variable: Variable) -> str:
-    return hashlib.sha256(canonical_json(variable).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def canonical_json(variable: Variable) -> str:
@@ -373,6 +370,8 @@ def plain(item: Any, *, meaning: bool = False) -> dict[str, Any]:
     """
     out: dict[str, Any] = {}
     for slot in fields(item):
+        if slot.name[0] == "_":
+            continue
         value = getattr(item, slot.name)
         if (value == slot.default and slot.name != "expect") or (meaning and slot.name in _NO_MEANING):
             continue

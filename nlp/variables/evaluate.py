@@ -12,6 +12,7 @@ from nlp.errors import VariableError
 from nlp.variables.answers import CONFIDENCE, Answer, Evaluation, Refused, Taken
 from nlp.variables.catalogue import Catalogue, Found
 from nlp.variables.compiled import NOT_IN, TARGET, SearchPlan, SetMentions, Spot, judged
+from nlp.variables.definition import Near
 from nlp.variables.functions import builtin
 from nlp.variables.sides import side_of
 from nlp.variables.values import Place, fit_found, take
@@ -68,6 +69,8 @@ class CompiledSet:
             if variable.target.function:
                 self.catalogue[variable.target.function].check(dict(variable.target.parameters))
         self.plan = SearchPlan(self.variables)
+        alone = ("section", "system", "function")
+        self._without_words = {place for place, variable in enumerate(self.variables) if set(variable.target.kinds) & set(alone)}
 
     @property
     def version(self) -> str:
@@ -127,6 +130,8 @@ class CompiledSet:
         answers: list[Answer] = []
         refused = list(search.refused)
         for place, variable in enumerate(self.variables):
+            if place not in spots and place not in self._without_words:
+                continue
             if view.document_type and variable.documents and view.document_type not in variable.documents:
                 continue
             try:
@@ -185,18 +190,21 @@ def evaluate(variable: Variable, text: ClinicalText, *, index: datetime | None =
 def _places(view: NoteView, variable: Variable, spots: list[Spot]) -> Iterator[Place]:
     """Give the hits of a variable with the stretch that belongs to each."""
     excluded = [(spot.start, spot.end) for spot in spots if spot.role == NOT_IN]
-    kept = [spot for spot in spots if spot.role >= TARGET and not _lies_in(spot, excluded)]
     at: dict[tuple[int, int], list[Spot]] = {}
-    for spot in kept:
-        at.setdefault((spot.start, spot.end), []).append(spot)
+    for spot in spots:
+        if spot.role >= TARGET and not (excluded and _lies_in(spot, excluded)):
+            at.setdefault((spot.start, spot.end), []).append(spot)
     spans = longest(iter(at))
     for number, span in enumerate(spans):
         hit = view.hit(*span, inner=max(spot.inner for spot in at[span]))
-        low, high = view.scope(variable.value.within, *span)
+        low, high = view.scope(variable.value.within, *span) if variable.value.kind in _LOOKS_ROUND else span
         before, after = spans[number - 1][1] if number else 0, spans[number + 1][0] if number + 1 < len(spans) else len(view.text)
         if variable.value.side == "near":
             before, after = (before + span[0]) // 2 if number else 0, (span[1] + after + 1) // 2 if number + 1 < len(spans) else after
         yield Place(hit, max(low, before), min(high, after), _category_of(variable, hit, at[span]))
+
+
+_LOOKS_ROUND = frozenset({"quantity", "category", "date"})
 
 
 def _lies_in(spot: Spot, excluded: list[tuple[int, int]]) -> bool:
@@ -205,6 +213,8 @@ def _lies_in(spot: Spot, excluded: list[tuple[int, int]]) -> bool:
 
 def _category_of(variable: Variable, hit: Hit, spots: list[Spot]) -> int:
     """Return the first category listed whose words stand here, asserted as it asks; the first of all where none is."""
+    if not variable.value.categories:
+        return -1
     roles = sorted({spot.role for spot in spots if spot.role >= 0})
     fitting = (role for role in roles if hit.assertion in (variable.value.categories[role].assertion or variable.assertions))
     return next(fitting, roles[0] if roles else -1)
@@ -273,8 +283,13 @@ def _check(view: NoteView, variable: Variable, hit: Hit, allowed: tuple[str, ...
     return _Asked(hit, tuple(doubts), why_not or _outside(view, variable, hit))
 
 
+_NOWHERE = Near()
+
+
 def _not_near(view: NoteView, variable: Variable, hit: Hit) -> str:
     near = variable.near
+    if near == _NOWHERE:
+        return ""
     low, high = view.scope(near.within, hit.start, hit.end)
     if near.without and words(near.without).any(view.folded, low, high):
         return "near what excludes it"
