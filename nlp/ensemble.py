@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["EnsemblePlan", "EnsembleTagger", "EnsembleTraining", "Mixture", "find_mixture", "mix", "train_ensemble"]
 
 _SETTINGS = "ensemble.json"
-_WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.7)
+_WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5)
 #: Fewer held-out entities than this decide nothing: the usual mixture is taken.
 _ENOUGH = 150
@@ -50,8 +50,8 @@ class Mixture(NamedTuple):
         Least mean probability of an answer.
     """
 
-    encoder: float = 0.5
-    threshold: float = 0.4
+    encoder: float = 0.6
+    threshold: float = 0.35
 
 
 class EnsemblePlan(NamedTuple):

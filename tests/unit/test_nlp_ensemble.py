@@ -68,8 +68,8 @@ def test_mean_of_probabilities_counts_a_silent_model_as_zero():
 def test_the_better_model_gets_the_weight():
     gold = [[Entity(0, 2, "a")]] * 200
     right, wrong = [[Entity(0, 2, "a", 0.6)]] * 200, [[Entity(1, 2, "a", 0.9)]] * 200
-    assert find_mixture(gold, right, wrong, Nesting())[0].encoder == 0.7
-    assert find_mixture(gold, wrong, right, Nesting())[0].encoder == 0.3
+    assert find_mixture(gold, right, wrong, Nesting())[0].encoder >= 0.7
+    assert find_mixture(gold, wrong, right, Nesting())[0].encoder <= 0.3
     assert find_mixture(gold[:5], right[:5], wrong[:5], Nesting())[0] == Mixture()
 
 
