@@ -35,7 +35,7 @@ def sites(view: View) -> dict[int, list[Item]]:
             if places:
                 found[item.place] = places
             previous = item
-        elif item.role == "test" and (places := _inside(item, anatomy)):
+        elif item.role == "test" and (places := _inside(item, anatomy) or [one for one in anatomy if one.end == item.start]):
             found[item.place] = places
     return found
 

@@ -168,7 +168,9 @@ def _linked(view: View, item: Item, quantity: Quantity, bound: list) -> bool:
         return item in last[1] and _goes_on(view, item, last[0], quantity)
     if quantity.kind in ("stage", "score"):
         return len(gap) <= 20 and not _LIST_NUMBER.search(gap)
-    if item.role in ("test", "habit"):
+    if item.role == "habit":
+        return len(gap) <= 14 and not _LIST_NUMBER.search(gap)
+    if item.role == "test":
         return _test_link(gap)
     if item.role == "drug":
         return _short(stripper("drug_words").sub("", gap), 4)
