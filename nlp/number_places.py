@@ -53,7 +53,7 @@ def skip(text: str, start: int, end: int) -> int:
         return other.end()
     if length >= 7 and "." not in text[start:end] and "," not in text[start:end] and not match_unit(text, end):
         return end
-    if before in ("*", "×") and start > 1 and text[start - 2].isalpha():
+    if before in ("*", "×") and start > 1 and text[start - 2].isalpha() and not match_unit(text, end):
         return end
     return 0
 

@@ -271,7 +271,7 @@ def _bare(text: str, kind: str, values: tuple[float, ...], first: Term, last: Te
         return decimal and text[first.start - 1] not in "-－" and bool(_BARE_AFTER.match(text, last.end))
     if not decimal and kind != "range":
         return False
-    before = text[max(0, first.start - 6) : first.start]
+    before = text[max(0, first.start - 6) : first.start].rstrip("-－−")
     return bool(_BARE_AFTER.match(text, last.end)) and bool(_BARE_BEFORE.search(before) or (decimal and before[-1:].isalpha()))
 
 
@@ -287,4 +287,5 @@ def _titre(text: str, terms: list[Term], floor: int) -> tuple[int, list[Quantity
     first, last = terms[0], terms[1]
     start, sign = comparator_before(text, first.start)
     start, sign = (start, sign) if start >= floor else (first.start, "")
-    return last.end, [Quantity(start, last.end, "ratio", (first.value, last.value), comparator=sign)]
+    after = read_after(text, last.end, None, decimal=True)
+    return last.end, [Quantity(start, last.end, "ratio", (first.value, last.value), comparator=sign, flag=after.flag)]

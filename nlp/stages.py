@@ -41,7 +41,10 @@ __all__ = ["Stages", "System", "rank", "systems"]
 Found = tuple[int, int, Quantity | None]
 
 _NUMERAL = r"(?:[ⅠⅡⅢⅣⅤⅥ]+|(?<![A-Za-z])[IVX]{1,4}|\d{1,2}(?:\.5)?|[一二三四五六])"
-_GRADE = rf"(?:{_NUMERAL}\s?(?:[A-Ea-eXx](?![A-Za-z]))?(?:(?<=[A-Ca-c])[1-3](?!\d))?|(?<![A-Za-z])[A-EM](?:\s?[12])?(?![A-Za-z]))"
+_GRADE = (
+    rf"(?:{_NUMERAL}\s?(?:(?:[ABab][EeSs]|[A-ESa-esXx])(?![A-Za-z]))?(?:(?<=[A-Ca-c])[1-3](?!\d))?"
+    r"|(?<![A-Za-z])[A-EM](?:\s?[12])?(?![A-Za-z]))"
+)
 _BETWEEN_GRADES = r"\s?[-~—–～至到/或及]\s?"
 _COMPARATORS = {
     ">": ">",
@@ -372,7 +375,11 @@ class Stages:
             lower = "".join(low if len(low := character.lower()) == 1 else character for character in text)
         found: list[Found] = []
         until = 0
-        for place, start, end in names.automaton.find_matches_as_indexes(lower):
+        try:
+            hits = names.automaton.find_matches_as_indexes(lower)
+        except UnicodeEncodeError:  # a lone surrogate
+            hits = names.automaton.find_matches_as_indexes(lower.encode("utf-8", "replace").decode("utf-8"))
+        for place, start, end in hits:
             if start < until or (names.guarded[place] and start and lower[start - 1].isascii() and lower[start - 1].isalnum()):
                 continue
             for item in names.readers[place](text, start, end):

@@ -19,7 +19,7 @@ from nlp.errors import VariableError
 __all__ = ["Unit", "convert", "dimension_of", "match_unit", "parse_unit"]
 
 # What may follow a Latin unit directly: doses run into days and routes (50mgd1, 240mgivgtt).
-_LATIN_END = r"(?=[^A-Za-z]|$|(?-i:d)\d|iv|po(?![A-Za-z])|q[dnhow\d]|[bt]id|im(?![A-Za-z])|ih|sc(?![A-Za-z])|st(?![A-Za-z]))"
+_LATIN_END = r"(?=[^A-Za-z]|$|[xX]\s?\d|(?-i:d)\d|iv|po(?![A-Za-z])|q[dnhow\d]|[bt]id|im(?![A-Za-z])|ih|sc(?![A-Za-z])|st(?![A-Za-z]))"
 _SPLIT = re.compile(r"[/／·.*]")
 _POWER = re.compile(r"(?:[x×*]\s*)?10\s*[\^~～e*]?\s*([1-9]\d?)(?=$|\s*/)", re.IGNORECASE)
 _TIMED = re.compile(r"(\d{1,2})\s?(h|小时|hr|min|分钟)", re.IGNORECASE)
@@ -211,17 +211,19 @@ def parse_unit(text: str) -> Unit:
     unit = _parse(text.strip())
     if unit is None:
         near = difflib.get_close_matches(text.strip().casefold(), _spellings(), n=1, cutoff=0.5)
-        hint = f"the nearest unit that is known is {near[0]!r}" if near else "units are listed in nlp/data/units.yaml"
+        hint = f"the nearest unit that is known is {_spellings()[near[0]]!r}" if near else "units are listed in nlp/data/units.yaml"
         raise VariableError(f"found the unit {text.strip()!r}, wanted one that is known", hint=hint)
     return unit
 
 
 @cache
-def _spellings() -> list[str]:
+def _spellings() -> dict[str, str]:
     data, table = _data(), _table()
     composed = [unit for unit in table.canonical.values() if "/" in unit]
     common = ["umol/L", "nmol/L", "pmol/L", "mg/dL", "ug/L", "ng/mL", "pg/mL", "mIU/L", "IU/mL", "10^12/L", "mL/min", "ug/kg/min", "次/分"]
-    return [str(spelling) for entry in data["units"] for spelling in entry["as"]] + composed + common + list(table.words)
+    single = [str(spelling) for entry in data["units"] for spelling in entry["as"]]
+    # The commonest first: of two that are equally near the first is named.
+    return {spelling.casefold(): spelling for spelling in [*composed, *common, *single, *table.words]}
 
 
 def dimension_of(unit: str) -> str:
@@ -279,7 +281,7 @@ def convert(value: float, from_unit: str, to_unit: str, *, analyte: str = "") ->
     101.3
     """
     source, target = parse_unit(from_unit), parse_unit(to_unit)
-    if source.dimension == target.dimension and not (_parts_of(source) ^ _parts_of(target)):
+    if source.dimension == target.dimension:
         return round((value * source.factor + source.offset - target.offset) / target.factor, 12)
     if analyte:
         return _convert_analyte(value, source, target, analyte)
@@ -287,11 +289,6 @@ def convert(value: float, from_unit: str, to_unit: str, *, analyte: str = "") ->
     raise VariableError(
         f"found {from_unit!r} ({source.dimension}), wanted {to_unit!r} ({target.dimension}): they measure different things", hint=hint
     )
-
-
-def _parts_of(unit: Unit) -> frozenset[str]:
-    """Return what keeps units of one dimension apart all the same: nothing, but for the gas of a fold."""
-    return frozenset({unit.name}) if unit.dimension == "fold" else frozenset()
 
 
 _BRIDGES = {"amount": "N", "mass": "M", "equivalents": "E", "activity": "A"}
