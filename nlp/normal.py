@@ -6,7 +6,8 @@ One normal form, which every pattern, cue, dictionary term and unit of this pack
   ``, ; : ( ) ! ? % / + - ~ . * < = > [ ]``. What has no half-width twin stays: ``。 、 《 》 【 】 「 」``.
 - Dashes and minus signs of all kinds are ``-``, tildes ``~``, quotation marks ``"`` and ``'``, middle dots ``·``, signs of multiplication
   ``×`` (``*``, ``x`` and ``X`` stay), ``≧ ⩾`` are ``≥``, ``≦ ⩽`` are ``≤``, micro is the Greek ``μ``, arrows are ``↑ ↓ → ←``.
-- All blanks but the tab are one space each; all ends of lines are ``\n`` (``\r\n`` is a space and ``\n``); control characters are spaces.
+- All blanks but the tab are one space each; all ends of lines are ``\n`` (``\r\n`` is a space and ``\n``); control characters are spaces;
+  a lone surrogate is U+FFFD.
 - ``℃`` stays, ``°C`` becomes ``℃``; ``㎝ ㎜ ㎏ ㎎ ㎡`` are ``cm mm kg mg m2``; ``Ⅲ`` and ``ⅲ`` are ``III``; ``①`` stays.
 - A superscript after a digit is an exponent (``10⁹`` is ``10^9``), elsewhere a plain digit (``m²`` is ``m2``), like a subscript.
 - Traditional and variant characters are simplified, one to one. Zero-width characters and the remnants of HTML and RTF go away.
@@ -169,7 +170,7 @@ def _one_to_one() -> dict[int, int]:
     table |= {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
     table |= {ord(other): ord(one) for one, others in _SAME.items() for other in others}
     table |= {ord(c): 0x20 for c in _SPACES} | dict.fromkeys((*range(128, 133), *range(134, 160), *range(8192, 8203)), 32)
-    table |= {ord(c): 0x0A for c in _LINE_ENDS}
+    table |= {ord(c): 0x0A for c in _LINE_ENDS} | dict.fromkeys(range(0xD800, 0xE000), 0xFFFD)
     return table | _simplified()
 
 

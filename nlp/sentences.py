@@ -23,7 +23,7 @@ _VERSION = "sentences-1"
 _CLOSING = "[\"')】》」]*"
 # Ends that need no second look, then those that do: a doubt's question mark, a full stop of the keyboard's other half, the end of a line.
 _END = re.compile(
-    rf"[。;!]+{_CLOSING}(?<![0-9]。(?=[0-9](?![0-9]?[.、)])))|\?+{_CLOSING}(?![待可不、,;。)?]|除外|考虑|或)|(?:(?<=[一-龥)\]%])|(?<=[a-zA-Z]{2}))\.(?=[\s一-龥])|\n"
+    rf"[。;!]+{_CLOSING}(?<![0-9]。(?=[0-9](?![0-9]?[.、)])))|\?+{_CLOSING}(?![待可不、,;。)?]|除外|考虑|或)|(?:(?<=[一-龥)\]%])|(?<=[a-zA-Z]{{2}}))\.(?=[\s一-龥])|\n"
 )
 # A comma ends a clause but where it groups the digits of a number; a list's number begins one.
 _CLAUSE_END = re.compile(

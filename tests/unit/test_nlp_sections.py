@@ -1,0 +1,180 @@
+"""Sections and kinds of documents: line by line on drawn documents, on the synthetic hospital's notes, on real ones glued together."""
+
+import json
+import random
+from collections import defaultdict
+
+import pytest
+
+import nlp
+from nlp.normal import normalise
+from nlp.pipeline import structure
+from nlp.sections import document_kinds, section_names, standard_kind
+from tests.lib.paths import shared
+from tests.lib.sectioned import draw
+from workbench.synthetic import generate
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return nlp.load(components=["normalise", "documents", "sections"]).parts
+
+
+def name_at(found, position):
+    while position < len(found.raw) - 1 and found.raw[position] in " \t\u3000":
+        position += 1
+    return found.section_at(position).name
+
+
+def accuracy(parts, documents):
+    """Share of lines whose first character lies in the section that the document says."""
+    right = total = 0
+    for document in documents:
+        found, position = structure("\n".join(document.lines), parts), 0
+        for line, section in zip(document.lines, document.sections, strict=True):
+            right += name_at(found, position) == section
+            total += 1
+            position += len(line) + 1
+    return right / total
+
+
+def test_lines_of_drawn_documents(parts):
+    documents = draw(260, seed=20)
+    assert len({document.kind for document in documents}) >= 10
+    assert accuracy(parts, documents) >= 0.97
+
+
+def test_kinds_of_drawn_documents(parts):
+    documents = draw(130, seed=21)
+    told = sum(structure("\n".join(document.lines), parts).document_type == document.kind for document in documents)
+    assert told / len(documents) >= 0.97
+
+
+def test_paragraphs_without_line_ends(parts):
+    right = total = 0
+    for document in draw(130, seed=22):
+        lines = [line.strip() if line.strip()[-1:] in "。；，：," else line.strip() + "。" for line in document.lines[1:]]
+        found, position = structure(document.lines[0] + "\n" + "".join(lines), parts), len(document.lines[0]) + 1
+        for line, section in zip(lines, document.sections[1:], strict=True):
+            right += name_at(found, position) == section
+            total += 1
+            position += len(line)
+    assert right / total >= 0.93
+
+
+# Headings as the synthetic hospital's templates write them, and the sections they mean.
+HEADINGS = {
+    "主诉": ["主诉：", "主 诉："],
+    "现病史": ["现病史："],
+    "既往史": ["既往史：", "既 往 史："],
+    "个人史": ["个人史："],
+    "婚育史": ["婚育史："],
+    "家族史": ["家族史："],
+    "体格检查": ["体格检查：", "查体："],
+    "专科检查": ["专科查体：", "专科情况："],
+    "辅助检查": ["辅助检查："],
+    "初步诊断": ["初步诊断：", "初步诊断\n"],
+    "入院诊断": ["入院诊断："],
+    "入院情况": ["入院情况："],
+    "诊疗经过": ["诊疗经过："],
+    "出院诊断": ["出院诊断：", "出院诊断\n"],
+    "出院情况": ["出院情况：", "出院时情况："],
+    "出院医嘱": ["出院医嘱：", "医嘱："],
+    "签名": ["医师签名：", "记录医师：", "主治医师："],
+}
+
+
+def test_lines_of_the_synthetic_hospital(parts):
+    notes = next(generate(120, 4, progress=False))["note"].to_pylist()
+    right = total = 0
+    for note in notes:
+        if note["note_title"] not in {"入院记录", "出院小结"}:
+            continue
+        text, position = note["note_text"], 0
+        found = structure(nlp.Note(text, document_type=note["note_title"]), parts)
+        for line in text.splitlines(keepends=True):
+            if heading := next((name for name, titles in HEADINGS.items() if line.startswith(tuple(titles))), None):
+                right += name_at(found, position) == heading
+                total += 1
+            position += len(line)
+    assert total > 200
+    assert right / total >= 0.97
+
+
+def glued(order):
+    """Give each patient's four texts of CCKS-2017 as one note, a line each, without titles, and the section of every line.
+
+    The texts carry no titles of their own, so only their words and order tell them apart; headings inside them (查体：, 辅助检查：) stay.
+    """
+    patients = defaultdict(dict)
+    for line in shared("text/ccks2017/notes_train.jsonl").read_text(encoding="utf-8").splitlines():
+        note = json.loads(line)
+        patients[note["id"].rpartition("-")[2]][note["section"]] = note["text"]
+    for patient, texts in sorted(patients.items()):
+        names = [name for name in order(patient) if name in texts]
+        yield names, [texts[name] for name in names]
+
+
+NAMES = ["一般项目", "病史特点", "诊疗经过", "出院情况"]
+STANDARD = {"病史特点": "病例特点"}
+ORDERS = {"usual": (lambda _: NAMES, 0.97), "shuffled": (lambda patient: random.Random(patient).sample(NAMES, 4), 0.96)}
+
+
+@pytest.mark.parametrize(("order", "wanted"), ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize("titled", [False, True], ids=["no titles", "titles"])
+def test_real_sections_glued_together(parts, order, wanted, titled):
+    right = total = 0
+    for names, texts in glued(order):
+        lines = [f"{name}：{text}" if titled else text for name, text in zip(names, texts, strict=True)]
+        found, position = structure("\n".join(lines), parts), 0
+        for name, line in zip(names, lines, strict=True):
+            right += name_at(found, position) == STANDARD.get(name, name)
+            total += 1
+            position += len(line) + 1
+    assert right / total >= wanted
+
+
+TITLES = {
+    "run in": ("既往史无特殊。家族史阴性", [("既往史", "既往史"), ("家族史", "家族史")]),
+    "no title": ("患者有高血压既往史,查体合作,辅助检查均正常,诊断明确。", [("", "")]),
+    "in a list": ("否认手术史、外伤史、药物过敏史", [("", "")]),
+    "inline": ("因腹痛入院。查体T36.5℃。辅助检查：CT示炎症", [("", ""), ("体格检查", "查体"), ("辅助检查", "辅助检查")]),
+    "numbered": ("1患者男65岁 2查体：腹软 3.辅助检查：暂缺", [("", ""), ("体格检查", "查体"), ("辅助检查", "辅助检查")]),
+    "joint": ("个人史、家族史：无特殊", [("个人史", "个人史")]),
+    "brackets": ("【主诉】腹痛\n【现 病 史】3天前", [("主诉", "主诉"), ("现病史", "现 病 史")]),
+    "spaces": ("主  诉  腹痛3天\n现病史  患者", [("主诉", "主  诉"), ("现病史", "现病史")]),
+    "nothing": ("", []),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), TITLES.values(), ids=TITLES)
+def test_titles(parts, text, expected):
+    assert [(section.name, section.title) for section in structure(text, parts).sections] == expected
+
+
+def test_sections_cover_the_text_without_gap_or_overlap(parts):
+    for document in draw(26, seed=3):
+        found = structure("\n".join(document.lines), parts)
+        assert found.sections[0].start == 0
+        assert found.sections[-1].end == len(found.raw)
+        assert all(before.end == after.start for before, after in zip(found.sections, found.sections[1:], strict=False))
+        assert all(section.start <= section.body <= section.end for section in found.sections)
+
+
+def test_a_source_names_kinds_in_its_own_words():
+    assert [standard_kind(title) for title in ("出院小结", "健康体检记录", "胸部CT平扫报告", "护士长日记")] == [
+        "出院记录",
+        "体检报告",
+        "CT报告",
+        "护士长日记",
+    ]
+
+
+def test_the_data_is_sound():
+    names = set(section_names())
+    for kind in document_kinds().values():
+        assert {*kind.sections, *kind.signs} <= names
+    for section in section_names().values():
+        assert len(set(section.titles)) == len(section.titles)
+        assert section.colon_only <= set(section.titles)
+        assert all(normalise(title).text == title and " " not in title for title in section.titles)
