@@ -17,7 +17,7 @@ from nlp.codefeatures import features_of, sieve_features, with_context
 from nlp.codeindex import COLUMNS, Lookup, look_up, queries_of
 from nlp.codememory import PairMemory
 from nlp.codepairs import fold_of
-from nlp.trees import Trees, fit_trees
+from nlp.codetrees import Trees, fit_trees
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,10 +12,10 @@ from nlp.codepairs import Pair
 from nlp.coderank import Settings
 from nlp.codescores import guess_domain, score_coding
 from nlp.codeterms import domain_rules, units_of
+from nlp.codetrees import Trees, fit_trees
 from nlp.coding import Coder, Coding
 from nlp.errors import ModelError, TextDataError, VariableError
 from nlp.normal import normalise
-from nlp.trees import Trees, fit_trees
 
 DIAGNOSES = Codebook.of(
     [
