@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from nlp.annotations import ClinicalText, Note
+from nlp.normal import NormalText
+from nlp.times import Times
 from nlp.variables.catalogue import Example, Found, Function, Parameter
 from nlp.variables.definition import Bilingual, Value
 from nlp.variables.values import chinese_number, in_unit
@@ -12,7 +16,7 @@ from nlp.variables.values import chinese_number, in_unit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nlp.annotations import Quantity
+    from nlp.annotations import Quantity, TimeExpression
     from nlp.variables.view import Hit, NoteView
 
 __all__ = ["FUNCTIONS", "TERMS"]
@@ -87,9 +91,26 @@ def duration_before_note(view: NoteView, *, terms: tuple[str, ...], gap: float) 
         near = [view.times[place] for place in view.between(view.times, low, high)]
         near.sort(key=lambda time: (view.gap(hit, time), time.start < hit.start))
         for time in (*bound, *(time for time in near if view.gap(hit, time) <= gap)):
-            if time.days:
-                yield Found.at(hit, time.days[0], span=time, unit="d")
+            days = time.days[0] if time.days else _days_before(view, time)
+            if days is not None:
+                yield Found.at(hit, float(days), span=time, unit="d")
                 break
+
+
+_ANY_DAY = datetime(2024, 7, 1, 12)
+
+
+def _days_before(view: NoteView, time: TimeExpression) -> float | None:
+    """Return how many days before the note a relative time lies; asked of the words alone, so that no clock is needed."""
+    if time.kind != "relative" or time.anchor != "written":
+        return None
+    words = view.text[time.start : time.end]
+    found = Times().predict(ClinicalText(Note(words, written=_ANY_DAY), NormalText(words)))
+    if not found or not found[0].earliest or not found[0].latest:
+        return None
+    middle = found[0].earliest + (found[0].latest - found[0].earliest) / 2
+    days = (_ANY_DAY.date() - middle.date()).days
+    return float(days) if days >= 0 else None
 
 
 _PER_DAY = (

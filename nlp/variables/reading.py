@@ -233,8 +233,6 @@ def _form(variable: Variable) -> dict[str, Any]:
             item["name"]: {key: value for key, value in item.items() if key != "name"} if "assertion" in item else item["words"]
             for item in categories
         }
-    if "value" in out and out["value"].get("kind") is None:
-        out["value"] = {"kind": variable.value.kind, **out["value"]}
     return out
 
 

@@ -229,7 +229,7 @@ def _target(value: Any) -> d.Target:
 
 
 def _value(value: Any) -> d.Value:
-    return _record(d.Value, _VALUE, ("kind",), {"kind": value} if isinstance(value, str) else value)
+    return _record(d.Value, _VALUE, (), {"kind": value} if isinstance(value, str) else value)
 
 
 def _categories(value: Any) -> tuple[d.Category, ...]:

@@ -109,7 +109,9 @@ def _equal(got: Any, expect: Any) -> bool:
     if isinstance(got, tuple) and isinstance(expect, tuple):
         return len(got) == len(expect) and all(_equal(one, other) for one, other in zip(got, expect, strict=True))
     if isinstance(got, int | float) and isinstance(expect, int | float):
-        return abs(got - expect) <= 1e-6 * max(1.0, abs(expect))
+        # As fine as the expectation is written: 9.991 for 180 mg/dL of glucose.
+        decimals = len(repr(float(expect)).partition(".")[2]) if expect % 1 else 6
+        return abs(got - expect) <= 0.5000001 * 10**-decimals
     return got == expect
 
 

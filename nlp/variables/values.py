@@ -306,7 +306,7 @@ def _date(view: NoteView, variable: Variable, place: Place) -> Iterator[Taken]:
 
 
 def iso(time: TimeExpression) -> str:
-    """Return the beginning of a time as an ISO date, no finer than the note says it.
+    """Return a time as an ISO date, no finer than the note says it: of a day the day, of a stretch of days the first.
 
     Examples
     --------
@@ -315,8 +315,16 @@ def iso(time: TimeExpression) -> str:
     >>> iso(TimeExpression(0, 7, "absolute", "month", datetime(2019, 5, 1), datetime(2019, 5, 31)))
     '2019-05'
     """
-    length = {"year": 4, "month": 7}.get(time.grain, 10)
-    return time.earliest.isoformat()[:length] if time.earliest else ""
+    if time.earliest is None:
+        return ""
+    if time.grain not in _COARSE:
+        return time.earliest.isoformat()[:10]
+    # 5年前 is bounded loosely: the middle of its bounds is the year meant.
+    middle = time.earliest + ((time.latest or time.earliest) - time.earliest) / 2
+    return middle.isoformat()[: _COARSE[time.grain]]
+
+
+_COARSE = {"year": 4, "month": 7}
 
 
 def _text(view: NoteView, variable: Variable, place: Place) -> Iterator[Taken]:

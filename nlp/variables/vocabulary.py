@@ -33,6 +33,10 @@ class Vocabulary:
     functions: Catalogue | None = None
 
 
+# Systems whose grades are read by a grammar of their own (nlp/stage_forms.py), not listed in nlp/data/stages.yaml.
+_GRAMMARS = ("TNM", "stage", "Gleason", "Apgar", "Ki-67", "HER2", "Levine", "wound healing", "hypertension risk", "plus")
+
+
 @cache
 def standard_vocabulary() -> Vocabulary:
     """Return the names that this package knows: its documents, sections, staging systems and built-in functions.
@@ -47,7 +51,10 @@ def standard_vocabulary() -> Vocabulary:
     from nlp.variables.functions import builtin
 
     return Vocabulary(
-        documents=frozenset(document_kinds()), sections=frozenset(section_names()), systems=frozenset(systems()), functions=builtin()
+        documents=frozenset(document_kinds()),
+        sections=frozenset(section_names()),
+        systems=frozenset({*systems(), *_GRAMMARS}),
+        functions=builtin(),
     )
 
 
