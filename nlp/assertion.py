@@ -40,9 +40,9 @@ _SECTION_PRIORITY = 5
 class Assertions:
     """Says of each mention what the note asserts, and of whom.
 
-    Rules over cues as data (``nlp/data/cues.yaml``), after ConText [1]_. On this package's own corpus of marked sentences see
-    ``tests/corpus/assertion.txt`` and ``assertion_held_out.txt``; the tests hold a floor of macro-F1 over the five classes, on the
-    synthetic hospital's notes too.
+    Rules over cues as data (``nlp/data/cues.yaml``), after ConText [1]_. Macro-F1 over the five classes: 0.959 on 280 mentions in 109
+    sentences written before the rules, 0.961 on 278 mentions in 97 sentences written after they were frozen (first runs; what they showed
+    was then mended), 0.99 on the synthetic hospital's notes. ``python -m tests.bench.bench_assertion`` prints the figures of today.
 
     References
     ----------
