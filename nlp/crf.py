@@ -34,7 +34,7 @@ __all__ = ["FLOOR", "CrfTagger", "train_crf"]
 #: Candidates below this probability are dropped at once.
 FLOOR = 0.02
 #: Where the candidates are cut unless training says otherwise; the best F1 lies near half of itself.
-THRESHOLD = 0.4
+THRESHOLD = 0.35
 
 _WEIGHTS, _SETTINGS = "crf.safetensors", "crf.json"
 #: Characters of the texts that are worked on at once.
@@ -187,7 +187,7 @@ class CrfTagger:
         """
         arrays = {"hashes": self._table.hashes.view(np.int64)}
         for number, chain in enumerate(self._chains):
-            arrays[f"weights{number}"] = chain.weights.astype(np.float16)
+            arrays[f"weights{number}"], arrays[f"scales{number}"] = _packed(chain.weights)
             arrays[f"transitions{number}"] = chain.transitions
         write_tensors(folder / _WEIGHTS, arrays)
         settings = {
@@ -229,7 +229,7 @@ class CrfTagger:
             )
         arrays = read_tensors(folder / _WEIGHTS)
         chains = [
-            Chain(tuple(labels), arrays[f"weights{number}"].astype(np.float32), arrays[f"transitions{number}"])
+            Chain(tuple(labels), _unpacked(arrays[f"weights{number}"], arrays[f"scales{number}"]), arrays[f"transitions{number}"])
             for number, labels in enumerate(settings["layers"])
         ]
         return cls(
@@ -261,7 +261,7 @@ def train_crf(
         How to train.
     terms : mapping of str to int, optional
         A list of terms from outside (see ``nlp.lexicon.read_terms``).
-    threshold : float, default 0.4
+    threshold : float, default 0.35
         Least probability of an answer.
     progress : callable, optional
         Takes the share that is done, 0 to 1.
@@ -290,13 +290,33 @@ def train_crf(
     del hashes
     layers = _layers(examples)
     total, done = len(layers) * plan.bag * plan.epochs, iter(range(1, 1_000_000))
-    step = None if progress is None else lambda: progress(next(done) / total)
+    step = None if progress is None else lambda: progress(min(1.0, next(done) / total))
     chains = []
     for layer in layers:
         labels = tuple(sorted({entity.label for entities in layer for entity in entities}))
-        chain = train_chain(rows, len(table), pieces, _tags(layer, flat, labels), labels, plan, progress=step)
-        chains.append(chain._replace(weights=chain.weights.astype(np.float16).astype(np.float32)))  # as they will lie on disk
+        chains.append(train_chain(rows, len(table), pieces, _tags(layer, flat, labels), labels, plan, progress=step))
+    chains, table = _pruned(chains, table, plan.prune)
     return CrfTagger(chains, table, lexicons, nesting=learn_nesting(examples), cuts=cuts, threshold=threshold)
+
+
+def _pruned(chains: Sequence[Chain], table: RowTable, least: float) -> tuple[list[Chain], RowTable]:
+    """Forget the features that hardly matter, and round the others' weights to what will lie on disk."""
+    weight = np.max([np.abs(chain.weights).max(axis=1) for chain in chains], axis=0)
+    kept = 1 + np.flatnonzero(weight[1:] >= least * np.percentile(weight[1:], 99)) if len(table) > 1 else np.zeros(0, np.int64)
+    rows = np.concatenate([[0], kept])
+    rounded = [chain._replace(weights=_unpacked(*_packed(chain.weights[rows]))) for chain in chains]
+    return rounded, RowTable(table.hashes[kept - 1])
+
+
+def _packed(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights as whole numbers of -127 to 127 and, for each row, what they are to be multiplied by."""
+    scales = (np.abs(weights).max(axis=1) / 127).astype(np.float16).astype(np.float32)
+    whole = np.rint(weights / np.where(scales > 0, scales, 1)[:, None]).clip(-127, 127)
+    return whole.astype(np.int8), scales.astype(np.float16)
+
+
+def _unpacked(whole: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    return whole.astype(np.float32) * scales.astype(np.float32)[:, None]
 
 
 def _marks_by_folds(examples: Sequence[Example], flat: Flat, folds: int) -> np.ndarray:

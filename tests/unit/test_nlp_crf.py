@@ -12,6 +12,7 @@ from nlp.entities import Entity, Example
 from nlp.errors import TextDataError
 from nlp.features import RowTable, feature_hashes, flatten
 from nlp.lexicon import Lexicon, learn_terms, read_terms
+from nlp.models import ModelCard
 
 BODIES, FEELS, DRUGS = ("左肺", "肝脏", "右膝关节", "胃"), ("疼痛", "肿胀", "不适"), ("阿司匹林", "青霉素", "甲硝唑")
 
@@ -121,6 +122,10 @@ def test_texts_without_entities_cannot_be_learnt_from():
         train_crf([Example("腹痛")])
 
 
+def test_a_single_character_is_no_trouble():
+    assert train_crf([Example("痛", (Entity(0, 1, "sym"),))]).labels == ("sym",)
+
+
 def test_terms_from_outside_are_read_and_used(tmp_path):
     file = tmp_path / "terms.tsv"
     file.write_text("奥美拉唑\tdrug\nＣＴ\t1234\n肺\n", encoding="utf-8")
@@ -218,3 +223,23 @@ def test_features_of_a_text_do_not_see_its_neighbour():
 def test_an_empty_batch_is_no_trouble(tagger):
     assert tagger.tag([]) == []
     assert isinstance(tagger, CrfTagger)
+
+
+def test_what_is_opened_is_what_was_trained(tmp_path, tagger):
+    tagger.write_files(tmp_path)
+    opened = CrfTagger.open(tmp_path, ModelCard(name="x", kind="crf", labels=tagger.labels, version="1"))
+    texts = [example.text for example in small_language(20, seed=5)]
+    assert opened.tag(texts) == tagger.tag(texts)
+    assert (tmp_path / "crf.safetensors").stat().st_size < 1_000_000
+
+
+def test_pruning_makes_the_model_smaller_and_as_good(tmp_path):
+    sizes = []
+    for prune in (0.0, 0.25):
+        folder = tmp_path / str(prune)
+        folder.mkdir()
+        smaller = train_crf(small_language(60), Plan(prune=prune))
+        smaller.write_files(folder)
+        sizes.append((folder / "crf.safetensors").stat().st_size)
+        assert spans(smaller.tag(["患者伴左肺疼痛，予青霉素。"])[0]) == [(3, 7, "sym"), (3, 5, "bod"), (9, 12, "dru")]
+    assert sizes[1] < 0.9 * sizes[0]
