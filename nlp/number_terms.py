@@ -138,6 +138,7 @@ def _with_unit(text: str, start: int, end: int, value: float, *, more: str = "")
     return Term(start, stop, value, unit, more, end - start)
 
 
+_CHECKED = frozenset(["d", "年", "月", "日", "C", "c", "度", "°", "f", "W", "#", "分"])
 _MONTHS_BEFORE = frozenset("余前来后内多大以")
 
 
@@ -146,6 +147,8 @@ def _fits(text: str, start: int, value: float, position: int, stop: int, unit: U
     spelled = text[position:stop]
     if unit.decimal and not value % 1 and text[start - 1 : start] not in ("-", "+", "－", "＋"):
         return "." in text[start:position]
+    if spelled not in _CHECKED:
+        return True
     checks = {
         "d": not text[stop : stop + 1].isdigit() or "." not in text[start:position],
         "年": value < 200 and not text[stop : stop + 1].isdigit(),
@@ -160,4 +163,4 @@ def _fits(text: str, start: int, value: float, position: int, stop: int, unit: U
         "#": not text[stop : stop + 1].isdigit(),
         "分": value <= 1000,
     }
-    return checks.get(spelled, True)
+    return checks[spelled]

@@ -13,7 +13,7 @@ from nlp.annotations import ClinicalText, Quantity
 from nlp.chinese_quantities import chinese, positives
 from nlp.number_places import is_glued, skip
 from nlp.number_terms import NUMBER, Term, chain
-from nlp.quantity_context import After, comparator_after, comparator_before, implied_unit, name_end, read_after, record_of
+from nlp.quantity_context import After, comparator_after, comparator_before, hopeless, implied_unit, name_end, read_after, record_of
 from nlp.stages import Stages
 from nlp.units import Unit, parse_unit
 
@@ -95,7 +95,9 @@ def _arabic(text: str, taken: list[tuple[int, int]]) -> list[Quantity]:
             continue
         limit = taken[place][0] if place < len(taken) else len(text)
         position, records = _at(text, match, found[-1].end if found else 0)
-        found += [record for record in records if record.end <= limit]
+        for record in records:
+            if record.end <= limit:
+                found.append(record)
     return found
 
 
@@ -108,11 +110,13 @@ def _at(text: str, match: re.Match[str], floor: int) -> tuple[int, list[Quantity
     glued = start > 0 and is_glued(text, start)
     if glued and (after := name_end(text, start)) > start:
         return after, []
-    if special := _look_alike(text, start, end, glued=glued):
+    if text[end : end + 1] in " +＋" and (special := _look_alike(text, start, end, glued=glued)):
         return special[0].end, special
     terms, ops = chain(text, match)
     if ops and ops[0] == ":":
         return _titre(text, terms, floor)
+    if not ops and terms[0].unit is None and hopeless(text, start, terms[0].end) and "." not in match[0]:
+        return terms[0].end, []
     resume, drafts = _shape(terms, ops)
     records = []
     for kind, values, unit, first, last in drafts:
@@ -142,7 +146,7 @@ _Draft = tuple[str, tuple[float, ...], Unit | None, int, int]
 def _shape(terms: list[Term], ops: list[str]) -> tuple[int, list[_Draft]]:
     """Tell scalar, range, size and ratio apart; terms that do not belong together are read again from where they part."""
     if not ops:
-        return _after_first(terms), [("scalar", (terms[0].value,), terms[0].unit, 0, 0)]
+        return terms[0].end, [("scalar", (terms[0].value,), terms[0].unit, 0, 0)]
     if ops[0] == "×" and (size := _size(terms, ops)):
         return size
     if ops[0] == "-":
@@ -162,10 +166,6 @@ def _shape(terms: list[Term], ops: list[str]) -> tuple[int, list[_Draft]]:
             return terms[1].end, [("ratio", (terms[0].value, terms[1].value), unit, 0, 1)]
         return terms[1].end, [("scalar", (terms[1].value,), terms[1].unit, 1, 1)] if terms[0].unit is None else []
     return terms[1].start, [("scalar", (terms[0].value,), terms[0].unit, 0, 0)]
-
-
-def _after_first(terms: list[Term]) -> int:
-    return max(terms[0].end, terms[0].start + 1)
 
 
 def _size(terms: list[Term], ops: list[str]) -> tuple[int, list[_Draft]] | None:

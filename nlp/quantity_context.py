@@ -15,7 +15,7 @@ from nlp.units import match_unit, parse_unit
 if TYPE_CHECKING:
     from nlp.units import Unit
 
-__all__ = ["After", "comparator_after", "comparator_before", "implied_unit", "name_end", "read_after", "record_of", "rules"]
+__all__ = ["After", "comparator_after", "comparator_before", "hopeless", "implied_unit", "name_end", "read_after", "record_of", "rules"]
 
 # Dimensions whose values a laboratory prints no reference range or arrow beside.
 _UNMARKED = frozenset({"time", "count", "tablet", "ampoule", "bag", "bottle", "course", "meal", "finger", "points"})
@@ -43,7 +43,9 @@ class _Rules(NamedTuple):
     flags: dict[str, str]
     next: frozenset[str]
     names: re.Pattern[str]
-    implied: tuple[tuple[re.Pattern[str], dict], ...]
+    implied: re.Pattern[str]
+    implications: dict[str, list[dict]]
+    leads: frozenset[str]
     counted: str
 
 
@@ -58,6 +60,10 @@ def rules() -> _Rules:
     signs, after_signs, flags = (_invert(data[key]) for key in ("before", "after", "flags"))
     latin = [word for word in flags if word.isascii()]
     other = [word for word in flags if not word.isascii()]
+    implications: dict[str, list[dict]] = {}
+    for entry in data["implied"]:
+        for name in entry["after"]:
+            implications.setdefault(name, []).append(entry)
     flag = re.compile(
         rf"[(（\[【]?\s?(?:(?P<word>{_choice(other)})(?![至到为了约明的率性素])|(?P<latin>{_choice(latin)})(?![A-Za-z/]))(?:\s?[)）\]】])?"
     )
@@ -72,13 +78,11 @@ def rules() -> _Rules:
         flags,
         frozenset(word[0] for word in flags) | frozenset("(（[【<≤>≥参正0123456789%/×*uUmgpnIμ"),
         re.compile(_choice(data["names"]), re.IGNORECASE),
-        tuple((_implying(entry["after"]), entry) for entry in data["implied"]),
+        re.compile(rf"(?<![A-Za-z])(?P<name>{_choice(list(implications))})\s?[:：=为]?\s?$"),
+        implications,
+        frozenset(word[-1] for word in [*signs, *implications]) | frozenset(" \t:：=为-－"),
         _choice(data["counted"]),
     )
-
-
-def _implying(names: list[str]) -> re.Pattern[str]:
-    return re.compile(rf"(?<![A-Za-z])(?:{_choice(names)})\s?[:：=为]?\s?$")
 
 
 def _invert(table: dict[str, list[str]]) -> dict[str, str]:
@@ -128,15 +132,22 @@ def implied_unit(text: str, start: int, values: tuple[float, ...]) -> Unit | Non
     """Return the unit of a number that is printed bare after a vital sign (BP130/80, T36.5)."""
     if start == 0:
         return None
-    lead = text[max(0, start - 8) : start]
-    for pattern, entry in rules().implied:
-        if (
-            pattern.search(lead)
-            and entry.get("pair", False) == (len(values) == 2)
-            and all(entry["low"] <= value <= entry["high"] for value in values)
-        ):
+    known = rules()
+    if text[start - 1] not in known.leads:
+        return None
+    found = known.implied.search(text[max(0, start - 8) : start])
+    for entry in known.implications[found["name"]] if found else ():
+        if entry.get("pair", False) == (len(values) == 2) and all(entry["low"] <= value <= entry["high"] for value in values):
             return parse_unit(entry["unit"])
     return None
+
+
+def hopeless(text: str, start: int, end: int) -> bool:
+    """Tell whether nothing around a whole number without a unit can make it a quantity: no comparator, flag, range or name."""
+    known = rules()
+    return (
+        (start == 0 or text[start - 1] not in known.leads) and text[end : end + 1] not in known.next and not text[end : end + 1].isspace()
+    )
 
 
 _REFERENCE = re.compile(
@@ -247,5 +258,6 @@ def record_of(kind: str, values: tuple[float, ...], unit: Unit | None, start: in
     flag, reference = (after.flag, after.reference) if after else ("", None)
     if unit is None:
         return Quantity(start, end, kind, values, comparator=sign, reference=reference, flag=flag)
-    canonical = tuple(round(value * unit.factor + unit.offset, 9) for value in values)
+    plain = unit.factor == 1.0 and not unit.offset
+    canonical = values if plain else tuple(round(value * unit.factor + unit.offset, 9) for value in values)
     return Quantity(start, end, kind, values, unit.name, sign, unit.dimension, canonical, unit.canonical, reference, flag)

@@ -444,7 +444,7 @@ def match_unit(text: str, start: int) -> tuple[int, Unit] | None:
     if first in ("/", "／"):
         end = _below_line(text, start)
         unit = _parse(text[start:end]) if end > start else None
-        return (end, unit) if unit and unit.dimension in _ALONE else None
+        return (end, unit) if unit and unit.dimension in _ALONE and unit.name != "/s" else None
     pattern = _scanner().upper.get(first)
     found = pattern.match(text, start) if pattern else None
     if found is None:
