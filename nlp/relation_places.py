@@ -31,13 +31,21 @@ def sites(view: View) -> dict[int, list[Item]]:
     previous: Item | None = None
     for item in view.items:
         if item.role in sited:
-            places = _inside(item, anatomy) or _beside(view, item, anatomy, previous, found)
+            near = _near(item, anatomy)
+            places = _inside(item, near) or _beside(view, item, near, previous, found)
             if places:
                 found[item.place] = places
             previous = item
-        elif item.role == "test" and (places := _inside(item, anatomy) or [one for one in anatomy if one.end == item.start]):
+        elif item.role == "test" and (
+            places := _inside(item, near := _near(item, anatomy)) or [one for one in near if one.end == item.start]
+        ):
             found[item.place] = places
     return found
+
+
+def _near(item: Item, anatomy: list[Item]) -> list[Item]:
+    """Return the sites in and around a mention, a few on either side."""
+    return anatomy[max(0, bisect_left(anatomy, (item.start,)) - 8) : bisect_left(anatomy, (item.end,)) + 2]
 
 
 def _inside(item: Item, anatomy: list[Item]) -> list[Item]:

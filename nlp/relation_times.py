@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def _lasting() -> frozenset[str]:
 def _right_before(view: View, time: TimeExpression) -> Item | None:
     """Find the mention that a time stands right behind, or that it runs out of (阑尾切除[术后3年])."""
     last = None
-    for item in view.items:
+    for item in view.around(time.start, time.start):
         if item.start >= time.start:
             break
         if item.role in _lasting() and (last is None or item.end >= last.end):
@@ -65,9 +66,5 @@ def _right_before(view: View, time: TimeExpression) -> Item | None:
 
 
 def _governor(governing: list[tuple[TimeExpression, int]], item: Item) -> int | None:
-    found = None
-    for time, place in governing:
-        if time.end > item.start:
-            break
-        found = place
-    return found
+    at = bisect_right(governing, item.start, key=lambda pair: pair[0].end) - 1
+    return governing[at][1] if at >= 0 else None

@@ -42,7 +42,8 @@ def values(view: View) -> Iterator[tuple[int, Item, int]]:
 
 
 def _is_time(view: View, quantity: Quantity) -> bool:
-    return any(time.start < quantity.end and quantity.start < time.end for time, _ in view.times)
+    at = bisect_left(view.times, quantity.end, key=lambda pair: pair[0].start)
+    return at > 0 and view.times[at - 1][0].end > quantity.start
 
 
 def _is_reference(view: View, quantity: Quantity, bound: list) -> bool:
@@ -105,7 +106,7 @@ def _same_end(view: View, item: Item) -> list[Item]:
     """Return the mentions nested in another that end where it does: 肺结节 and the 结节 in it have one size."""
     if not view.nested:
         return []
-    return [one for one in view.items if one.end == item.end and one.role == item.role and one.place != item.place]
+    return [one for one in view.around(item.start, item.end) if one.end == item.end and one.role == item.role and one.place != item.place]
 
 
 def _points_on(view: View, before: Item, quantity: Quantity) -> bool:
@@ -118,7 +119,8 @@ def _after(view: View, quantity: Quantity) -> Item | None:
     """Find the mention that a size or a count stands in front of: 8mm结节, 2枚肿大淋巴结."""
     if quantity.dimension not in ("length", "area", "volume", "count"):
         return None
-    for item in view.items[bisect_left(view.items, (quantity.end,)) :]:
+    at = bisect_left(view.items, (quantity.end,))
+    for item in view.items[at : at + 3]:
         if item.start - quantity.end > 8:
             return None
         if item.role in _BODIES and _takes(item.role, quantity.dimension, quantity.kind):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -49,10 +50,12 @@ class View(NamedTuple):
 
     def clause(self, position: int) -> tuple[int, int]:
         """Return the clause that holds a position."""
-        for start, end in reversed(self.clauses):
-            if start <= position:
-                return start, end
-        return self.start, self.end
+        at = bisect_right(self.clauses, (position, self.end)) - 1
+        return self.clauses[at] if at >= 0 else (self.start, self.end)
+
+    def around(self, start: int, end: int, reach: int = 12) -> list[Item]:
+        """Return the mentions that begin in a span and a few more on either side: no rule looks further, however long a sentence is."""
+        return self.items[max(0, bisect_left(self.items, (start,)) - reach) : bisect_left(self.items, (end,)) + 2]
 
 
 @cache
@@ -128,7 +131,7 @@ def _commas(content: str, start: int, end: int) -> list[tuple[int, int]]:
 def chain_before(view: View, item: Item, *, comma: bool = False) -> list[Item]:
     """Return the list that a mention closes, itself included: mentions of its kind with nothing but 、 or 及 between them."""
     chain = [item]
-    for one in reversed(view.items):
+    for one in reversed(view.around(item.start, item.start, 30)):
         if one.start >= chain[-1].start or one.role != item.role:
             continue
         gap = view.text[one.end : chain[-1].start]

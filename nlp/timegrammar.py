@@ -137,7 +137,7 @@ def patterns() -> Patterns:
     numerals = f"0-9{_CN_DIGITS}{_CN_NUMBER}半数几多"
     return Patterns(
         numbers=re.compile(
-            rf"[{numerals}]+(?=[-./:+~\s、]|[至到余多来有个或年月日号天周星礼小时点旬钟刻分昼世hHdwmDMy]|(?<=(?:19|20)\d{{6}}))"
+            rf"[{numerals}]{{1,16}}(?=[-./:+~\s、]|[至到余多来有个或年月日号天周星礼小时点旬钟刻分昼世hHdwmDMy]|(?<=(?:19|20)\d{{6}}))"
         ),
         words=re.compile("|".join(sorted((re.escape(word) for word in words), key=lambda word: (-len(word), word)))),
         length=_length(),

@@ -201,7 +201,7 @@ class Reader(LengthReader):
     def _named_last(self, start: int) -> datetime | None:
         """Return the beginning of the time named last in the paragraph."""
         for last in reversed(self.found[-3:]):
-            if last.earliest and last.kind != "duration" and "\n" not in self.text[last.end : start]:
+            if start - last.end < 1000 and last.earliest and last.kind != "duration" and "\n" not in self.text[last.end : start]:
                 return last.earliest
         return None
 
