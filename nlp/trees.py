@@ -1,148 +1,108 @@
-"""Gradient-boosted trees as plain arrays: learnt by scikit-learn, kept and asked without it."""
+"""Boosted decision trees as plain numbers: answered by numpy alone, stored as JSON, no pickle."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Trees", "fit_trees"]
-
-_ROWS = 4096
+__all__ = ["Trees"]
 
 
 class Trees(NamedTuple):
-    """A binary classifier: the sum of trees' leaves is the log-odds.
+    """Trees for several classes, all nodes in one table.
 
     Parameters
     ----------
-    feature, left, right : ndarray of int32, shape (n_nodes,)
-        Column that a node asks and where it leads; a leaf leads to itself.
-    threshold, value : ndarray of float64, shape (n_nodes,)
-        A row goes left where its number is at most the threshold; the log-odds that a leaf adds.
-    roots : ndarray of int32, shape (n_trees,)
-        First node of each tree.
-    base : ndarray of float64, shape (1,)
-        Log-odds before any tree.
-    depth : ndarray of int32, shape (1,)
-        Steps from a root to the farthest leaf.
+    baseline : ndarray of shape (n_classes,)
+        Score of each class before any tree.
+    roots : ndarray of shape (n_trees,)
+        Place of each tree's first node; the trees of the classes take turns.
+    feature, left, right : ndarray of shape (n_nodes,)
+        The feature that a node asks for, and where to go on: left where it is at most the threshold. A leaf points to itself.
+    threshold, value : ndarray of shape (n_nodes,)
+        The threshold, and what a leaf adds to its class's score.
+
+    Examples
+    --------
+    >>> trees = Trees.read(
+    ...     {
+    ...         "baseline": [0, 0],
+    ...         "roots": [0, 3],
+    ...         "feature": [0, 0, 0, 0],
+    ...         "threshold": [1.5, 0, 0, 0],
+    ...         "left": [1, 1, 2, 3],
+    ...         "right": [2, 1, 2, 3],
+    ...         "value": [0, -1, 1, 0],
+    ...     }
+    ... )
+    >>> trees.probabilities(np.array([[1.0], [2.0]])).round(2)
+    array([[0.27, 0.73],
+           [0.73, 0.27]])
     """
 
+    baseline: np.ndarray
+    roots: np.ndarray
     feature: np.ndarray
+    threshold: np.ndarray
     left: np.ndarray
     right: np.ndarray
-    threshold: np.ndarray
     value: np.ndarray
-    roots: np.ndarray
-    base: np.ndarray
-    depth: np.ndarray
 
-    def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Return the probability of each row.
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Trees:
+        """Make trees of what `numbers` gave."""
+        whole = ("roots", "feature", "left", "right")
+        return cls(**{name: np.asarray(data[name], np.int64 if name in whole else np.float64) for name in cls._fields})
+
+    @classmethod
+    def of(cls, model: Any) -> Trees:
+        """Take the numbers out of a fitted scikit-learn ``HistGradientBoostingClassifier`` without categories or missing values."""
+        tables, roots, offset = [], [], 0
+        for round_ in model._predictors:
+            for tree in round_:
+                nodes = tree.nodes
+                own = np.arange(len(nodes)) + offset
+                leaf = nodes["is_leaf"].astype(bool)
+                left = np.where(leaf, own, nodes["left"].astype(np.int64) + offset)
+                right = np.where(leaf, own, nodes["right"].astype(np.int64) + offset)
+                tables.append((nodes["feature_idx"].astype(np.int64), nodes["num_threshold"], left, right, nodes["value"]))
+                roots.append(offset)
+                offset += len(nodes)
+        feature, threshold, left, right, value = (np.concatenate(column) for column in zip(*tables, strict=True))
+        threshold = np.where(np.isfinite(threshold), threshold, 1e12)
+        return cls(np.ravel(model._baseline_prediction), np.array(roots), feature, threshold, left, right, value)
+
+    def numbers(self) -> dict[str, list]:
+        """Return the trees as lists of numbers, for JSON."""
+        lists = {name: getattr(self, name).tolist() for name in self._fields}
+        # A threshold lies between two values of a feature, so it keeps more digits than what leaves add.
+        digits = {"baseline": 5, "value": 5, "threshold": 9}
+        return lists | {name: [float(f"{number:.{kept}g}") for number in lists[name]] for name, kept in digits.items()}
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """Return the probability of each class.
 
         Parameters
         ----------
-        rows : ndarray of shape (n_rows, n_features)
-            Numbers, none missing.
+        features : ndarray of shape (n_rows, n_features)
+            Numbers without gaps.
 
         Returns
         -------
-        ndarray of float64, shape (n_rows,)
-            Between 0 and 1.
+        ndarray of shape (n_rows, n_classes)
+            Each row sums to 1.
         """
-        odds = np.empty(len(rows))
-        for start in range(0, len(rows), _ROWS):
-            odds[start : start + _ROWS] = self._odds(np.ascontiguousarray(rows[start : start + _ROWS], np.float64))
-        return 1 / (1 + np.exp(-odds))
-
-    def _odds(self, rows: np.ndarray) -> np.ndarray:
-        node = np.repeat(self.roots[None, :], len(rows), axis=0)
-        row = np.arange(len(rows))[:, None]
-        for _ in range(int(self.depth[0])):
-            node = np.where(rows[row, self.feature[node]] <= self.threshold[node], self.left[node], self.right[node])
-        return self.base[0] + self.value[node].sum(1)
-
-    def arrays(self, prefix: str) -> dict[str, np.ndarray]:
-        """Return the arrays by name, to be written to a file."""
-        return {f"{prefix}.{name}": array for name, array in self._asdict().items()}
-
-    @classmethod
-    def of_arrays(cls, prefix: str, arrays: Mapping[str, np.ndarray]) -> Trees:
-        """Return the trees that :meth:`arrays` wrote."""
-        return cls(*(arrays[f"{prefix}.{name}"] for name in cls._fields))
-
-
-def fit_trees(
-    rows: np.ndarray,
-    wanted: np.ndarray,
-    *,
-    trees: int,
-    leaves: int = 31,
-    rate: float = 0.06,
-    least: int = 30,
-    weights: np.ndarray | None = None,
-) -> Trees:
-    """Learn trees from rows.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_features)
-        Numbers, none missing.
-    wanted : ndarray of bool, shape (n_rows,)
-        The answer for each.
-    trees : int
-        How many.
-    leaves : int, default 31
-        Most leaves of a tree.
-    rate : float, default 0.06
-        Learning rate.
-    least : int, default 30
-        Fewest rows in a leaf.
-    weights : ndarray of shape (n_rows,), optional
-        What each row counts.
-
-    Returns
-    -------
-    Trees
-        The same for the same rows.
-    """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
-
-    learner = HistGradientBoostingClassifier(
-        max_iter=trees,
-        learning_rate=rate,
-        max_leaf_nodes=leaves,
-        min_samples_leaf=least,
-        l2_regularization=1.0,
-        max_bins=63,
-        early_stopping=False,
-        random_state=0,
-    )
-    # One thread: on a shared machine several wait for each other at every split, and the sums' order stays the same everywhere.
-    with threadpool_limits(1):
-        learner.fit(rows, wanted, sample_weight=weights)
-    return _plain(learner)
-
-
-def _plain(learner: object) -> Trees:
-    """Take the nodes out of scikit-learn's trees."""
-    parts = [predictor[0].nodes for predictor in learner._predictors]  # type: ignore[attr-defined]
-    starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int32)
-    nodes = np.concatenate(parts)
-    own = np.arange(len(nodes), dtype=np.int32)
-    leaf = nodes["is_leaf"].astype(bool)
-    offset = np.repeat(starts[:-1], np.diff(starts))
-    return Trees(
-        feature=np.where(leaf, 0, nodes["feature_idx"]).astype(np.int32),
-        left=np.where(leaf, own, nodes["left"].astype(np.int32) + offset).astype(np.int32),
-        right=np.where(leaf, own, nodes["right"].astype(np.int32) + offset).astype(np.int32),
-        threshold=np.where(leaf, 0.0, nodes["num_threshold"]).astype(np.float64),
-        value=np.where(leaf, nodes["value"], 0.0).astype(np.float64),
-        roots=starts[:-1],
-        base=np.asarray(learner._baseline_prediction, np.float64).reshape(-1)[:1],  # type: ignore[attr-defined]
-        depth=np.array([max((int(part["depth"].max()) for part in parts), default=0)], np.int32),
-    )
+        rows = np.arange(len(features))[:, None]
+        at = np.broadcast_to(self.roots, (len(features), len(self.roots)))
+        while True:
+            below = np.where(features[rows, self.feature[at]] <= self.threshold[at], self.left[at], self.right[at])
+            if np.array_equal(below, at):
+                break
+            at = below
+        scores = self.baseline + self.value[at].reshape(len(features), -1, len(self.baseline)).sum(1)
+        scores = np.exp(scores - scores.max(1, keepdims=True))
+        return scores / scores.sum(1, keepdims=True)

@@ -45,7 +45,7 @@ def test_macro_f1_over_the_five_classes_on_our_own_sentences(name, floor):
 
 def test_the_corpus_has_300_sentences_and_all_experiencers():
     sentences = corpus("assertion.txt")
-    assert len(sentences) >= 290
+    assert len(sentences) >= 300
     assert len(sentences) + len(corpus("assertion_held_out.txt")) >= 400
     experiencers = {mark.attributes.get("experiencer", "patient") for sentence in sentences for mark in sentence.marks}
     assert experiencers == {"patient", "family", "other"}
@@ -92,6 +92,9 @@ def test_macro_f1_on_the_synthetic_hospitals_notes():
         ("1.高血压？2.糖尿病", ("高血压", "糖尿病"), ["possible", "present"]),
         ("有高血压病史10年", ("高血压",), ["present"]),
         ("有肺炎病史", ("肺炎",), ["historical"]),
+        ("诊断：1.未见骨折2.软组织挫伤", ("骨折", "软组织挫伤"), ["absent", "present"]),
+        ("无外伤史 左膝：肿胀", ("肿胀",), ["present"]),
+        ("肿块（无空洞）分叶", ("空洞", "分叶"), ["absent", "present"]),
         ("", (), []),
     ],
 )

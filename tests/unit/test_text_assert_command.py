@@ -1,0 +1,43 @@
+"""``workbench text assert`` from the command line."""
+
+from __future__ import annotations
+
+import json
+
+from typer.testing import CliRunner
+
+from nlp.errors import TextDataError
+from tests.unit.test_nlp_dialogue import CHAT
+from workbench.cli import app
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["text", "assert", "--format", "mdcfnpc", *map(str, arguments)])
+
+
+def test_answers_are_scored_and_written(tmp_path):
+    path, out = tmp_path / "chat.jsonl", tmp_path / "answered.jsonl"
+    path.write_text(f"{json.dumps(CHAT)}\nnot json\n", "utf-8")
+    shown = run(path, "--out", out)
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.splitlines()[-1] == "macro_f1=0.250"
+    assert "2" in shown.stderr, "the refused line is named"
+    (answered,) = map(json.loads, out.read_text("utf-8").splitlines())
+    assert [entity["attr"] for turn in answered["dialog_info"] for entity in turn["ner"]] == ["阴性", "阴性", "阳性"]
+
+
+def test_without_gold_nothing_is_scored(tmp_path):
+    path = tmp_path / "chat.jsonl"
+    chat = json.loads(json.dumps(CHAT).replace(json.dumps("阴性"), '""'))
+    path.write_text(json.dumps(chat), "utf-8")
+    shown = run(path)
+    assert shown.exit_code == 0
+    assert "macro_f1" not in shown.output
+
+
+def test_a_file_without_a_readable_dialogue_is_an_error(tmp_path):
+    path = tmp_path / "chat.jsonl"
+    path.write_text("{}\n", "utf-8")
+    shown = run(path)
+    assert isinstance(shown.exception, TextDataError)
+    assert "dialog_info" in shown.stderr

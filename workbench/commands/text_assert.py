@@ -1,0 +1,112 @@
+"""``workbench text assert``: whether findings named in doctor-patient chat are there, denied, or neither."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.commands.help import command_help
+from workbench.errors import EnvironmentFault
+from workbench.locale import tr
+
+__all__ = ["register"]
+
+_SHOWN_REFUSALS = 20
+
+
+class DialogueFormat(StrEnum):
+    """Formats of dialogues that can be read."""
+
+    MDCFNPC = "mdcfnpc"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the sub-command."""
+    app.command(
+        "assert",
+        help=command_help(
+            "Say of every finding marked in dialogues whether it is 阳性, 阴性, 其他 or 不标注.\n\n"
+            "The file holds dialogues of CHIP-MDCFNPC, one JSON object a line (or a JSON array). Attributes in the file are not looked at; "
+            "where they are there, the answers are scored, and the last line is the mean F1 over the four classes. A dialogue that cannot "
+            "be read is named by line and field, counted, and the rest goes on.",
+            "workbench text assert --format mdcfnpc dialogues.jsonl",
+            "workbench text assert --format mdcfnpc dialogues.jsonl --out answered.jsonl",
+            codes=(4, 7),
+        ),
+    )(assert_findings)
+
+
+def assert_findings(
+    file: Annotated[Path, typer.Argument(help="Dialogues with their findings marked.")],
+    format: Annotated[DialogueFormat, typer.Option("--format", help="Format of the file.")] = DialogueFormat.MDCFNPC,  # noqa: A002, ARG001  (the option's name; there is one so far)
+    out: Annotated[
+        Path | None, typer.Option(help="File to write the dialogues to, with the answers as attributes; replaced in one step.")
+    ] = None,
+) -> None:
+    """Answer and score every finding of a file of dialogues."""
+    from nlp.dialogue import DialogueAssertions, Refused, answered, read_dialogues
+    from nlp.errors import TextDataError
+
+    model = DialogueAssertions()
+    pairs: list[tuple[str, str]] = []
+    lines: list[str] = []
+    refused = n_mentions = 0
+    for row in read_dialogues(file):
+        if isinstance(row, Refused):
+            refused += 1
+            if refused <= _SHOWN_REFUSALS:
+                typer.echo(tr(f"第 {row.line} 行被拒绝", f"line {row.line} refused") + f": {row.problem}", err=True)
+            continue
+        data, dialogue = row
+        answers = model.predict(dialogue)
+        n_mentions += len(answers)
+        pairs += [(mention.answer, answer) for mention, answer in zip(dialogue.mentions, answers, strict=True) if mention.answer]
+        lines.append(json.dumps(answered(data, dialogue, answers), ensure_ascii=False))
+    if not lines:
+        raise TextDataError(f"{file} holds no dialogue that can be read; {refused} were refused", hint="see the lines named above")
+    if out:
+        _write(out, lines)
+    typer.echo(
+        tr(
+            f"{model.version}：对话 {len(lines)}，所见 {n_mentions}，拒绝 {refused}",
+            f"{model.version}: {len(lines)} dialogues, {n_mentions} findings, {refused} refused",
+        )
+    )
+    _show(pairs)
+
+
+def _show(pairs: list[tuple[str, str]]) -> None:
+    from nlp.dialogue import score_table
+
+    if not pairs:
+        typer.echo(tr("文件中没有标准答案，未评分。", "The file holds no gold attributes; nothing was scored."))
+        return
+    rows, macro = score_table(pairs)
+    typer.echo(f"{'':8}{'n':>7}{'P':>8}{'R':>8}{'F1':>8}")
+    for name, wanted, precision, recall, f1 in rows:
+        typer.echo(f"{name}{'':{8 - 2 * len(name)}}{wanted:>7,}{precision:>8.3f}{recall:>8.3f}{f1:>8.3f}")
+    typer.echo(f"macro_f1={macro:.3f}")
+
+
+def _write(out: Path, lines: list[str]) -> None:
+    """Write all or nothing."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", errors="replace", dir=out.parent, prefix=f".{out.name}.", delete=False
+        ) as aside:
+            try:
+                aside.writelines(f"{line}\n" for line in lines)
+                aside.flush()
+                os.fsync(aside.fileno())
+                Path(aside.name).replace(out)
+            except BaseException:
+                Path(aside.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise EnvironmentFault(f"{out} cannot be written: {error.strerror}", hint="name another file, or make room") from error
