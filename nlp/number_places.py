@@ -47,7 +47,13 @@ def skip(text: str, start: int, end: int) -> int:
         return end
     if (length >= 4 or (after in "年月-/—. " and after)) and (date := DATE.match(text, start)):
         return date.end()
-    if after in ":：时点" and after and not may_be_ratio(text, start, end) and (clock := _TIME_OF_DAY.match(text, start)):
+    if (
+        after in ":：时点"
+        and after
+        and not (before.isascii() and before.isalpha())
+        and not may_be_ratio(text, start, end)
+        and (clock := _TIME_OF_DAY.match(text, start))
+    ):
         return clock.end()
     if after in _SKIP_FIRST and (other := _SKIP_AFTER.match(text, end)):
         return other.end()

@@ -116,7 +116,7 @@ def read_stage(text: str, start: int, end: int, not_before: tuple[str, ...]) -> 
         return
     begin = lead + found.start()
     roman = roman_number(found["number"]) is not None
-    if not roman and not _TUMOUR.search(text[max(0, begin - 16) : begin]):
+    if not roman and (text[max(0, begin - 2) : begin] in ("分为", "分成") or not _TUMOUR.search(text[max(0, begin - 16) : begin])):
         return
     low = f"{_roman(found['low'])}{(found['lowletter'] or '').upper()}" if found["low"] else ""
     yield from _stage_group(begin, end, found["number"], found["letter"] or "", found["more"] or "", low=low)
@@ -273,7 +273,7 @@ def read_her2(text: str, start: int, end: int) -> Iterator[Found]:
 
 
 _LEVINE = re.compile(
-    r"(?:(?P<low>[1-6ⅠⅡⅢⅣⅤⅥ]|[IV]{1,3})\s?[-~]\s?)?(?P<one>[ⅠⅡⅢⅣⅤⅥ]|(?<![A-Za-z])[IV]{1,3}|(?<!\d)[1-6])级?$", re.IGNORECASE
+    r"(?:(?P<low>[1-6ⅠⅡⅢⅣⅤⅥ]|[IV]{1,3})(?:/6)?\s?[-~～—至]\s?)?(?P<one>[ⅠⅡⅢⅣⅤⅥ]|(?<![A-Za-z])[IV]{1,3}|(?<!\d)[1-6])级?$", re.IGNORECASE
 )
 
 
@@ -285,7 +285,7 @@ def read_levine(text: str, start: int, end: int) -> Iterator[Found]:
     tuple of (int, int, Quantity or None)
         Where it begins and ends, and the record.
     """
-    lead = max(0, start - 7)
+    lead = max(0, start - 9)
     found = _LEVINE.search(text[lead:start])
     if not found:
         return
