@@ -130,7 +130,7 @@ class CalendarReader:
             return not (day.end - start == 8 and text[start : day.end].isdecimal() and _RECORD.search(text[max(0, start - 6) : start]))
         if not day.style:
             return True
-        if before not in BOUNDARY and before not in _LINKS:
+        if before not in BOUNDARY and before not in _LINKS and before != ".":
             return False
         if day.two_digit_year:
             return day.possible and (before in _LINKS or "0" in text[start : day.end].split(day.style)[1][:1] or self._plausible(day))

@@ -224,6 +224,8 @@ class Reader(LengthReader):
         length = self.patterns.length.match(self.text, end + self.text.startswith((" ", "的"), end))
         if length and self.text[start:end] in ("最近", "近期"):
             return self._length(length.start())
+        if self.text.startswith(("一次", "1次", "的一次"), end):
+            return None
         if word.before in NUMBER_CHARACTERS or (self.text[start] in "前日" and not (word.before in BOUNDARY or word.before in SPEAKERS)):
             return None
         written = self.clock.written
