@@ -8,7 +8,7 @@ from functools import cache
 from nlp.annotations import Quantity
 from nlp.numerals import chinese_number
 from nlp.quantity_context import comparator_after, comparator_before, record_of, rules
-from nlp.units import match_unit
+from nlp.unit_places import match_unit
 
 __all__ = ["chinese", "positives"]
 

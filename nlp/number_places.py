@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nlp.units import match_unit
+from nlp.unit_places import match_unit
 
 __all__ = ["DATE", "is_glued", "may_be_ratio", "skip"]
 

@@ -6,7 +6,8 @@ import re
 from typing import NamedTuple
 
 from nlp.number_places import DATE, may_be_ratio
-from nlp.units import Unit, match_unit, parse_unit
+from nlp.unit_places import match_unit
+from nlp.units import Unit, parse_unit
 
 __all__ = ["NUMBER", "Term", "chain"]
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import yaml
 
 from nlp.annotations import Quantity
-from nlp.units import match_unit, parse_unit
+from nlp.unit_places import match_unit
+from nlp.units import parse_unit
 
 if TYPE_CHECKING:
     from nlp.units import Unit

@@ -16,10 +16,8 @@ import yaml
 
 from nlp.errors import VariableError
 
-__all__ = ["Unit", "convert", "dimension_of", "match_unit", "parse_unit"]
+__all__ = ["Unit", "convert", "dimension_of", "find_unit", "parse_unit", "unit_data"]
 
-# What may follow a Latin unit directly: doses run into days and routes (50mgd1, 240mgivgtt).
-_LATIN_END = r"(?=[^A-Za-z]|$|[xX]\s?\d|(?-i:d)\d|iv|po(?![A-Za-z])|q[dnhow\d]|[bt]id|im(?![A-Za-z])|ih|sc(?![A-Za-z])|st(?![A-Za-z]))"
 _SPLIT = re.compile(r"[/／·.*]")
 _POWER = re.compile(r"(?:[x×*]\s*)?10\s*[\^~～e*]?\s*([1-9]\d?)(?=$|\s*/)", re.IGNORECASE)
 _TIMED = re.compile(r"(\d{1,2})\s?(h|小时|hr|min|分钟)", re.IGNORECASE)
@@ -62,13 +60,14 @@ class _Table(NamedTuple):
 
 
 @cache
-def _data() -> dict:
+def unit_data() -> dict:
+    """Return the table of units as the file has it."""
     return yaml.safe_load(resources.files("nlp").joinpath("data/units.yaml").read_text(encoding="utf-8"))
 
 
 @cache
 def _table() -> _Table:
-    data = _data()
+    data = unit_data()
     table = _Table({}, {}, {}, data["words"], data["canonical"], data["quotients"], {})
     for entry in data["units"]:
         atom = _Atom(
@@ -113,7 +112,8 @@ def _find_multiple(text: str) -> tuple[_Atom, float] | None:
 
 
 @lru_cache(maxsize=4096)
-def _parse(text: str) -> Unit | None:
+def find_unit(text: str) -> Unit | None:
+    """Return the unit that is spelled so, None if there is none."""
     table = _table()
     text = table.words.get(text, text)
     found = _find_atom(text)
@@ -208,7 +208,7 @@ def parse_unit(text: str) -> Unit:
     >>> parse_unit("次/分").dimension
     'rate'
     """
-    unit = _parse(text.strip())
+    unit = find_unit(text.strip())
     if unit is None:
         near = difflib.get_close_matches(text.strip().casefold(), _spellings(), n=1, cutoff=0.5)
         hint = f"the nearest unit that is known is {_spellings()[near[0]]!r}" if near else "units are listed in nlp/data/units.yaml"
@@ -218,7 +218,7 @@ def parse_unit(text: str) -> Unit:
 
 @cache
 def _spellings() -> dict[str, str]:
-    data, table = _data(), _table()
+    data, table = unit_data(), _table()
     composed = [unit for unit in table.canonical.values() if "/" in unit]
     common = ["umol/L", "nmol/L", "pmol/L", "mg/dL", "ug/L", "ng/mL", "pg/mL", "mIU/L", "IU/mL", "10^12/L", "mL/min", "ug/kg/min", "次/分"]
     single = [str(spelling) for entry in data["units"] for spelling in entry["as"]]
@@ -348,110 +348,3 @@ def _convert_linear(value: float, source: Unit, target: Unit, known: dict) -> fl
     if source.dimension == "fraction" and target.dimension == "amount_by_amount":
         return round((value * source.factor - line["plus"]) / line["factor"] / target.factor, 12)
     raise VariableError(f"{known['name']} converts between {line['from']} and {line['to']} only", hint="choose one of the two")
-
-
-def _escape(spelling: str, not_before: str) -> str:
-    latin = spelling[-1].isascii() and spelling[-1].isalpha()
-    return re.escape(spelling) + (_LATIN_END if latin else "") + (f"(?![{not_before}])" if not_before else "")
-
-
-class _Scanner(NamedTuple):
-    """Patterns by first character: of units, and of what may stand below a line."""
-
-    upper: dict[str, re.Pattern[str]]
-    below: dict[str, re.Pattern[str]]
-
-
-@cache
-def _scanner() -> _Scanner:
-    upper: dict[str, str] = {}
-    below: dict[str, str] = {}
-    for entry in _data()["units"]:
-        guards = entry.get("not", {})
-        for spelling in entry["as"]:
-            source = _escape(spelling, guards.get(spelling, ""))
-            below[spelling] = source if not entry.get("below") else re.escape(spelling) + (_LATIN_END if spelling[-1] in "hHpPfF" else "")
-            if not entry.get("below"):
-                upper[spelling] = source
-        for spelling in entry.get("exact", ()):
-            upper["\0" + spelling] = below["\0" + spelling] = f"(?-i:{_escape(spelling, '')})"
-    upper |= {"\0" + word: f"(?-i:{_escape(word, '')})" for word in _data()["words"]}
-    return _Scanner(_by_first(upper), _by_first(below))
-
-
-def _by_first(sources: dict[str, str]) -> dict[str, re.Pattern[str]]:
-    first: dict[str, dict[str, str]] = {}
-    for key, source in sources.items():
-        letter = key.lstrip("\0")[0]
-        for case in {letter, letter.upper(), letter.lower()}:
-            first.setdefault(case, {})[key] = source
-    return {letter: re.compile(_longest_first(known), re.IGNORECASE) for letter, known in first.items()}
-
-
-def _longest_first(sources: dict[str, str]) -> str:
-    return "|".join(sources[key] for key in sorted(sources, key=lambda key: -len(key.lstrip("\0"))))
-
-
-_LINE = re.compile(r"\s?[/／]\s?\(?|[·*](?=[A-Za-z\d.]+-1)|·(?=[dhkm1])|[.](?=(?:[dh]|min|kg-1)(?![A-Za-z]))|[.](?=(?:min|h|d)-1)")
-_LINE_FIRST = frozenset("/／·.* ")
-_ALONE = frozenset(["number_concentration", "number_by_high_field", "number_by_low_field", "rate"])
-_BELOW_TIMED = re.compile(r"\d{1,2}\s?(?:h(?![A-Za-z])|小时|hr|min|分钟)", re.IGNORECASE)
-
-
-def _below_line(text: str, start: int) -> int:
-    """Return where the units below a line end that begins at a place, else the place."""
-    end = start
-    while text[end : end + 1] in _LINE_FIRST and (line := _LINE.match(text, end)):
-        position = line.end()
-        first = text[position : position + 1]
-        pattern = _BELOW_TIMED if "2" <= first <= "9" else _scanner().below.get(first)
-        found = pattern and (pattern.match(text, position) or (first == "1" and _BELOW_TIMED.match(text, position)))
-        if not found:
-            break
-        end = found.end()
-        if "(" in line[0]:
-            inner = re.compile(r"[·.*×]").match(text, end)
-            second = inner and (pattern := _scanner().below.get(text[inner.end() : inner.end() + 1])) and pattern.match(text, inner.end())
-            end = second.end() if second else end
-            end += text[end : end + 1] == ")"
-        elif text.startswith("-1", end):
-            end += 2
-    return end
-
-
-def match_unit(text: str, start: int) -> tuple[int, Unit] | None:
-    """Return the end and the unit of what is spelled at a place of a text, if it is a unit.
-
-    Parameters
-    ----------
-    text : str
-        A note.
-    start : int
-        Where the unit would begin.
-
-    Returns
-    -------
-    tuple of (int, Unit) or None
-        End of the spelling, exclusive, and what it means.
-
-    Examples
-    --------
-    >>> end, unit = match_unit("尿素7.2mmol/L，", 5)
-    >>> end, unit.name
-    (11, 'mmol/L')
-    """
-    first = text[start : start + 1]
-    if first in ("/", "／"):
-        end = _below_line(text, start)
-        unit = _parse(text[start:end]) if end > start else None
-        return (end, unit) if unit and unit.dimension in _ALONE and unit.name != "/s" else None
-    pattern = _scanner().upper.get(first)
-    found = pattern.match(text, start) if pattern else None
-    if found is None:
-        return None
-    end = _below_line(text, found.end())
-    unit = _parse(text[start:end])
-    if unit is None and end > found.end():
-        end = found.end()
-        unit = _parse(found[0])
-    return (end, unit) if unit else None

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlp.quantities import Quantities
-from nlp.units import _data, convert, parse_unit
+from nlp.units import convert, parse_unit, unit_data
 
 UNITS = [
     ("cm", "cm"), ("毫米", "mm"), ("㎝", "cm"), ("mg", "mg"), ("MG", "mg"), ("μg", "ug"), ("ug", "ug"), ("mcg", "ug"), ("公斤", "kg"),
@@ -58,7 +58,8 @@ def test_spans_lie_inside_in_order_and_nothing_raises(text):
 
 
 @given(
-    value=st.floats(min_value=0.001, max_value=1e6), entry=st.sampled_from([entry for entry in _data()["units"] if not entry.get("below")])
+    value=st.floats(min_value=0.001, max_value=1e6),
+    entry=st.sampled_from([entry for entry in unit_data()["units"] if not entry.get("below")]),
 )
 def test_conversion_inverts(value, entry):
     canonical = parse_unit(entry["as"][0]).canonical
@@ -67,7 +68,9 @@ def test_conversion_inverts(value, entry):
         assert convert(there, canonical, entry["as"][0]) == pytest.approx(value, rel=1e-5)
 
 
-@given(value=st.floats(min_value=0.01, max_value=1e4), analyte=st.sampled_from([one for one in _data()["analytes"] if "molar_mass" in one]))
+@given(
+    value=st.floats(min_value=0.01, max_value=1e4), analyte=st.sampled_from([one for one in unit_data()["analytes"] if "molar_mass" in one])
+)
 def test_conversion_by_an_analyte_inverts(value, analyte):
     there = convert(value, "mmol/L", "mg/dL", analyte=analyte["name"])
     assert convert(there, "mg/dL", "mmol/L", analyte=analyte["names"][-1]) == pytest.approx(value, rel=1e-6)

@@ -3,7 +3,8 @@
 import pytest
 
 from nlp.errors import VariableError
-from nlp.units import _data, convert, dimension_of, match_unit, parse_unit
+from nlp.unit_places import match_unit
+from nlp.units import convert, dimension_of, parse_unit, unit_data
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_spellings(spelled, name, dimension):
     assert (unit.name, unit.dimension) == (name, dimension)
 
 
-@pytest.mark.parametrize("entry", _data()["units"], ids=lambda entry: entry["name"])
+@pytest.mark.parametrize("entry", unit_data()["units"], ids=lambda entry: entry["name"])
 def test_every_spelling_means_its_own_unit(entry):
     # 分, 时, 早 and the like mean a time only below a line.
     prefix = "1/" if entry.get("below") else ""
@@ -43,7 +44,7 @@ def test_every_spelling_means_its_own_unit(entry):
 
 
 def test_every_canonical_unit_is_one():
-    for dimension, unit in _data()["canonical"].items():
+    for dimension, unit in unit_data()["canonical"].items():
         if dimension not in ("high_power_field", "low_power_field", "body_surface", "resistance"):
             parsed = parse_unit(unit)
             assert (parsed.dimension, parsed.factor, parsed.canonical) == (dimension, pytest.approx(1.0), unit)
