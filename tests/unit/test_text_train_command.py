@@ -7,7 +7,8 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from nlp.errors import ModelError, TextDataError, VariableError
+from nlp.entity_training import _TRAINERS
+from nlp.errors import MissingPart, ModelError, TextDataError, VariableError
 from workbench.cli import app, main
 from workbench.errors import DataError
 
@@ -135,3 +136,15 @@ def test_the_command_prints_a_text_error_with_its_code(monkeypatch, capsys, tmp_
         main()
     assert ended.value.code == 7
     assert "card.json cannot be read" in capsys.readouterr().err
+
+
+def test_auto_falls_back_to_the_crf_where_the_encoder_cannot_be_trained(notes, tmp_path, monkeypatch):
+    def missing(*_, **__):
+        raise MissingPart("no torch")
+
+    monkeypatch.setattr("nlp.entity_training.best_kind", lambda **_: "ensemble")
+    monkeypatch.setitem(_TRAINERS, "ensemble", missing)
+    assert run("train", "--format", "jsonl", "--train", notes, "--out", tmp_path / "m").exit_code == 0
+    assert json.loads((tmp_path / "m" / "card.json").read_text(encoding="utf-8"))["kind"] == "crf"
+    asked = run("train", "--format", "jsonl", "--train", notes, "--out", tmp_path / "n", "--kind", "ensemble")
+    assert isinstance(asked.exception, MissingPart)
