@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nlp.codeindex import Lookup, NameIndex, Queries
     from nlp.codememory import PairMemory
 
-__all__ = ["Rows", "features_of", "plain_scores", "sieve_features", "with_context"]
+__all__ = ["Rows", "features_of", "plain_scores", "same_source", "sieve_features", "with_context"]
 
 _NEIGHBOURS = 15  # better candidates that the second judge compares a candidate with
 _VAGUE = ("未特指", "其他")
@@ -47,6 +47,27 @@ def plain_scores(lookup: Lookup) -> np.ndarray:
     near = np.maximum(found["near_whole"] * found["votes_whole"] ** 0.1, found["near_part"] * found["votes_part"] ** 0.1)
     covered = found["covered_rank"] * np.minimum(found["covered"] / 10, 1)
     return np.clip(np.maximum(found["cosine"], 0.98 * near) * 0.97 + 0.03 * covered, 0, 1)
+
+
+def same_source(lookup: Lookup, rows: list[int]) -> list[bool]:
+    """Return which candidates answer together with the first: those of the same known term, if a known term made it the first.
+
+    Parameters
+    ----------
+    lookup : Lookup
+        Candidates.
+    rows : list of int
+        Those of one term, best first.
+
+    Returns
+    -------
+    list of bool
+        One a row.
+    """
+    near = lookup.found[rows][:, [COLUMNS.index("near_whole"), COLUMNS.index("near_part")]].max(1, initial=0)
+    cosine = lookup.found[rows][:, COLUMNS.index("cosine")]
+    known = len(rows) > 0 and near[0] > cosine[0]
+    return [rank == 0 or bool(known and near[rank] == near[0]) for rank in range(len(rows))]
 
 
 def sieve_features(lookup: Lookup, memory: PairMemory, queries: Queries) -> np.ndarray:

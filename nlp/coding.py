@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nlp.codebook import Codebook, Entry, key
-from nlp.codefeatures import plain_scores
+from nlp.codefeatures import plain_scores, same_source
 from nlp.codeindex import NameIndex, look_up, queries_of
 from nlp.codememory import PairMemory
 from nlp.codepairs import Pair
@@ -291,7 +291,8 @@ class Coder:
                 rows = order[bounds[number] : bounds[number + 1]][:20].tolist()
                 here = [self._likely(queries, number, int(lookup.entry[row]), float(scores[row]), piece) for row in rows]
                 found += here
-                chosen += [each for each in here[:1] if each.score >= _PLAIN_THRESHOLD]
+                tied = same_source(lookup, rows)
+                chosen += [each for each, its in zip(here, tied, strict=True) if its and here[0].score >= _PLAIN_THRESHOLD]
                 number += 1
             yield _once(found), chosen
 
