@@ -56,3 +56,43 @@ A test may say `document` and `section` (the variable's first ones if not) and t
 What it expects is what the rule of aggregation makes of the text: for presence present, absent, possible, historical or hypothetical; a
 number in the variable's unit; a category's name; an ISO date; a text; a list for the rule `all`; null for nothing.
 """
+
+from nlp.variables.catalogue import Catalogue, Found, Function, Parameter
+from nlp.variables.definition import Aggregate, Bilingual, Category, Near, Target, Test, Value, Variable, Window
+from nlp.variables.evaluate import CompiledSet
+from nlp.variables.functions import builtin
+from nlp.variables.reading import load_set, parse_set, save_set
+from nlp.variables.ready import ready_names, ready_set, ready_variables
+from nlp.variables.run import Row, Tally, structure_notes
+from nlp.variables.sets import VariableSet, compose
+from nlp.variables.try_out import run_tests
+
+__all__ = [
+    "Aggregate",
+    "Bilingual",
+    "Catalogue",
+    "Category",
+    "CompiledSet",
+    "Found",
+    "Function",
+    "Near",
+    "Parameter",
+    "Row",
+    "Tally",
+    "Target",
+    "Test",
+    "Value",
+    "Variable",
+    "VariableSet",
+    "Window",
+    "builtin",
+    "compose",
+    "load_set",
+    "parse_set",
+    "ready_names",
+    "ready_set",
+    "ready_variables",
+    "run_tests",
+    "save_set",
+    "structure_notes",
+]

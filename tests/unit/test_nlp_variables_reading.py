@@ -80,6 +80,7 @@ def test_a_whole_variable_is_read():
         ("- {name: a, target: {regex: ['x*']}}", "target.regex: pattern matches the empty text"),
         ("- {name: a, target: {regex: ['(a+)+$']}}", "target.regex: pattern needs more than 0.1 s"),
         ("- {name: a, target: {regex: ['(结节|结|节)+[^结节x]mm']}, near: {with: ['/(无+)+见/']}}", "pattern needs more than 0.1 s"),
+        ("- {name: a, target: {regex: ['([一-龥]+、?)+结节']}}", "target.regex: pattern needs more than 0.1 s"),
         ("- {name: a, target: [x], target: [y]}", "variables:4: a key stands twice"),
         ("- just words", "as a whole: found 'just words', wanted a mapping"),
     ],
@@ -201,3 +202,10 @@ def test_the_written_form_is_the_documented_one():
         "schema: clinical-variables/1\nname: x\nvariables:\n- name: a\n  target:\n    terms:\n    - x\n"
         "  value:\n    kind: quantity\n    unit: mm\n"
     )
+
+
+@pytest.mark.parametrize(
+    "pattern", ["结节.*?([0-9]+)mm", "(?:未见|无).*?(?:结节|肿块)", "[0-9]+(?:\\.[0-9]+)?\\s*[×x*]\\s*[0-9]+", "(?:右肺|左肺)[^。]*?结节"]
+)
+def test_patterns_as_people_write_them_are_taken(pattern):
+    assert parse_set(form(f"- {{name: a, target: {{regex: ['{pattern}']}}}}"), vocabulary=ANY).refused == ()
