@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nlp.codeindex import Lookup, NameIndex, Queries
     from nlp.codememory import PairMemory
 
-__all__ = ["Rows", "features_of", "plain_scores", "same_source", "sieve_features", "with_context"]
+__all__ = ["Rows", "best_units", "features_of", "plain_scores", "same_source", "sieve_features", "with_context"]
 
 _NEIGHBOURS = 15  # better candidates that the second judge compares a candidate with
 _VAGUE = ("未特指", "其他")
@@ -114,6 +114,27 @@ def _compared(index: NameIndex, queries: Queries, lookup: Lookup) -> tuple[np.nd
     place = np.arange(len(row)) - np.repeat(np.cumsum(units * forms) - units * forms, units * forms)
     unit = queries.first[lookup.term][row] + place // forms[row]
     return row, unit, index.form_start[lookup.entry][row] + place % forms[row]
+
+
+def best_units(index: NameIndex, queries: Queries, lookup: Lookup) -> np.ndarray:
+    """Return for each candidate the unit of its term that is most like one of its forms.
+
+    Parameters
+    ----------
+    index : NameIndex
+        The names.
+    queries : Queries
+        The terms.
+    lookup : Lookup
+        Candidates.
+
+    Returns
+    -------
+    ndarray of int, shape (n_candidates,)
+        Places in the units of `queries`.
+    """
+    row, unit, form = _compared(index, queries, lookup)
+    return _largest_at(row, row_dots(queries.tfidf, unit, index.tfidf, form), unit, len(lookup.term))
 
 
 def _letters(index: NameIndex, queries: Queries, lookup: Lookup, best: np.ndarray) -> np.ndarray:

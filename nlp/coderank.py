@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nlp.codepairs import Pair
     from nlp.codeterms import Domain
 
-__all__ = ["Judged", "Rankers", "Settings", "judge", "learn", "rankers_arrays", "rankers_of"]
+__all__ = ["Judged", "Rankers", "Settings", "judge", "learn", "rankers_arrays", "rankers_of", "top"]
 
 
 class Settings(NamedTuple):
@@ -118,11 +118,26 @@ def _found(index: NameIndex, memory: PairMemory, queries: Queries, settings: Set
 
 
 def _sifted(lookup: Lookup, memory: PairMemory, sieve: Trees, queries: Queries, kept: int) -> Lookup:
-    return _top(lookup, sieve.predict(sieve_features(lookup, memory, queries)), kept)
+    return top(lookup, sieve.predict(sieve_features(lookup, memory, queries)), kept)
 
 
-def _top(lookup: Lookup, score: np.ndarray, kept: int) -> Lookup:
-    """Return each term's best candidates, in order of term and entry."""
+def top(lookup: Lookup, score: np.ndarray, kept: int) -> Lookup:
+    """Return each term's best candidates.
+
+    Parameters
+    ----------
+    lookup : Lookup
+        Candidates.
+    score : ndarray of shape (n_candidates,)
+        Of each.
+    kept : int
+        How many of a term.
+
+    Returns
+    -------
+    Lookup
+        In order of term and entry.
+    """
     order = np.lexsort((lookup.entry, -score, lookup.term))
     keep = np.sort(order[_rank(lookup.term[order]) < kept])
     return Lookup(lookup.term[keep], lookup.entry[keep], lookup.found[keep])

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nlp.codebook import Codebook, Entry, key
-from nlp.codefeatures import plain_scores, same_source
+from nlp.codefeatures import best_units, plain_scores, same_source
 from nlp.codeindex import NameIndex, look_up, queries_of
 from nlp.codememory import PairMemory
 from nlp.codepairs import Pair
-from nlp.coderank import Settings, judge, learn, rankers_arrays, rankers_of
+from nlp.coderank import Settings, judge, learn, rankers_arrays, rankers_of, top
 from nlp.codeterms import domain_rules, units_of
 from nlp.models import ModelCard, check_files, package_versions, read_card, write_model
 from nlp.tensors import read_tensors, write_tensors
@@ -38,6 +38,7 @@ __all__ = ["Candidate", "Coded", "Coder", "Coding"]
 _BATCH = 200  # terms compared at a time: the similarities of 200 terms with 40,000 names take about 200 MB
 _FEWEST_PAIRS = 300  # pairs below which the judges would learn chance
 _PLAIN_THRESHOLD = 0.45
+_SHOWN = 20  # candidates of a part that are looked at without learning
 _LONGEST_MENTION = 60
 _REMEMBERED = 100_000
 
@@ -280,7 +281,8 @@ class Coder:
         texts = [piece.text for found in pieces for piece in found]
         queries = queries_of(self._index, self._memory, texts, self.domain, forms=self.settings.forms)
         lookup = look_up(self._index, self._memory, queries)
-        scores = plain_scores(lookup)
+        lookup = top(lookup, plain_scores(lookup), _SHOWN)
+        scores, units = plain_scores(lookup), best_units(self._index, queries, lookup)
         order = np.lexsort((lookup.entry, -scores, lookup.term))
         bounds = np.searchsorted(lookup.term[order], np.arange(len(texts) + 1)).tolist()
         number = 0
@@ -288,19 +290,16 @@ class Coder:
             found: list[Candidate] = []
             chosen: list[Candidate] = []
             for piece in its:
-                rows = order[bounds[number] : bounds[number + 1]][:20].tolist()
-                here = [self._likely(queries, number, int(lookup.entry[row]), float(scores[row]), piece) for row in rows]
+                rows = order[bounds[number] : bounds[number + 1]].tolist()
+                here = [self._likely(queries, piece, int(lookup.entry[row]), float(scores[row]), int(units[row])) for row in rows]
                 found += here
-                tied = same_source(lookup, rows)
-                chosen += [each for each, its in zip(here, tied, strict=True) if its and here[0].score >= _PLAIN_THRESHOLD]
+                tied = zip(here, same_source(lookup, rows), strict=True)
+                chosen += [each for each, too in tied if too and here[0].score >= _PLAIN_THRESHOLD]
                 number += 1
             yield _once(found), chosen
 
-    def _likely(self, queries: Queries, part: int, entry: int, score: float, piece: Unit) -> Candidate:
-        units = range(int(queries.first[part]), int(queries.first[part + 1]))
-        form = slice(int(self._index.form_start[entry]), int(self._index.form_start[entry + 1]))
-        likeness = (queries.tfidf[units.start : units.stop] @ self._index.tfidf[form].T).max(1).toarray().ravel()
-        found = self._candidate(queries, entry, score, units[int(likeness.argmax())])
+    def _likely(self, queries: Queries, piece: Unit, entry: int, score: float, unit: int) -> Candidate:
+        found = self._candidate(queries, entry, score, unit)
         rule = piece.rule if piece.rule == "shared" and found.rule in {"name", "like"} else found.rule
         return found._replace(start=piece.start, end=piece.end, rule=rule)
 
