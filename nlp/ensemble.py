@@ -38,6 +38,8 @@ _THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5)
 _ENOUGH = 150
 #: Characters a second that tagging the held-out texts may be as slow as, and seconds kept back besides.
 _SLOWEST, _RESERVE = 800, 5.0
+#: Texts without a group are held out in blocks of so many.
+_NEIGHBOURS = 25
 
 
 class Mixture(NamedTuple):
@@ -346,11 +348,15 @@ def train_ensemble(
 
 
 def _split(examples: Sequence[Example], part: float) -> tuple[list[Example], list[Example]]:
-    """Set a part of the groups apart, by the hash of the group's name or of the text, so that order does not matter."""
+    """Set a part of the groups apart, by the hash of the group's name; texts without one go by blocks of neighbours.
+
+    Neighbouring sentences come from one document: drawn one by one, those held out would be easier than a new document's.
+    """
+    block = max(1, min(_NEIGHBOURS, len(examples) // 100))
     learnt: list[Example] = []
     held_out: list[Example] = []
-    for example in examples:
-        name = (example.group or example.text).encode("utf-8", "surrogatepass")
-        drawn = int.from_bytes(hashlib.sha256(b"held out\0" + name).digest()[:8], "big") / 2**64
+    for number, example in enumerate(examples):
+        name = example.group or f"\0{number // block}"
+        drawn = int.from_bytes(hashlib.sha256(b"held out" + name.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
         (held_out if drawn < part else learnt).append(example)
     return (learnt, held_out) if any(each.entities for each in learnt) else (list(examples), [])

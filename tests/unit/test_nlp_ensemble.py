@@ -61,6 +61,16 @@ def test_groups_are_never_cut():
     assert {each.group for each in _split(examples[::-1], 0.1)[1]} == {each.group for each in held_out}
 
 
+def test_texts_without_a_group_are_held_out_with_their_neighbours():
+    examples = [each._replace(group="") for each in toy_examples(2500)]
+    learnt, held_out = _split(examples, 0.1)
+    assert len(learnt) + len(held_out) == 2500
+    places = {id(each): place for place, each in enumerate(examples)}
+    blocks = [places[id(each)] // 25 for each in held_out]
+    assert held_out
+    assert all(blocks.count(block) == 25 for block in set(blocks))
+
+
 def test_mean_of_probabilities_counts_a_silent_model_as_zero():
     assert mix([Entity(3, 4, "b", 0.8)], [Entity(0, 1, "a", 0.5)], 0.25) == [Entity(0, 1, "a", 0.375), Entity(3, 4, "b", 0.2)]
 
