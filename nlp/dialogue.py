@@ -2,8 +2,8 @@
 
 In chat the answer to a question stands in another turn, so the rules of clinical notes (:mod:`nlp.assertion`) do not serve. A small model
 of boosted trees looks at abstract features (:mod:`nlp.dialogue_features`): classes of function words around the mention, who speaks, what
-is asked and how the other side answers, what else is said of the same name. It looks twice: the second time with what the first look said
-of the neighbours. The numbers of the trees lie in ``nlp/data/dialogue_model.json``; they hold no text.
+is asked and how the other side answers, what else is said of the same name. The numbers of the trees lie in
+``nlp/data/dialogue_model.json``; they hold no text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nlp.dialogue_features import describe, feature_names, neighbourhood
+from nlp.dialogue_features import describe, feature_names
 from nlp.errors import ModelError, TextDataError
 from nlp.trees import Trees
 
@@ -83,9 +83,10 @@ class Refused(NamedTuple):
 class DialogueAssertions:
     """Answers the attribute of every mention of a dialogue.
 
-    Learnt from 300 public dialogues of CHIP-MDCFNPC (5,615 mentions); the weights, not the text, come from that set. The card inside
-    ``nlp/data/dialogue_model.json`` names the scores measured by five-fold cross-validation by dialogue, with 95 % intervals by
-    bootstrap over dialogues. Meant for triage of chat records by people who read on, not for decisions about a patient.
+    Learnt from 300 public dialogues of CHIP-MDCFNPC (5,615 mentions); the weights, not the text, come from that set. Five-fold
+    cross-validation by dialogue: macro-F1 0.644 (95 % interval 0.618 to 0.668); 阳性 0.853, 阴性 0.684 (0.638 to 0.722), 其他 0.378,
+    不标注 0.660. Always saying 阳性 reaches 0.192, the competition's second place, with large models and 20 times the dialogues, 0.779.
+    Meant for triage of chat records by people who read on, not for decisions about a patient.
     ``python -m nlp.dialogue_training FILE OUT`` makes it again.
 
     References
@@ -111,7 +112,7 @@ class DialogueAssertions:
             raise ModelError("the dialogue model was learnt with other features than this version computes", hint="train it again")
         self.version = f"dialogue-{data['version']}"
         self.card: dict[str, Any] = data["card"]
-        self._first, self._second = Trees.read(data["first"]), Trees.read(data["second"])
+        self._trees = [Trees.read(trees) for trees in data["trees"]]
         self._offsets = np.asarray(data["offsets"])
 
     def predict(self, dialogue: Dialogue) -> list[str]:
@@ -119,9 +120,8 @@ class DialogueAssertions:
         if not dialogue.mentions:
             return []
         features = describe(dialogue)
-        first = self._first.probabilities(features)
-        second = self._second.probabilities(np.hstack([features, neighbourhood(dialogue, first)]))
-        return [ATTRIBUTES[place] for place in (np.log(second + 1e-9) + self._offsets).argmax(1)]
+        probabilities = np.mean([trees.probabilities(features) for trees in self._trees], axis=0)
+        return [ATTRIBUTES[place] for place in (np.log(probabilities + 1e-9) + self._offsets).argmax(1)]
 
 
 @cache

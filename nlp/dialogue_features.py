@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nlp.dialogue import Dialogue, DialogueMention
 
-__all__ = ["describe", "feature_names", "neighbourhood"]
+__all__ = ["describe", "feature_names"]
 
 _WINDOW = 12
 _STOPS = re.compile(r"[。！!？?；;\n]")
@@ -361,49 +361,3 @@ def feature_names() -> tuple[str, ...]:
     own = ("own_asks", "own_same")
     said = ("doctor_said", "patient_said")
     return (*words.columns["basic"], *around, *sentence, *answers, *own, *asked, *said, *words.columns["resolved"])
-
-
-def neighbourhood(dialogue: Dialogue, probabilities: np.ndarray) -> np.ndarray:
-    """Return what a first look says of a mention's neighbours: those of the same name elsewhere, and those in the same turn.
-
-    Parameters
-    ----------
-    dialogue : Dialogue
-        The dialogue.
-    probabilities : ndarray of shape (n_mentions, n_classes)
-        Of the first look.
-
-    Returns
-    -------
-    ndarray of shape (n_mentions, 9 * n_classes), float32
-        Own probabilities; means over the same name, by the doctor, by the patient, in the turn, over the whole dialogue; the same name
-        before and behind; the mentions beside it in the turn. -1 where there is none.
-    """
-    mentions = dialogue.mentions
-    keys = np.array([mention.key for mention in mentions])
-    turns = np.array([mention.turn for mention in mentions])
-    doctor = np.array([dialogue.turns[turn].doctor for turn in turns], bool)
-    places = np.arange(len(mentions))
-    rows = []
-    for place in places:
-        same = (keys == keys[place]) & (places != place)
-        here = (turns == turns[place]) & (places != place)
-        before, behind = places[same & (places < place)], places[same & (places > place)]
-        left, right = places[here & (places < place)], places[here & (places > place)]
-        groups = (
-            same,
-            same & doctor,
-            same & ~doctor,
-            here,
-            places != place,
-            before[-1:],
-            behind[:1],
-            np.concatenate([left[-1:], right[:1]]),
-        )
-        rows.append(np.concatenate([probabilities[place], *(_mean(probabilities, group) for group in groups)]))
-    return np.array(rows, np.float32).reshape(len(mentions), -1)
-
-
-def _mean(probabilities: np.ndarray, group: np.ndarray) -> np.ndarray:
-    chosen = probabilities[group]
-    return chosen.mean(0) if len(chosen) else np.full(probabilities.shape[1], -1.0)

@@ -79,9 +79,8 @@ class Trees(NamedTuple):
     def numbers(self) -> dict[str, list]:
         """Return the trees as lists of numbers, for JSON."""
         lists = {name: getattr(self, name).tolist() for name in self._fields}
-        # A threshold lies between two values of a feature, so it keeps more digits than what leaves add.
-        digits = {"baseline": 5, "value": 5, "threshold": 9}
-        return lists | {name: [float(f"{number:.{kept}g}") for number in lists[name]] for name, kept in digits.items()}
+        # Thresholds stay exact: one may be a value that a feature takes.
+        return lists | {name: [float(f"{number:.5g}") for number in lists[name]] for name in ("baseline", "value")}
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Return the probability of each class.

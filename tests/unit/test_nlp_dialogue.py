@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nlp.dialogue import ATTRIBUTES, DialogueAssertions, Refused, answered, read_dialogue, read_dialogues, score_table
-from nlp.dialogue_features import describe, feature_names, neighbourhood
+from nlp.dialogue_features import describe, feature_names
 from nlp.errors import ModelError, TextDataError
 from nlp.trees import Trees
 from tests.lib.paths import shared
@@ -133,15 +133,6 @@ def test_denial_right_around_a_finding(text, denied):
     entity = {"name": "发热", "mention": "发热", "range": [at, at + 2]}
     features = describe(read_dialogue({"dialog_info": [{"text": text, "sender": "患者", "ner": [entity]}]}))
     assert features[0, feature_names().index("denied")] == denied
-
-
-def test_neighbours_are_those_of_the_same_name_and_of_the_same_turn():
-    probabilities = np.eye(4)[[0, 1, 2]]
-    found = neighbourhood(read_dialogue(CHAT), probabilities)
-    assert found.shape == (3, 9 * 4)
-    assert found[0, :4].tolist() == [1, 0, 0, 0]
-    assert found[0, 4:8].tolist() == [-1] * 4, "no other of the same name"
-    assert found[0, 16:20].tolist() == [0, 1, 0, 0], "the other one in the turn"
 
 
 def test_trees_answer_as_the_library_that_learnt_them():
