@@ -14,6 +14,7 @@ A file holds a set of variables::
       sections: [检查所见]               # standard names of sections.yaml; all if not said
       target:                           # any of terms, regex, labels, codes; or one of section, system, function
         terms: [结节, 磨玻璃影]          # a list alone (target: [结节]) means terms
+        synonyms: true                  # the dictionary's synonyms of the terms count too (心梗 for 心肌梗死)
         regex: ['大小约(?P<value>[0-9]+mm)']
         labels: [finding]
         codes: [R91]
@@ -65,6 +66,7 @@ from nlp.variables.reading import load_set, parse_set, save_set
 from nlp.variables.ready import ready_names, ready_set, ready_variables
 from nlp.variables.run import Row, Tally, structure_notes
 from nlp.variables.sets import VariableSet, compose
+from nlp.variables.summary import Summary, summaries
 from nlp.variables.try_out import run_tests
 
 __all__ = [
@@ -78,6 +80,7 @@ __all__ = [
     "Near",
     "Parameter",
     "Row",
+    "Summary",
     "Tally",
     "Target",
     "Test",
@@ -95,4 +98,5 @@ __all__ = [
     "run_tests",
     "save_set",
     "structure_notes",
+    "summaries",
 ]

@@ -81,9 +81,10 @@ def aggregate(variable: Variable, answers: Iterable[Given]) -> Result:
     return Result(won.answer.value, won.answer.unit, won.answer.comparator, won, tuple(used))
 
 
-def _moment(given: Given) -> tuple[datetime, str, int]:
+def _moment(given: Given) -> tuple[datetime, int, str, int]:
     time = given.answer.earliest or given.answer.latest or _LATEST
-    return time.replace(tzinfo=None), str(given.note_id), given.answer.start
+    number, name = (given.note_id, "") if isinstance(given.note_id, int) else (0, str(given.note_id))
+    return time.replace(tzinfo=None), number, name, given.answer.start
 
 
 def _rank(variable: Variable) -> Callable[[Given], Any]:

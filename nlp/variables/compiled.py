@@ -82,7 +82,7 @@ class SearchPlan:
         self._last: tuple[str, str, Search] | None = None
 
     def _index(self, place: int, variable: Variable) -> None:
-        for term in variable.target.terms:
+        for term in variable.target.terms if variable.target.synonyms else ():
             self._by_term.setdefault(term, []).append(place)
         for label in variable.target.labels:
             self._by_label.setdefault(label, []).append(place)

@@ -83,6 +83,8 @@ class Target:
     ----------
     terms : tuple of str
         Words as written in notes, found whatever the width and the case; a Latin word or a number is found as a whole only.
+    synonyms : bool
+        Whether a mention counts whose preferred name in the pipeline's dictionary is one of `terms`: 心梗 for 心肌梗死.
     regex : tuple of str
         Patterns of the ``regex`` package, on the normalised text; a group named ``value`` marks what the value is taken from.
     labels : tuple of str
@@ -102,6 +104,7 @@ class Target:
     """
 
     terms: tuple[str, ...] = ()
+    synonyms: bool = True
     regex: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()

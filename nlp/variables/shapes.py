@@ -269,6 +269,7 @@ def _moment(value: Any) -> str:
 
 _CATEGORY = {"name": _word, "words": _words, "assertion": partial(_choices, d.ASSERTIONS)}
 _TARGET = dict.fromkeys(("terms", "regex", "labels", "codes", "not_in", "section"), _words) | {
+    "synonyms": _boolean,
     "system": _word,
     "function": _word,
     "parameters": _parameters,

@@ -67,7 +67,8 @@ def test_mentions_by_preferred_name_label_and_code():
     text.mentions = [Mention(0, 2, "problem", "心肌梗死", "I21.900", "base")]
     for target in (Target(terms=("心肌梗死",)), Target(labels=("problem",)), Target(codes=("I21",))):
         assert values(variable(target=target), text) == ["present"]
-    assert values(variable(target=Target(codes=("I22",))), text) == []
+    for target in (Target(codes=("I22",)), Target(terms=("心肌梗死",), synonyms=False)):
+        assert values(variable(target=target), text) == []
 
 
 def test_near_words_side_and_site():
