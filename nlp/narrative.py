@@ -27,6 +27,7 @@ _SENTENCE = re.compile(r"[^。\n]+。?")
 _LONGEST_READ = 1_500
 _MOST_PARTS = 60
 _COURSE = "诊疗经过"
+_COURSE_SIGN = re.compile("[入住]院后")
 
 
 class _Stage(NamedTuple):
@@ -81,6 +82,8 @@ def narrative_sections(text: str, kind: str, sections: list[Section]) -> list[Se
     if kind not in _KINDS or not text or any(_tells(text, section) for section in sections):
         return sections
     by_lines = text.count("\n", 0, _LONGEST_READ) > 1
+    if not by_lines and _COURSE_SIGN.search(text) is None:
+        return sections
     parts = [match.span() for match in (_LINE if by_lines else _SENTENCE).finditer(text) if match.group().strip()]
     if not 2 < len(parts) <= _MOST_PARTS:
         return sections

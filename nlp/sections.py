@@ -8,7 +8,7 @@ title, 查体T36.5 is). Which titles count depends on the kind of document; the 
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -244,6 +244,9 @@ _AFTER = re.compile(
 _AFTER_REACH = 64
 # A title spaced out goes on in the same way where it is only the beginning of another (手 术 记 录).
 _SPACED_WORD = re.compile(r"[ \t]+[^\s:] {1,4}[^\s:]")
+# Between a word before it and one of these after it a title is none, whatever the rest; most hits are of this sort.
+_WORDS_ONLY = frozenset(",。;、\n")
+_NUMERALS = frozenset("一二三四五六七八九十")
 _SENTENCE_EDGES = "。;.!?"
 # What begins the text of a section whose title has lost its colon and its line: a list, a full stop, the patient.
 _TITLED_TEXT = re.compile(r"[ 。]?(?:\(?[1一](?![0-9.]*[0-9个例%-])|①|患者|患儿|因[“\"]|入院后)|。")
@@ -324,8 +327,9 @@ def _runs_in(text: str, end: int, place: _Place, owner: SectionName, length: int
     return place.where == "sentence" or (text[end - 1] == "史" and _HISTORY_FOLLOWS.match(text, end) is not None)
 
 
-def _sections(text: str, kind: str) -> list[Section]:
-    """Return the titled sections of a text, in order, each up to the next."""
+@lru_cache(maxsize=1)
+def _sections(text: str, kind: str) -> tuple[Section, ...]:
+    """Return the titled sections of a text, in order, each up to the next; kept for the component that asks next about the same text."""
     titles = _titles(kind)
     known = document_kinds().get(kind)
     short = known is not None and known.short
@@ -336,6 +340,8 @@ def _sections(text: str, kind: str) -> list[Section]:
     for number, start, end in titles.automaton.find_matches_as_indexes(text):
         owner = titles.owners[number]
         if owner is None or (content and owner.name == "一般项目" and text[start:end] != "一般项目"):
+            continue
+        if start and text[end : end + 1] in _WORDS_ONLY and text[start - 1] not in _NUMERALS and text[start - 1].isalpha():
             continue
         place = _place(text, start)
         if start < heading and ":" not in text[end:heading]:
@@ -349,7 +355,7 @@ def _sections(text: str, kind: str) -> list[Section]:
         content = content or name not in _FRAME
         if not (found and name in _JOINED and found[-1][2] == name):
             found.append((place.start, body, name, text[start:end]))
-    return _closed(text, found)
+    return tuple(_closed(text, found))
 
 
 def _heading_end(text: str) -> int:
@@ -392,4 +398,4 @@ class Sections:
 
     def predict(self, text: ClinicalText) -> list[Section]:
         """Return the sections in order; they cover the text from its first character to its last."""
-        return narrative_sections(text.text, _told_kind(text), _sections(text.text, text.document_type))
+        return narrative_sections(text.text, _told_kind(text), list(_sections(text.text, text.document_type)))

@@ -27,7 +27,7 @@ _END = re.compile(
 )
 # A comma ends a clause but where it groups the digits of a number; a list's number begins one.
 _CLAUSE_END = re.compile(
-    r",+(?<![0-9],(?=[0-9]{3}(?![0-9])))|(?<=[\s。;,:)?])(?=(?:\(?[0-9]{1,2}[)、]|[0-9]{1,2}\.(?![0-9])|[①-⑳])[ ]?[^\s0-9])"
+    r"[, \n\t。;:)?](?:(?<=,)(?<![0-9],(?=[0-9]{3}(?![0-9])))|(?=(?:\(?[0-9]{1,2}[)、]|[0-9]{1,2}\.(?![0-9])|[①-⑳])[ ]?[^\s0-9]))"
 )
 _GOES_ON = frozenset("、,及和与或伴并(/")
 _OPENS_LINE = re.compile(r"\n[ \t]*(?:[(]?[0-9]{1,2}[.、)]|[①-⑳]|[一二三四五六七八九十]{1,3}[、.]|[【\[#*◆■●-]|[^\n:]{1,12}:)")
@@ -109,7 +109,8 @@ class Clauses:
         content = text.text
         cuts = [match.end() for match in _CLAUSE_END.finditer(content)]
         cuts.append(len(content) + 1)
-        clauses, at = [], 0
+        clauses: list[Clause] = []
+        at = 0
         for place, (start, end) in enumerate(text.sentences):
             while cuts[at] <= start:
                 at += 1

@@ -7,13 +7,11 @@ from hypothesis import strategies as st
 
 from nlp.normal import fold, normalise
 
-PIECES = st.sampled_from(
-    [
-        "体温３８．５℃，", "10⁹/L", "m²", "Ⅲ级", "㎝", "\u200b", "\ufeff", "<br/>", "<b>", "</td>", "&nbsp;", "&lt;", "&#8451;", "&bad;", "°C", "½",
-        "\\n", "\\par ", "\\'b7\\'a2", "{\\rtf1", "{", "}", "\r\n", "\r", "\x00", "\ud800", "😀", "顯著發燒", "_x000D_", "<3.5", "<sup>9</sup>", "①", "、", "。",
-        "\\u32958?", "⽔", "a", "1", " ",
-    ]
-)  # fmt: skip
+WORDS = (
+    "体温３８．５℃， 10⁹/L m² Ⅲ级 ㎝ \u200b \ufeff <br/> <b> </td> &nbsp; &lt; &#8451; &bad; °C ½ \\n \\par \\'b7\\'a2 {\\rtf1 { } \x00 "
+    "\ud800 😀 顯著發燒 _x000D_ <3.5 <sup>9</sup> ① 、 。 \\u32958? ⽔ a 1"
+)
+PIECES = st.sampled_from([*WORDS.split(" "), " ", "\r\n", "\r"])
 TEXTS = st.lists(st.one_of(PIECES, st.text(max_size=3)), max_size=12).map("".join)
 
 
