@@ -158,7 +158,7 @@ class _Walk:
             return True
         if label == "problem":
             return not mention.label
-        return label == "procedure" and not mention.label and self.body[: mention.end].endswith(self.lexicon.procedure_endings)
+        return label == "procedure" and not mention.label and self.body.endswith(self.lexicon.procedure_endings, mention.start, mention.end)
 
     def _fits(self, cue: Cue, mention: Mention, end: int) -> bool:
         """Say whether the cue's conditions hold for the mention."""
@@ -274,11 +274,16 @@ class _Walk:
 
     def _before(self, cue: Cue, start: int, end: int) -> None:
         if not cue.opens or start == 0 or self.body[start - 1] in _OPENERS:
-            self.active.append((cue, start, end))
+            self._opened(cue, start, end)
+
+    def _opened(self, cue: Cue, start: int, end: int) -> None:
+        # A text without breaks must not pile up cues.
+        del self.active[:-_MOST_ACTIVE]
+        self.active.append((cue, start, end))
 
     def _either(self, cue: Cue, start: int, end: int) -> None:
         if end < len(self.body) and self.body[end] not in _ENDS:
-            self.active.append((cue, start, end))
+            self._opened(cue, start, end)
         else:
             self._after(cue, start, end)
 
@@ -361,6 +366,7 @@ class _Walk:
 
 #: Behind the last mention no cue farther than this can speak of it.
 _FARTHEST = 16
+_MOST_ACTIVE = 12
 _OPENERS = frozenset(",。;:!\n\t、(\"'“‘ 者嘱.)|")
 _STEPS = {
     "before": _Walk._before, "after": _Walk._after, "either": _Walk._either, "turn": _Walk._turn, "nothing": _Walk._nothing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nlp.annotations import Assertion, ClinicalText, Mention, Note, Section
-from nlp.assertion import Assertions
+from nlp.assertion import Assertions, _Walk
 from nlp.cues import expand, lexicon, read_lexicon
 from nlp.errors import VariableError
 from nlp.normal import normalise
@@ -130,6 +130,23 @@ def test_the_cue_that_decided_is_named():
 def test_answers_stand_in_the_order_of_the_mentions_whatever_that_is():
     text = ClinicalText(Note("无发热，咳嗽3天"), normalise("无发热，咳嗽3天"), mentions=[Mention(4, 6, ""), Mention(1, 3, "")])
     assert [str(mention.assertion) for mention in Assertions().predict(text)] == ["present", "absent"]
+
+
+def test_a_text_without_breaks_does_not_pile_up_cues():
+    note = "无" * 20_000
+    text = ClinicalText(Note(note), normalise(note), mentions=[Mention(place, place + 2, "") for place in range(5, 19_000, 7)])
+    counted = 0
+
+    class Counting(list):
+        def __iter__(self):
+            nonlocal counted
+            counted += len(self)
+            return super().__iter__()
+
+    walk = _Walk(text)
+    walk.active = Counting()
+    walk.run()
+    assert counted <= 20 * len(text.mentions)
 
 
 # ---- cues as data
