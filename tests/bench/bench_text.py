@@ -224,7 +224,7 @@ def speed(run: Callable[[Iterable[str]], Iterable], notes: list[str]) -> float:
 
 def grown(language: object, notes: list[str]) -> float:
     """Stream short notes and return how many MB the peak grew after the first tenth."""
-    short = [note[:200] for note in notes]
+    short = [note[:80] for note in notes]
 
     def stream() -> Iterator[str]:
         for number in range(STREAMED):
