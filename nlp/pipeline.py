@@ -66,7 +66,6 @@ COMPONENTS = (
     Component("dictionary", "nlp.dictionary:DictionaryMentions", "mentions", extends=True),
     Component("tagger", "nlp.pipeline:TaggerMentions", "mentions", extends=True, default=False),
     Component("quantities", "nlp.quantities:Quantities", "quantities"),
-    Component("stages", "nlp.stages:Stages", "quantities", extends=True),
     Component("times", "nlp.times:Times", "times"),
     Component("assertion", "nlp.assertion:Assertions", "mentions"),
     Component("relations", "nlp.relations:Relations", "relations"),
