@@ -56,7 +56,8 @@ nightly: check
 
 bench: setup
 	@$(RUN)python -m pip install -q --prefer-binary -c constraints.txt -e '.[bench]'
-	@for b in tests/bench/bench_*.py; do echo "==> $$b"; $(RUN)python $$b || exit 1; done
+	@missed=""; for b in tests/bench/bench_*.py; do echo "==> $$b"; PYTHONPATH=. $(RUN)python $$b || missed="$$missed $$b"; done; \
+	  [ -z "$$missed" ] || { echo "a figure that was wanted is missed, or a benchmark failed:$$missed"; exit 1; }
 
 check: setup
 	@$(RUN)ruff format --check -q . || { echo "run: make fix"; exit 1; }
