@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nlp.codebook import Codebook
     from nlp.codepairs import Pair
-    from nlp.coding import Coded
+    from nlp.coder import Coded
 
 __all__ = ["CodingScores", "guess_domain", "score_coding"]
 

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+import nlp
 from nlp.annotations import ClinicalText, Mention, Note
 from nlp.codebook import Codebook
 from nlp.codememory import mine_aliases
@@ -143,6 +144,11 @@ def test_aliases_are_learnt_from_pairs():
     assert mine_aliases(coder._index, units, answers) == {"塞": ("死",)}
 
 
+def test_an_empty_codebook_is_refused():
+    with pytest.raises(TextDataError, match="no name"):
+        Coder(Codebook.of([]))
+
+
 def test_unknown_domain():
     with pytest.raises(VariableError, match="no domain of codes 'x'"):
         domain_rules("x")
@@ -244,6 +250,17 @@ def test_the_component_codes_mentions_without_a_code_only():
     assert text.mentions == mentions
     assert coding.predict(text) == coded
     assert coding.version.startswith("coding-1+coder-diagnosis@")
+
+
+def test_the_component_runs_in_the_pipeline_from_a_folder(tmp_path):
+    Coder(DIAGNOSES).save(tmp_path / "coder")
+    language = nlp.load(
+        components=["normalise", "dictionary", "coding"], options={"coding": {"coder": tmp_path / "coder", "replace": True}}
+    )
+    found = language("患者有脑梗死。")._.clinical.mentions
+    assert {(mention.code, mention.term) for mention in found if mention.code} == {("I63.902", "脑梗死")}
+    with pytest.raises(VariableError, match="no coder"):
+        nlp.load(components=["coding"])
 
 
 def test_scores_count_strictly():

@@ -17,7 +17,7 @@ from workbench.locale import tr
 
 if TYPE_CHECKING:
     from nlp.codepairs import Pair
-    from nlp.coding import Coded
+    from nlp.coder import Coded
 
 __all__ = ["register"]
 
