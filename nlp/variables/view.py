@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["Hit", "NoteView", "longest", "unfinished"]
 
 
+#: How far a clause or a sentence reaches from a hit at most, in characters.
+_REACH = 400
+
+
 class Hit(NamedTuple):
     """A place where what was looked for stands, and what the note says of it.
 
@@ -110,6 +114,8 @@ class NoteView:
             low, high = section.body, section.end
         else:
             low, high = 0, len(self.text)
+        if name in ("clause", "sentence"):  # a text without a stop is one sentence: a megabyte looked through for each hit
+            low, high = max(low, start - _REACH), min(high, end + _REACH)
         return min(low, start), max(high, end)
 
     def _around(self, records: list, start: int, end: int) -> tuple[int, int]:
