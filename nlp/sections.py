@@ -270,9 +270,11 @@ class _Place(NamedTuple):
 
 
 def _place(text: str, start: int) -> _Place:
+    if start and text[start - 1].isalpha() and text[start - 1] not in _NUMERALS:
+        return _Place(start, "inside", bracket=False)  # what mostly is; no lead ends with a letter
     lead = _LEAD.search(text, max(0, start - _LEAD_REACH), start)
     if lead is None:
-        return _Place(start, "inside", False)
+        return _Place(start, "inside", bracket=False)
     edge = lead["edge"]
     if edge == "\n" or (not edge and lead.start() == 0):
         where = "line"
