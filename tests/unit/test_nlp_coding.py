@@ -15,6 +15,7 @@ from nlp.codescores import guess_domain, score_coding
 from nlp.codeterms import domain_rules, units_of
 from nlp.codetrees import Trees, fit_trees
 from nlp.coding import Coder, Coding
+from nlp.entities import Entity
 from nlp.errors import ModelError, TextDataError, VariableError
 from nlp.normal import normalise
 
@@ -252,15 +253,31 @@ def test_the_component_codes_mentions_without_a_code_only():
     assert coding.version.startswith("coding-1+coder-diagnosis@")
 
 
+class OneTagger:
+    """Finds the same span in every text."""
+
+    version = "one"
+
+    def tag(self, texts):
+        return [(Entity(3, 6, "problem"),) for _ in texts]
+
+
 def test_the_component_runs_in_the_pipeline_from_a_folder(tmp_path):
     Coder(DIAGNOSES).save(tmp_path / "coder")
-    language = nlp.load(
-        components=["normalise", "dictionary", "coding"], options={"coding": {"coder": tmp_path / "coder", "replace": True}}
-    )
+    options = {"tagger": {"tagger": OneTagger()}, "coding": {"coder": tmp_path / "coder"}}
+    language = nlp.load(components=["normalise", "tagger", "coding"], options=options)
     found = language("患者有脑梗死。")._.clinical.mentions
-    assert {(mention.code, mention.term) for mention in found if mention.code} == {("I63.902", "脑梗死")}
+    assert [(mention.code, mention.term) for mention in found] == [("I63.902", "脑梗死")]
     with pytest.raises(VariableError, match="no coder"):
         nlp.load(components=["coding"])
+
+
+def test_codes_of_a_dictionary_are_replaced_when_asked():
+    text = ClinicalText(
+        Note("脑梗死，扭伤"), normalise("脑梗死，扭伤"), mentions=[Mention(0, 3, "problem", code="X1"), Mention(4, 6, "problem", code="X2")]
+    )
+    assert [mention.code for mention in Coding(Coder(DIAGNOSES)).predict(text)] == ["X1", "X2"]
+    assert [mention.code for mention in Coding(Coder(DIAGNOSES), replace=True).predict(text)] == ["I63.902", "X2"]
 
 
 def test_scores_count_strictly():
