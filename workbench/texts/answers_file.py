@@ -1,0 +1,147 @@
+"""Writing a table block by block as CSV, Parquet or Excel: the file is there whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import openpyxl
+import pyarrow.parquet as pq
+from openpyxl.cell import WriteOnlyCell
+
+from workbench.errors import DataError, EnvironmentFault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    import pyarrow as pa
+
+__all__ = ["check_out", "write_answers"]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_SHEET_ROWS = 1 << 20
+_UNSHEETED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+def check_out(path: Path) -> None:
+    """Refuse a file that cannot be written, before any work is done.
+
+    Raises
+    ------
+    DataError
+        If its ending is unknown or its folder is not there.
+    """
+    if path.suffix.lower() not in _WRITERS:
+        raise DataError(f"{path.name} ends in {path.suffix or 'nothing'}", hint=f"wanted one of: {' '.join(_WRITERS)}")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder", hint="name a file")
+    if not path.parent.is_dir():
+        raise DataError(f"the folder {path.parent} is not there", hint="make it first")
+
+
+def write_answers(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, facts: Mapping[str, str] | None = None) -> int:
+    """Write tables one after another into one file, which replaces what is there in one step.
+
+    Parameters
+    ----------
+    path : Path
+        ``.csv`` (UTF-8), ``.parquet`` or ``.xlsx``.
+    tables : iterable of pyarrow.Table
+        Drawn one by one.
+    schema : pyarrow.Schema
+        Of all of them.
+    facts : mapping of str to str, optional
+        Kept in the metadata of a Parquet file.
+
+    Returns
+    -------
+    int
+        Rows written.
+
+    Raises
+    ------
+    DataError
+        If the ending is unknown, or a sheet of Excel is too small.
+    EnvironmentFault
+        If the file cannot be written.
+    """
+    check_out(path)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        rows = _WRITERS[path.suffix.lower()](aside, tables, schema, dict(facts or {}))
+        with aside.open("rb") as written:
+            os.fsync(written.fileno())
+        aside.replace(path)
+    except OSError as error:
+        raise EnvironmentFault(f"{path} cannot be written: {error.strerror}", hint="name another file, or make room") from error
+    finally:
+        aside.unlink(missing_ok=True)
+    return rows
+
+
+def _csv(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, facts: dict[str, str]) -> int:  # noqa: ARG001  (as the others)
+    rows = 0
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(schema.names)
+        for table in tables:
+            writer.writerows([_harmless(row[name]) for name in schema.names] for row in table.to_pylist())
+            rows += table.num_rows
+    return rows
+
+
+def _harmless(cell: Any) -> Any:
+    """Give a text that a spreadsheet would take for a formula an apostrophe, as spreadsheets write it."""
+    if isinstance(cell, str) and cell[:1] in _FORMULA and cell:
+        return cell if _is_number(cell) else f"'{cell}"
+    return cell
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _parquet(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, facts: dict[str, str]) -> int:
+    rows = 0
+    with pq.ParquetWriter(path, schema.with_metadata(facts), compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table.replace_schema_metadata(facts))
+            rows += table.num_rows
+    return rows
+
+
+def _excel(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, facts: dict[str, str]) -> int:  # noqa: ARG001  (as the others)
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("answers")
+    sheet.append(schema.names)
+    rows = 0
+    for table in tables:
+        rows += table.num_rows
+        if rows >= _SHEET_ROWS:
+            raise DataError(f"a sheet of Excel holds {_SHEET_ROWS - 1:,} rows, and there are more", hint="write .parquet or .csv")
+        for row in table.to_pylist():
+            sheet.append([_sheet_cell(sheet, row[name]) for name in schema.names])
+    book.save(path)
+    return rows
+
+
+def _sheet_cell(sheet: Any, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    cell = WriteOnlyCell(sheet, _UNSHEETED.sub("�", value)[:32000])
+    cell.data_type = "s"  # a text, whatever it begins with
+    return cell
+
+
+_WRITERS: dict[str, Callable[[Path, Iterable[pa.Table], pa.Schema, dict[str, str]], int]] = {
+    ".csv": _csv,
+    ".parquet": _parquet,
+    ".xlsx": _excel,
+}

@@ -1,0 +1,81 @@
+"""Sets of variables by name or by file: what a command or a template is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nlp.errors import VariableError
+from nlp.variables import VariableSet, compose, load_set, ready_names, ready_set, ready_variables
+from nlp.variables.reading import Loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["LIBRARY", "open_variable_set", "open_variables"]
+
+#: What the name of a ready set begins with.
+LIBRARY = "library:"
+
+
+def open_variable_set(name: str) -> Loaded:
+    """Open one set.
+
+    Parameters
+    ----------
+    name : str
+        A file, ``library:NAME`` for a ready set, ``library:all`` for all of them; ``library:NAME/one,two`` takes only these variables.
+
+    Returns
+    -------
+    Loaded
+        The set, and an error for each variable that could not be read.
+
+    Raises
+    ------
+    VariableError
+        If there is no such set or file, or it cannot be read as a whole.
+
+    Examples
+    --------
+    >>> [variable.name for variable in open_variable_set("library:example/cough").set]
+    ['cough']
+    """
+    if name.startswith(LIBRARY):
+        ready, _, only = name.removeprefix(LIBRARY).partition("/")
+        found = ready_variables() if ready == "all" else ready_set(ready)
+        return Loaded(found.select(part.strip() for part in only.split(",") if part.strip()) if only else found)
+    if not Path(name).is_file():
+        raise VariableError(
+            f"there is no file of variables {name}",
+            hint=f"a YAML file, or one of: {', '.join(LIBRARY + each for each in ('all', *ready_names()))}",
+        )
+    return load_set(name)
+
+
+def open_variables(names: Iterable[str]) -> Loaded:
+    """Open several sets as one.
+
+    Parameters
+    ----------
+    names : iterable of str
+        As :func:`open_variable_set` takes them.
+
+    Returns
+    -------
+    Loaded
+        All variables that could be read, and an error for each that could not.
+
+    Raises
+    ------
+    VariableError
+        If a set cannot be read at all, no variable is left, or one name means two things.
+    """
+    opened = [open_variable_set(name) for name in names]
+    refused = tuple(error for each in opened for error in each.refused)
+    sets = [each.set for each in opened]
+    found = sets[0] if len(sets) == 1 else compose("+".join(dict.fromkeys(each.name for each in sets)), *sets)
+    if not len(found):
+        first = refused[0] if refused else None
+        raise VariableError(first.message if first else "there is no variable in the set", hint=first.hint if first else "write one")
+    return Loaded(VariableSet(name=found.name, variables=found.variables, version=found.version, title=found.title), refused)
