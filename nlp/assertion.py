@@ -282,7 +282,9 @@ class _Walk:
         self.active.append((cue, start, end))
 
     def _either(self, cue: Cue, start: int, end: int) -> None:
-        if end < len(self.body) and self.body[end] not in _ENDS:
+        # A quotation mark behind the cue closes (胸水"无",) or opens: 否认"高血压、糖尿病"病史.
+        behind = end + self.body.startswith(('"', "”"), end)
+        if behind < len(self.body) and self.body[behind] not in _ENDS:
             self._opened(cue, start, end)
         else:
             self._after(cue, start, end)
@@ -343,7 +345,11 @@ class _Walk:
         nearest = max(range(max(self.clause_first, last - 3), last + 1), key=lambda place: mentions[place].end)
         if start - mentions[nearest].end > cue.gap:
             return []
-        found, left, near = [last], mentions[last].start, start
+        # A mention that holds the last one is judged with it, whatever else begins in between: 阑尾周围脓肿 with 脓肿 and 阑尾.
+        holding = (
+            mentions[place].start for place in range(max(self.clause_first, last - 3), last) if mentions[place].end >= mentions[last].end
+        )
+        found, left, near = [last], min(holding, default=mentions[last].start), start
         first = self.sentence_first if cue.chain == "all" else self.clause_first
         for place in range(last - 1, first - 1, -1):
             end = mentions[place].end
