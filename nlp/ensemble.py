@@ -3,7 +3,7 @@
 The CRF knows strings and lexicons, the encoder what words mean; they err in different places. Both learn from the same texts but for a few
 held-out groups, on which the weight of each and the threshold are found.
 
-Strict micro-F1 with 95 % interval as ``tests/bench/bench_encoder.py`` measured it on one busy core of 2.2 GHz without AVX-512, one seed, all
+Strict micro-F1 with 95 % interval as ``tests/bench/bench_encoder.py`` measured it on one core of 2.2 GHz without AVX-512, one seed, all
 of the training (CRF, encoder, mixture) counted in CPU time; tagging 3.1 to 3.6 kchar per CPU-second, the CRF alone 130 to 230:
 
 ========== ============================================ ======= ==== ======= ====================
