@@ -180,6 +180,9 @@ def _candidates_inside(view: NoteView, value: Value, hit: Hit, inside: tuple[int
     found = [candidate for quantity in spans if (candidate := _candidate(quantity, value))]
     if value.bare or not value.unit or (hit.inner[0] >= 0 and not found):
         found += _bare(view, *inside)
+    if not found and hit.inner[0] >= 0 and _NUMBER.fullmatch(text := view.text[slice(*inside)]):
+        # The pattern itself cut it out, whatever letters stand beside it: G3P1.
+        found = [_Candidate(*inside, (chinese_number(text),), doubts=("number without a unit",))]
     return sorted(found, key=lambda candidate: candidate.start)
 
 

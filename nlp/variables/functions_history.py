@@ -1,0 +1,108 @@
+"""Functions of the catalogue for histories: pack-years, and how long something has lasted in a unit of one's choice."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nlp.variables.catalogue import Example, Found, Function, Parameter
+from nlp.variables.definition import Bilingual
+from nlp.variables.functions_numbers import TERMS, duration_before_note
+from nlp.variables.values import chinese_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nlp.variables.view import NoteView
+
+__all__ = ["FUNCTIONS"]
+
+#: Days in a unit as notes count them: ten years are 3,650 days.
+_NOMINAL_DAYS = {"年": 365.0, "月": 30.0, "周": 7.0, "天": 1.0, "小时": 1 / 24}
+
+
+def lasted(view: NoteView, *, terms: tuple[str, ...], unit: str, gap: float) -> Iterator[Found]:
+    """Give how long what is meant has lasted, in years, months, weeks, days or hours as notes count them."""
+    for found in duration_before_note(view, terms=terms, gap=gap):
+        if isinstance(found.value, float):
+            yield found._replace(value=round(found.value / _NOMINAL_DAYS.get(unit, 1.0), 2), unit=unit)
+
+
+_COUNT = r"[0-9]{1,3}(?:\.[0-9])?|[一二两三四五六七八九十]{1,3}|半"
+_MORE = r"\s?(?:余|多|\+|来|几)?\s?"
+_YEARS = re.compile(
+    rf"(?<!戒烟)(?<!戒)(?<!戒烟约)(?<!已戒烟)(?P<years>[0-9]{{1,2}}|[一二两三四五六七八九十]{{1,3}}){_MORE}年(?![0-9代月]|前)"
+)
+_A_DAY = re.compile(
+    rf"(?:每[日天]|日均|日|平均每[日天]|一天|1天)(?:吸烟|抽烟|吸|抽|约|平均|大约|\s)*(?P<many>{_COUNT})(?:\s?[-~至]\s?(?P<to>{_COUNT}))?{_MORE}(?P<unit>支|根|包|盒)"
+    rf"|(?P<many2>{_COUNT})(?:\s?[-~至]\s?(?P<to2>{_COUNT}))?{_MORE}(?P<unit2>支|根|包|盒)(?:左右)?\s?(?:/|每|一|、)?\s?[日天d]"
+)
+_WRITTEN = re.compile(r"(?P<packs>[0-9]{1,3}(?:\.[0-9])?)\s?(?:包\s?[·.*]?\s?年|年\s?[·.*]?\s?包)")
+_INDEX = re.compile(
+    r"(?:吸烟|烟龄)指数\s?(?:为|约|>|≥|:|：)?\s?(?P<index>[0-9]{2,4})|(?P<index2>[0-9]{2,4})\s?(?:年\s?[·.*]?\s?支|支\s?[·.*]?\s?年)"
+)
+_DRINKING = re.compile(r"[饮喝嗜酗]酒")
+_SMOKING = ("吸烟", "抽烟", "嗜烟", "烟龄", "吸烟史", "吸烟指数")
+_CIGARETTES_IN_A_PACK = 20
+
+
+def _number(text: str) -> float:
+    return 0.5 if text == "半" else chinese_number(text)
+
+
+def _packs_a_day(match: re.Match[str]) -> float:
+    many, upto = match["many"] or match["many2"], match["to"] or match["to2"]
+    number = (_number(many) + _number(upto)) / 2 if upto else _number(many)
+    return number if (match["unit"] or match["unit2"]) in "包盒" else number / _CIGARETTES_IN_A_PACK
+
+
+def _pack_years(text: str) -> float | None:
+    """Return the pack-years that a stretch about smoking tells: as written, from the index, or packs a day times years."""
+    if written := _WRITTEN.search(text):
+        return float(written["packs"])
+    if index := _INDEX.search(text):
+        return float(index["index"] or index["index2"]) / _CIGARETTES_IN_A_PACK
+    daily, years = _A_DAY.search(text), _YEARS.search(text)
+    return _packs_a_day(daily) * _number(years["years"]) if daily and years else None
+
+
+def pack_years(view: NoteView) -> Iterator[Found]:
+    """Give pack-years: 吸烟30年，每天20支; 40包年; 吸烟指数600年支. What the sentence says of drinking is left out."""
+    reach = -1
+    for hit in view.find(_SMOKING):
+        if hit.start < reach:
+            continue
+        low, high = view.scope("sentence", hit.start, hit.end)
+        drinking = [match.start() for match in _DRINKING.finditer(view.text, low, high)]
+        low = max([low, *(at for at in drinking if at < hit.start)])
+        high = min([high, *(at for at in drinking if at >= hit.end)])
+        number = _pack_years(view.text[low:high])
+        if number is not None:
+            yield Found.at(hit, round(number, 2), span=(low, high))
+            reach = high
+
+
+FUNCTIONS = (
+    Function(
+        name="lasted",
+        call=lasted,
+        unit="unit",
+        description=Bilingual("到就诊时已持续多久，按所选单位", "How long it has lasted, in a unit of one's choice"),
+        parameters={
+            "terms": TERMS,
+            "unit": Parameter("unit", Bilingual("年、月、周、天、小时", "年, 月, 周, 天 or 小时"), "年"),
+            "gap": Parameter("number", Bilingual("最多相隔字数", "Characters between at most"), 12),
+        },
+        examples=(Example("高血压病史10年，糖尿病半年。", (("terms", ("糖尿病",)),), (0.5,)),),
+    ),
+    Function(
+        name="pack_years",
+        call=pack_years,
+        description=Bilingual("吸烟包年", "Pack-years"),
+        parameters={},
+        examples=(
+            Example("吸烟30年，每天20支，饮酒20年。", (), (30.0,)),
+            Example("吸烟20年，未戒。", (), ()),
+        ),
+    ),
+)
