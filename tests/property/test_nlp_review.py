@@ -52,7 +52,7 @@ def test_recall_and_f1_cover_in_simulation(precision, wrong, missed, many):
         rest = _Group(many, (many / 100,) * 100, (False,) * 100, (False,) * (100 - passed_over) + (True,) * passed_over)
         for place, interval in enumerate(_estimates([found, rest])):
             kept[place] += interval.low - 1e-9 <= truth[place] <= interval.high + 1e-9
-    assert min(kept) / rounds >= 0.93, kept
+    assert min(kept) / rounds >= 0.92, kept  # exact for precision 0.9 of 100: 0.936
 
 
 @given(st.lists(st.sampled_from(["accept", "reject", "unsure"]), min_size=1, max_size=6), st.integers(1, 400))

@@ -20,7 +20,7 @@ from workbench.errors import DataError, DefinitionError
 from workbench.store.snapshots import Snapshot, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from nlp.variables.sets import VariableSet
     from workbench.cohort.events import EventSet
@@ -33,6 +33,7 @@ __all__ = ["BLOCK_NOTES", "ChosenNote", "NoteSet", "notes"]
 BLOCK_NOTES = 500
 
 _COLUMNS = ("note_id", "person_id", "note_date", "note_datetime", "note_text", "note_source_value", "visit_occurrence_id")
+_FACTS = ("note_id", "person_id", "note_date", "note_source_value", "visit_occurrence_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,32 @@ class NoteSet:
             return []
         low, high = np.searchsorted(self.persons, [person_id, person_id + 1])
         return self.index_dates[low:high].astype("datetime64[us]").tolist()
+
+    def facts(self) -> pa.Table:
+        """Return what is known of each note besides its text: note_id, person_id, kind, department and the year it was written."""
+        parts = [batch.select(list(_FACTS)) for batch in self._batches(_FACTS)]
+        whole = pa.Table.from_batches(parts) if parts else pa.table({name: [] for name in _FACTS})
+        return pa.table(
+            {
+                "note_id": whole["note_id"],
+                "person_id": whole["person_id"],
+                "kind": [kind or "" for kind in whole["note_source_value"].to_pylist()],
+                "department": [self._visits.get(visit, (None, ""))[1] for visit in whole["visit_occurrence_id"].to_pylist()],
+                "year": [day.year if day else 0 for day in whole["note_date"].to_pylist()],
+            }
+        )
+
+    def find(self, note_ids: Collection[int]) -> dict[int, ChosenNote]:
+        """Read these notes only.
+
+        Parameters
+        ----------
+        note_ids : collection of int
+            Those that are not among the chosen notes are left out.
+        """
+        wanted = pa.array(sorted(note_ids), pa.int64())
+        rows = (row for batch in self._batches(_COLUMNS) for row in batch.filter(pc.is_in(batch["note_id"], wanted)).to_pylist())
+        return {row["note_id"]: self._chosen(row) for row in rows}
 
     # ------------------------------------------------------------------------------------------------------ internals
 

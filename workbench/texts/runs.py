@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,7 +31,7 @@ from workbench.texts.wide import Per, cell_sources, wide_table
 from workbench.texts.workers import default_workers, work_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import pandas as pd
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from nlp.variables.definition import Variable
     from nlp.variables.sets import VariableSet
     from workbench.store.overlay import SnapshotWithFindings
+    from workbench.texts.review import Review
 
 __all__ = ["ANSWERS", "REFUSED", "StructuredNotes", "structure"]
 
@@ -236,6 +237,12 @@ class StructuredNotes:
                 }
             )
         return pd.DataFrame(rows)
+
+    def review(self, variables: Iterable[str] | None = None, *, n: int = 200, reviewer: str = "", **options: Any) -> Review:
+        """Draw a sample of the answers and review it in the notebook; see :func:`workbench.texts.review.open_review` for the options."""
+        from workbench.texts.review import open_review  # loads the widget, which a run does not need
+
+        return open_review(self, variables, n=n, reviewer=reviewer, **options)
 
     def _anchor(self, person_id: int, written: datetime | None) -> datetime | None:
         return _nearest(self.notes.index_dates_of(person_id), written)

@@ -1,0 +1,224 @@
+"""The review widget in a real JupyterLab and browser: keys, corrections, offsets beyond the basic plane, both languages."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.lib.hub_client import free_port
+
+pytestmark = pytest.mark.integration
+
+CHROMIUM = Path("/usr/bin/chromium")
+REPOSITORY = Path(__file__).resolve().parents[2]
+#: Where pictures are left for a look, if anywhere.
+PICTURES = os.environ.get("WORKBENCH_PICTURES", "")
+CELL = """
+import sys; sys.path.insert(0, {repository!r})
+from pathlib import Path
+import workbench as wb
+from tests.lib.noted import TEXTS, noted_store
+from tests.lib import noted
+from tests.unit.test_texts_review import COUGH, SIZE
+from nlp.variables.sets import VariableSet
+text = "😀𠮷检查：胸部CT平扫。\\n影像所见：右肺上叶见一结节，大小约8×6mm。左肺未见异常。😀\\n印象：右肺上叶结节。"
+noted.TEXTS = (("CT报告", text), *TEXTS[1:])
+home = Path({home!r})
+asked = VariableSet(name="asked", variables=(SIZE, COUGH))
+chosen = wb.notes(noted_store(home / "store", people=8))
+structured = chosen.structure(asked, folder=home / "texts", workers=1, progress=False)
+review = structured.review(n=24, reviewer={reviewer!r}, folder=home / "reviews")
+review
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    if not CHROMIUM.exists():
+        pytest.skip("there is no Chromium")
+    home = tmp_path_factory.mktemp("lab")
+    cell = CELL.format(repository=str(REPOSITORY), home=str(home), reviewer="甲")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    (home / "work").mkdir()
+    nbformat.write(notebook, home / "work" / "review.ipynb")
+    port = free_port()
+    environment = os.environ | {"HOME": str(home), "JUPYTER_CONFIG_DIR": str(home / "config"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--ip=127.0.0.1", "--allow-root"]
+    command += ["--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={home / 'work'}", "--ServerApp.port_retries=0"]
+    with (home / "lab.log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=home)
+        try:
+            _wait(f"http://127.0.0.1:{port}/api/status", server)
+            yield home, f"http://127.0.0.1:{port}/lab/tree/review.ipynb"
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def _wait(url: str, server: subprocess.Popen) -> None:
+    for _ in range(240):
+        assert server.poll() is None
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+        except OSError:
+            time.sleep(0.5)
+        else:
+            return
+    raise AssertionError("JupyterLab did not start")
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    from playwright.sync_api import sync_playwright
+
+    outside: list[str] = []
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        page.set_default_timeout(90_000)
+        page.on("request", lambda request: outside.append(request.url) if "127.0.0.1" not in request.url else None)
+        page.goto(lab[1])
+        page.locator(".jp-Notebook .jp-Cell").first.click()
+        page.keyboard.press("Control+Enter")
+        page.locator(".wb-review .wb-note").wait_for()
+        page.outside = outside
+        yield page
+        browser.close()
+
+
+def picture(page, name):
+    if PICTURES:
+        page.locator(".wb-review").first.screenshot(path=f"{PICTURES}/{name}.png")
+
+
+def lines(home):
+    (file,) = home.glob("reviews/*/decisions.jsonl")
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def settle(page, home, count):
+    for _ in range(100):
+        if list(home.glob("reviews/*/decisions.jsonl")) and len(lines(home)) >= count:
+            page.wait_for_timeout(300)
+            return lines(home)
+        page.wait_for_timeout(100)
+    raise AssertionError("the decision was not written")
+
+
+def go_to(page, *, found):
+    """Press the arrow until an item with or without a finding is shown; those with surrogate pairs if found."""
+    page.locator(".wb-review").focus()
+    for _ in range(30):
+        page.wait_for_timeout(250)
+        text = page.locator(".wb-note").inner_text()
+        if (page.locator(".wb-none").count() == 0) == found and (not found or text.startswith("😀𠮷")):
+            return text
+        page.keyboard.press("ArrowRight")
+    raise AssertionError("there is no such item")
+
+
+def test_keys_write_decisions_and_notebook_shortcuts_stay_away(lab, page):
+    home, _ = lab
+    cells = page.locator(".jp-Notebook .jp-Cell").count()
+    go_to(page, found=True)
+    assert "8" in page.locator(".wb-lit").inner_text()
+    picture(page, "found")
+    page.keyboard.press("a")
+    assert settle(page, home, 1)[-1]["verdict"] == "accept"
+    page.keyboard.press("u")
+    assert settle(page, home, 2)[-1]["verdict"] == "unsure"
+    page.keyboard.press("z")
+    assert settle(page, home, 3)[-1]["verdict"] == "withdrawn"
+    go_to(page, found=False)
+    picture(page, "not_found")
+    page.keyboard.press("r")
+    page.locator(".wb-fault").wait_for()
+    page.keyboard.press("a")
+    assert settle(page, home, 4)[-1]["verdict"] == "accept"
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+
+
+def test_a_span_selected_with_the_mouse_counts_code_points(lab, page):
+    home, _ = lab
+    text = go_to(page, found=True)
+    before = len(lines(home))
+    page.keyboard.press("c")
+    page.locator(".wb-edit input[name=value]").fill("6")
+    page.evaluate(
+        """() => {
+          const note = document.querySelector('.wb-note');
+          const walker = document.createTreeWalker(note, NodeFilter.SHOW_TEXT);
+          while (walker.nextNode()) {
+            const place = walker.currentNode.data.indexOf('右肺上叶见');
+            if (place < 0) continue;
+            const range = document.createRange();
+            range.setStart(walker.currentNode, place);
+            range.setEnd(walker.currentNode, place + 4);
+            const selection = document.getSelection();
+            selection.removeAllRanges();
+            selection.addRange(range);
+            note.dispatchEvent(new MouseEvent('mouseup', { bubbles: true }));
+            return;
+          }
+        }"""
+    )
+    assert page.locator(".wb-chosen").inner_text() == "右肺上叶"
+    assert page.locator(".wb-edit input[name=value]").input_value() == "6"
+    picture(page, "correct")
+    page.locator(".wb-edit input[name=value]").press("Enter")
+    made = settle(page, home, before + 1)[-1]
+    assert (made["verdict"], made["value"]) == ("correct", 6.0)
+    assert text[made["start"] : made["end"]] == "右肺上叶"
+
+
+def test_a_missed_answer_is_given_by_keys_alone(lab, page):
+    home, _ = lab
+    before = len(lines(home))
+    text = go_to(page, found=False)
+    page.keyboard.press("m")
+    page.locator(".wb-edit").wait_for()
+    if page.locator(".wb-edit input[name=value]").count():
+        page.keyboard.type("5")
+        page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.name") == "search"
+    page.keyboard.insert_text(text[2:5])
+    page.keyboard.press("Enter")
+    assert page.locator(".wb-chosen").inner_text() == text[2:5]
+    picture(page, "missed")
+    page.locator(".wb-edit select[name=assertion]").focus()
+    page.keyboard.press("Enter")
+    made = settle(page, home, before + 1)[-1]
+    assert made["verdict"] == "missed"
+    assert text[made["start"] : made["end"]] == text[2:5]
+
+
+def test_escape_leaves_the_form_and_the_language_switches(page):
+    page.locator(".wb-review").focus()
+    page.keyboard.press("m")
+    page.locator(".wb-edit").wait_for()
+    page.keyboard.press("Escape")
+    assert page.locator(".wb-edit").count() == 0
+    page.locator(".wb-switch").click()
+    page.get_by_text("Quality so far").wait_for()
+    picture(page, "english")
+    page.locator(".wb-switch").click()
+    page.get_by_text("实时质量").wait_for()
+
+
+def test_the_source_is_scrolled_and_the_focus_is_seen(page):
+    page.locator(".wb-review").focus()
+    assert page.evaluate("getComputedStyle(document.querySelector('.wb-review')).boxShadow") != "none"
+
+
+def test_nothing_is_asked_of_the_network(page):
+    assert [url for url in page.outside if not url.startswith(("data:", "blob:"))] == []
