@@ -17,7 +17,7 @@ from nlp.codefeatures import features_of, sieve_features, with_context
 from nlp.codeindex import COLUMNS, Lookup, look_up, queries_of
 from nlp.codememory import PairMemory
 from nlp.codepairs import fold_of
-from nlp.codetrees import Trees, fit_trees
+from nlp.trees import Trees, fit_trees
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -249,11 +249,11 @@ def _decided(rows: list[Rows], chances: list[np.ndarray], gold: list[set[tuple[i
 def rankers_arrays(rankers: Rankers) -> dict[str, np.ndarray]:
     """Return what was learnt as arrays by name."""
     stages = {name: trees for name in ("sieve", "first", "second") if (trees := getattr(rankers, name)) is not None}
-    arrays = {name: array for stage, trees in stages.items() for name, array in trees.arrays(stage).items()}
+    arrays = {name: array for stage, trees in stages.items() for name, array in trees.arrays(f"{stage}.").items()}
     return arrays | {"threshold": np.array([rankers.threshold])}
 
 
 def rankers_of(arrays: Mapping[str, np.ndarray]) -> Rankers:
     """Return what :func:`rankers_arrays` wrote."""
-    second = Trees.of_arrays("second", arrays) if "second.roots" in arrays else None
-    return Rankers(Trees.of_arrays("sieve", arrays), Trees.of_arrays("first", arrays), second, float(arrays["threshold"][0]))
+    second = Trees.read(arrays, "second.") if "second.roots" in arrays else None
+    return Rankers(Trees.read(arrays, "sieve."), Trees.read(arrays, "first."), second, float(arrays["threshold"][0]))

@@ -13,11 +13,11 @@ from nlp.codepairs import Pair
 from nlp.coderank import Settings
 from nlp.codescores import guess_domain, score_coding
 from nlp.codeterms import domain_rules, units_of
-from nlp.codetrees import Trees, fit_trees
 from nlp.coding import Coder, Coding
 from nlp.entities import Entity
 from nlp.errors import ModelError, TextDataError, VariableError
 from nlp.normal import normalise
+from nlp.trees import Trees, fit_trees
 
 DIAGNOSES = Codebook.of(
     [
@@ -232,7 +232,7 @@ def test_trees_as_arrays_answer_as_they_were_learnt():
     numbers = np.random.default_rng(0).normal(size=(2000, 4))
     wanted = numbers[:, 0] * numbers[:, 1] > 0.2
     trees = fit_trees(numbers, wanted, trees=40)
-    again = Trees.of_arrays("a", trees.arrays("a"))
+    again = Trees.read(trees.arrays("a."), "a.")
     assert np.array_equal(trees.predict(numbers), again.predict(numbers))
     assert ((trees.predict(numbers) > 0.5) == wanted).mean() > 0.95
 
