@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
         "structure",
         help=command_help(
             "Ask a file of notes a set of variables.\n\nVARIABLES are YAML files or ready sets (library:NAME, library:all, "
-            "library:NAME/one,two; see `workbench text variables list`). The notes are a table: CSV (UTF-8, UTF-16 or GB18030), "
+            "library:NAME/one+two; see `workbench text variables list`). The notes are a table: CSV (UTF-8, UTF-16 or GB18030), "
             "Parquet, JSON lines or Excel. Columns are told by their names in Chinese or English; the options below name them where "
             "that fails.\n\nThe output (.csv, .parquet, .xlsx) has one line an answer: note, variable with its hash, value, unit, "
             "assertion, span in code points of the note's text, evidence, confidence, version of the pipeline. A run that was "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_SETS = typer.Argument(help="YAML files, or ready sets as library:NAME, library:all, library:NAME/one,two.")
+_SETS = typer.Argument(help="YAML files, or ready sets as library:NAME, library:all, library:NAME/one+two.")
 
 _app = typer.Typer(
     no_args_is_help=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ def open_variable_set(name: str) -> Loaded:
     Parameters
     ----------
     name : str
-        A file, ``library:NAME`` for a ready set, ``library:all`` for all of them; ``library:NAME/one,two`` takes only these variables.
+        A file, ``library:NAME`` for a ready set, ``library:all`` for all of them; ``library:NAME/one+two`` takes only these.
 
     Returns
     -------
@@ -44,7 +45,7 @@ def open_variable_set(name: str) -> Loaded:
     if name.startswith(LIBRARY):
         ready, _, only = name.removeprefix(LIBRARY).partition("/")
         found = ready_variables() if ready == "all" else ready_set(ready)
-        return Loaded(found.select(part.strip() for part in only.split(",") if part.strip()) if only else found)
+        return Loaded(found.select(part for part in re.split(r"[,+\s]+", only) if part) if only else found)
     if not Path(name).is_file():
         raise VariableError(
             f"there is no file of variables {name}",

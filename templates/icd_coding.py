@@ -1,0 +1,149 @@
+# %% [markdown]
+# # 出院诊断编码 ICD-10 coding of discharge diagnoses
+# 从出院小结里取出诊断文本，逐条给出医院自己码表中的候选编码和依据，列出需要编码员看的条目，并与首页已有编码对照，写成一页可申请出域的报告。
+# Diagnosis texts of discharge summaries get candidates of the hospital's own codebook with their evidence, a review list and a comparison.
+
+# %% tags=["parameters"]
+title: str = "出院诊断自动编码"  # 报告标题
+kinds: list[str] = ["出院小结", "死亡记录"]  # 文书类型
+sections: list[str] = ["出院诊断", "死亡诊断"]  # 取哪些章节的文本
+codebook: str = ""  # 码表文件（编码、名称、别名；TSV、CSV、xlsx）；空为快照自带的编码
+coded_before: str = ""  # 已编码的对照（原始词、标准词），有则先学习；空为只按字面相似
+sure: float = 0.8  # 把握度不低于此值者不必人工看
+shown: int = 30  # 审核清单显示多少条
+store: str = ""  # 数据仓库路径；空为会话自带的仓库
+language: str = "zh"  # 报告语言：zh 中文，en English
+
+# %%
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+import pandas as pd
+
+import workbench as wb
+from nlp.codepairs import read_pairs
+from nlp.coder import Coder
+from workbench.cohort.baseline import baseline_table
+from workbench.cohort.language import cohort
+from workbench.errors import DataError
+from workbench.locale import tr
+from workbench.session import in_session
+from workbench.texts.diagnoses import code_diagnoses, diagnosis_sections, recorded_codes, snapshot_codebook
+
+wb.set_language(language)
+snapshot = wb.open_store(store or None)
+
+# %% [markdown]
+# ## 1 有出院小结的患者
+
+# %%
+definition = cohort(title).enter(wb.notes(kind=kinds), limit="first")
+result = definition.run(snapshot)
+result.attrition()
+
+# %% [markdown]
+# ## 2 诊断文本
+# 先认出文书的章节，再取“出院诊断”下面的整段文字；原文位置一并记下，后面每个编码都能指回去。
+
+# %%
+kept = None if in_session() else Path(mkdtemp(prefix="icd-coding-"))
+structured = wb.notes(result, kind=kinds).structure(diagnosis_sections(sections), folder=kept)
+if structured.table().empty:
+    raise DataError("no note has such a section", hint="look at the sections of a note, then give -p sections=... and -p kinds=...")
+structured.table()[["note_id", "span_start", "span_end", "value_text"]].head()
+
+# %% [markdown]
+# ## 3 候选编码
+# 每条诊断与码表的名称、别名比对：去掉“伴”“术后”“？”这类不改变诊断的字，补全并列写法（胃、十二指肠溃疡），
+# 换同义词（房颤=心房颤动），一条里写了几个病就给几个编码。
+# `rule` 说明凭什么：name 与码表名称相同，like 相似，`甲=乙` 为换了词，known term 为以前编过。有已编码的对照时先学习，
+# 把握度才是概率；没有时只是相似度。
+
+# %%
+book = snapshot_codebook(snapshot, Path(codebook) if codebook else None)
+coder = Coder.train(book, read_pairs(Path(coded_before)), domain="diagnosis") if coded_before else Coder(book, domain="diagnosis")
+coded = code_diagnoses(structured, coder)
+coded.head(10)
+
+# %% [markdown]
+# ## 4 结果审核
+# 编码员只看拿不准的：没有编码，或把握度低于设定值。候选按好坏排列；选定后把“原始词、标准词”存成一张表，下次用 `coded_before` 学习，
+# 同样的写法就不用再看。
+# 高编、漏编都影响病组付费，机器给出的编码在人确认之前不得写回病案首页。
+
+# %%
+unsure = coded[(coded["code"] == "") | (coded["score"] < sure)]
+review = unsure.groupby("term", as_index=False).agg(
+    次数=("note_id", "nunique"),
+    编码=("code", "first"),
+    名称=("name", "first"),
+    把握度=("score", "first"),
+    依据=("rule", "first"),
+    候选=("candidates", "first"),
+)
+review = review.sort_values(["次数", "把握度"], ascending=[False, True]).rename(columns={"term": "原文"})
+review.head(shown)
+
+# %% [markdown]
+# ## 5 与首页编码对照
+# 同一次住院，病案首页已有的编码是编码员给的，可作参照：按类目（前三位）看，机器给出的有多少在首页里，首页的有多少被找到。
+# 首页可能漏编，文书可能没写，差别不都是机器的错。
+
+# %%
+category = coded[coded["code"] != ""].assign(category=lambda rows: rows["code"].str[:3])
+by_visit = category.groupby(["person_id", "visit_occurrence_id"])["category"].agg(set)
+on_page = recorded_codes(snapshot, result.index["person_id"].tolist())
+rows = []
+for (person, visit), found in by_visit.items():
+    known = {code[:3] for code in on_page.get(visit, ()) if code}
+    rows.append((person, len(found), len(found & known), len(known), bool(known)))
+visits = pd.DataFrame(rows, columns=["person_id", "found", "both", "known", "on_page"])
+visits[["found", "both", "known"]].sum()
+
+# %%
+persons = pd.Index(result.index["person_id"], name="person_id")
+totals = visits[visits["on_page"]].groupby("person_id")[["found", "both", "known"]].sum().reindex(persons)
+per_person = pd.DataFrame(
+    {
+        "terms": coded.groupby("person_id")["term"].nunique().reindex(persons).fillna(0).astype(float).to_numpy(),
+        "precision": (100 * totals["both"] / totals["found"].replace(0, np.nan)).to_numpy(),
+        "recall": (100 * totals["both"] / totals["known"].replace(0, np.nan)).to_numpy(),
+        "unsure": pd.Series(persons.isin(unsure["person_id"]).astype(float)),
+    }
+)
+labels = {
+    "terms": tr("出院诊断条数（不同写法）", "Diagnoses as written, different ones"),
+    "precision": tr("机器给出的类目在首页中的比例", "Categories given that are on the front page"),
+    "recall": tr("首页类目被机器找到的比例", "Categories of the front page that were found"),
+    "unsure": tr("有需人工审核的诊断", "With a diagnosis to be reviewed"),
+}
+described = baseline_table(per_person, labels=labels, units={"precision": "%", "recall": "%"})
+described
+
+# %% [markdown]
+# ## 6 报告
+
+# %%
+report = wb.Report(title, result, subtitle=tr("候选编码由规则给出，须经编码员确认", "Candidates by rules, to be confirmed by a coder"))
+report.section(
+    tr("研究对象", "Patients"),
+    tr(f"至少有一份{'、'.join(kinds)}的患者。", f"Patients with at least one of: {', '.join(kinds)}."),
+).add(result.attrition())
+report.section(
+    tr("编码结果", "Coding"),
+    tr(
+        f"诊断文本取自{'、'.join(sections)}，逐条与码表比对；把握度低于 {sure:g} 或没有编码者列入人工审核。"
+        "比例按患者计，以 ICD-10 类目（前三位）比较。",
+        f"Texts of: {', '.join(sections)}. Reviewed where the score is below {sure:g} or there is no code. "
+        "Shares are of each patient's ICD-10 categories.",
+    ),
+).add(described, caption=tr("诊断编码", "Coding of diagnoses"))
+report.section(
+    tr("方法", "Methods"),
+    tr(
+        f"码表版本 {book.version}，编码器 {coder.version}，规则管线版本 {structured.pipeline}。",
+        f"Codebook {book.version}, coder {coder.version}, pipeline {structured.pipeline}.",
+    ),
+)
+report.write()
