@@ -111,17 +111,22 @@ def gold_tests(judged: Iterable[Judged], variables: Mapping[str, Variable], *, a
         None twice, and none that the variable has already.
     """
     made: list[GoldTest] = []
-    known = {(name, test.text, str(test.expect)) for name, variable in variables.items() for test in variable.tests}
+    known = {_key(name, test) for name, variable in variables.items() for test in variable.tests}
     for each in judged:
         variable = variables.get(each.item.variable)
         test = _test(each, variable) if variable else None
         if test is None or (each.decision.verdict == "accept" and not accepted):
             continue
-        key = (variable.name, test.text, str(test.expect))
+        key = _key(variable.name, test)
         if key not in known:
             known.add(key)
             made.append(GoldTest(variable.name, test, each.item.key, each.decision.reviewer, each.decision.verdict, each.decision.time))
     return made
+
+
+def _key(name: str, test: Test) -> tuple[str, str, str]:
+    number = isinstance(test.expect, int | float)
+    return name, test.text, str(float(test.expect) if number else test.expect)  # a file gives 6 back for 6.0
 
 
 def _test(judged: Judged, variable: Variable) -> Test | None:

@@ -76,7 +76,7 @@ def test_the_page_gets_the_source_its_titles_and_the_span(review):
     item = until(review, found=True)
     shown = review.widget().state["item"]
     assert "8" in shown["text"][shown["start"] : shown["end"]]
-    assert next(shown["text"][start:end] for start, end, _ in shown["sections"]).startswith("检查所见")
+    assert next(shown["text"][start:end] for start, end, _ in shown["sections"]).startswith("影像所见")
     assert (shown["value"], shown["unit"], item.value) == (8.0, "mm", 8.0)
     assert shown["about"] == ["CT报告", "呼吸科", shown["about"][2]]
 

@@ -224,7 +224,8 @@ class Page {
   }
 
   verdictText(said) {
-    const item = this.state.item, parts = [this.say(said.verdict)];
+    const item = this.state.item;
+    const parts = [this.say(said.verdict === "accept" && !item.found ? "none_there" : said.verdict)];
     if (said.verdict === "correct" || said.verdict === "missed") {
       if (item.kind !== "presence" && said.value !== null) parts.push(`${said.value} ${item.unit}`.trim());
       parts.push(this.say(`assertion_${said.assertion}`));
@@ -240,16 +241,17 @@ class Page {
       decision ? element("p", { class: "wb-decided" }, `${this.say("your_verdict")}：${this.verdictText(decision)}`) : null);
   }
 
-  button(key, label, press, extra = "") {
-    return element("button", { type: "button", class: `wb-key ${extra}`, onclick: press }, element("kbd", {}, key), label);
+  button(key, label, press, extra = "", disabled = false) {
+    return element("button", { type: "button", class: `wb-key ${extra}`, onclick: press, disabled }, element("kbd", {}, key), label);
   }
 
   buttons() {
     const found = this.state.item.found;
-    const shown = found ? ["accept", "reject", "correct", "missed", "unsure"] : ["accept", "missed", "unsure"];
     const letters = Object.fromEntries(Object.entries(KEYS).map(([code, verdict]) => [verdict, code.slice(3)]));
     return element("div", { class: "wb-buttons" },
-      ...shown.map((verdict) => this.button(letters[verdict], this.say(verdict), () => { this.press(verdict); }, `wb-${verdict}`)),
+      ...["accept", "reject", "correct", "missed", "unsure"].map((verdict) => this.button(letters[verdict],
+        this.say(verdict === "accept" && !found ? "none_there" : verdict), () => this.press(verdict), `wb-${verdict}`,
+        !found && (verdict === "reject" || verdict === "correct"))),
       this.button("Z", this.say("undo"), () => this.send({ do: "undo" }), "wb-plain"),
       this.button("←", this.say("previous"), () => this.send({ do: "go", by: -1 }), "wb-plain"),
       this.button("→", this.say("next"), () => this.send({ do: "go", by: 1 }), "wb-plain"));
