@@ -7,6 +7,9 @@ import json
 import pytest
 
 import workbench as wb
+from nlp.entities import Entity, Example
+from nlp.entity_training import Request, train_model
+from nlp.errors import TextDataError
 from nlp.variables import load_set
 from nlp.variables.definition import Bilingual, Target, Value, Variable
 from nlp.variables.sets import VariableSet
@@ -126,6 +129,24 @@ def test_a_correction_becomes_a_gold_test_and_an_example(review, tmp_path):
     assert (noted["item"], noted["reviewer"], noted["verdict"]) == (item.key, "甲", "correct")
     (example,) = review.training_examples()
     assert [example.example.text[each.start : each.end] for each in example.example.entities] == ["8×6mm"]
+
+
+def test_verdicts_retrain_a_model(structured, tmp_path):
+    review = structured.review(["cough"], n=16, reviewer="甲", folder=tmp_path)
+    for _ in range(16):
+        press(review, "accept")
+    texts = [f"患者出现{word}{days}天。" for word in ("咳嗽", "发热", "腹痛") for days in range(4)]
+    base = [Example(text, (Entity(4, 6, "symptom"),), f"p{place}") for place, text in enumerate(texts)]
+    train_model(base, tmp_path / "model", Request(kind="crf", minutes=0.1))
+    with pytest.raises(DefinitionError, match="symptom"):
+        review.retrain(tmp_path / "model", base)
+    with pytest.raises(TextDataError, match="left to learn"):  # the notes of this store are all alike
+        review.retrain(tmp_path / "model", base, labels={"cough": "symptom"})
+    gold = [Example("今日咳嗽加重。", (Entity(2, 4, "symptom"),), "other")]
+    found = review.retrain(tmp_path / "model", base, labels={"cough": "symptom"}, gold=gold)
+    assert {each.label for each in found.types} == {"", "symptom"}
+    assert found.types[0].n_gold > 0
+    found.discard()
 
 
 def test_two_reviewers_differ_and_a_third_rules(structured, review, tmp_path):

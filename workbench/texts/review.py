@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nlp import load, read
+from nlp.formats import read_examples
+from nlp.models import open_model
 from nlp.review.decisions import Decision, DecisionFile, agreement, disagreements, finals
 from nlp.review.gold import Judged, gold_tests, label_of, training_examples, with_tests
 from nlp.review.items import Item, read_items, write_items
@@ -23,11 +25,12 @@ from workbench.session import current, in_session
 from workbench.texts.review_sample import sample_items
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nlp.annotations import ClinicalText
-    from nlp.entities import Tagger
+    from nlp.entities import Example, Tagger
     from nlp.review.gold import GoldTest, TrainingExample
+    from nlp.review.retrain import Retrained
     from nlp.variables.definition import Variable
     from nlp.variables.sets import VariableSet
     from workbench.texts.notes import ChosenNote
@@ -212,6 +215,51 @@ class Review:
             The model that is to be retrained: it names the entities that were not asked.
         """
         return training_examples(self.judged(), lambda name: label_of(self.variables[name]), tagger=tagger)
+
+    def retrain(
+        self,
+        model: Path | str,
+        base: Path | str | Sequence[Example],
+        *,
+        labels: Mapping[str, str] | None = None,
+        gold: Sequence[Example] | None = None,
+    ) -> Retrained:
+        """Train a model on its texts and this review's verdicts beside the one in use, and compare the two; seconds for a CRF.
+
+        Parameters
+        ----------
+        model : path
+            Folder of the model in use.
+        base : path or sequence of Example
+            The texts that it learnt from; a path is a file of JSON lines as ``workbench text train --format jsonl`` takes it.
+        labels : mapping, optional
+            Variable -> entity type, for variables that name none; those whose type the model does not know teach nothing.
+        gold : sequence of Example, optional
+            What both are asked; by default a quarter of the corrections, which the new model does not learn from.
+
+        Returns
+        -------
+        Retrained
+            ``types``, ``better`` and ``worse`` show what changed; ``take_over()`` replaces the model, ``discard()`` does not.
+
+        Raises
+        ------
+        DefinitionError
+            If no judged variable has an entity type that the model knows.
+        """
+        from nlp.review.retrain import retrain  # loads the trainer
+
+        tagger = open_model(model)
+        named = {name: (labels or {}).get(name) or label_of(variable) for name, variable in self.variables.items()}
+        taught = [each for each in self.judged() if named[each.item.variable] in tagger.labels]
+        if not taught:
+            raise DefinitionError(
+                tr("没有一个已审核的变量对应该模型的实体类型", "no judged variable has an entity type that the model knows"),
+                hint=f'labels={{"variable": "type"}}; {", ".join(tagger.labels)}',
+            )
+        texts = read_examples(base, "jsonl") if isinstance(base, str | Path) else base
+        corrections = [each.example for each in training_examples(taught, named.__getitem__, tagger=tagger)]
+        return retrain(model, texts, corrections, gold=gold)
 
 
 def _note_down(gold: list[GoldTest], path: Path) -> None:
