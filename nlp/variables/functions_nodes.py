@@ -19,10 +19,11 @@ __all__ = ["FUNCTIONS"]
 _N = r"(?:[0-9]{1,3}|[一二三四五六七八九十两]{1,3})"
 #: 2/15, as it stands in brackets or before 枚; not a date, a size or a share of the bowel's wall.
 _FRACTION = re.compile(r"(?<![0-9./×x*])(?P<positive>[0-9]{1,3})\s?枚?\s?/\s?(?P<examined>[0-9]{1,3})(?![0-9./]|\s?[年月周圈])\s?枚?")
-#: 淋巴结15枚，其中2枚见癌转移; 15枚淋巴结中2枚见转移; 淋巴结12枚，均未见癌转移.
+#: 淋巴结15枚，其中2枚见癌转移; 淋巴结18枚，4枚见转移; 15枚淋巴结中2枚见转移; 淋巴结12枚，均未见癌转移.
 _TOLD = re.compile(
     rf"(?:淋巴结[^。;\n0-9一二三四五六七八九十]{{0,8}}(?P<after>{_N})\s?[枚个]|(?P<before>{_N})\s?[枚个][^，。;\n]{{0,6}}淋巴结)"
-    rf"[^。;\n0-9]{{0,10}}?(?:其?中[^。;\n0-9一二三四五六七八九十]{{0,6}}(?P<positive>{_N})\s?[枚个]|(?P<none>(?:均|皆)?(?:未见|无|阴性))|(?P<all>均见|均可见|均为|全部))"
+    rf"[^。;\n0-9]{{0,10}}?(?:其?中[^。;\n0-9一二三四五六七八九十]{{0,6}}(?P<positive>{_N})\s?[枚个]"
+    rf"|(?P<plain>{_N})\s?[枚个](?=[^,，。;\n]{{0,3}}(?:见|有|转移|阳性))|(?P<none>(?:均|皆)?(?:未见|无|阴性))|(?P<all>均见|均可见|均为|全部))"
 )
 _TOTAL = re.compile(r"(?:共|总|合计|累计|总计)[^。;\n]{0,12}$")
 _NODES = re.compile(r"淋巴结|(?<![A-Za-z])LN(?![A-Za-z])", re.IGNORECASE)
@@ -74,7 +75,7 @@ def _groups(text: str) -> Iterator[_Group]:
             yield _group(text, start, item, float(item["positive"]), float(item["examined"]))
         for item in () if found else _TOLD.finditer(text, start, end):
             examined = chinese_number(item["after"] or item["before"])
-            positive = chinese_number(item["positive"]) if item["positive"] else (examined if item["all"] else 0.0)
+            positive = chinese_number(told) if (told := item["positive"] or item["plain"]) else (examined if item["all"] else 0.0)
             if positive <= examined:
                 yield _group(text, start, item, positive, examined)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nlp.variables.definition import Category, Value, Variable
     from nlp.variables.view import Hit, NoteView
 
-__all__ = ["Place", "chinese_number", "fit_found", "in_unit", "iso", "take"]
+__all__ = ["Place", "chinese_number", "fit_found", "in_unit", "iso", "one_of", "take"]
 
 _NUMBER = re.compile(
     r"(?<![0-9.A-Za-z])[0-9]{1,9}(?:\.[0-9]{1,6})?(?!\.?[0-9]|[年月日:时%])|[一二两三四五六七八九十]{1,3}(?=[枚个处颗只条块粒次]|\Z)"
@@ -240,8 +240,20 @@ _TAKE: dict[str, Callable[[tuple[float, ...]], float]] = {
 }
 
 
+def one_of(numbers: tuple[float, ...], value: Value) -> float:
+    """Return the number of a size, a range or a ratio that a variable takes.
+
+    Examples
+    --------
+    >>> from nlp.variables.definition import Value
+    >>> one_of((5.0, 10.0), Value(kind="quantity"))
+    10.0
+    """
+    return float(_TAKE[value.take](numbers))
+
+
 def _taken(candidate: _Candidate, value: Value, doubts: tuple[str, ...]) -> Taken:
-    number = float(_TAKE[value.take](candidate.values))
+    number = one_of(candidate.values, value)
     low, high = value.range
     start, end = candidate.start, candidate.end
     if (low is not None and number < low) or (high is not None and number > high):
