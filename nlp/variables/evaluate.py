@@ -15,7 +15,7 @@ from nlp.variables.compiled import NOT_IN, TARGET, SearchPlan, SetMentions, Spot
 from nlp.variables.definition import Near
 from nlp.variables.functions import builtin
 from nlp.variables.sides import side_of
-from nlp.variables.values import Place, fit_found, take
+from nlp.variables.values import Place, fit_found, one_of, take
 from nlp.variables.view import Hit, NoteView, longest, unfinished
 from nlp.variables.words import words
 
@@ -100,6 +100,8 @@ class CompiledSet:
         parts = base.own_parts() if hasattr(base, "own_parts") else None
         if parts is None:
             return base  # pipes of somebody else's: their words are judged after the pipeline
+        if any(part.component.name == "variables" and part.predictor.version == self.plan.version for part in parts):
+            return base  # made here before
         before = [part for part in parts if part.component.fills != "relations" and part.component.name != "assertion"]
         cut = next((place for place, part in enumerate(parts) if part.component.name == "assertion"), len(before))
         extra = Part(Component("variables", f"{SetMentions.__module__}:SetMentions", "mentions", extends=True), SetMentions(self.plan))
@@ -232,7 +234,7 @@ def _system(view: NoteView, variable: Variable) -> Iterator[Found]:
     for quantity in view.quantities:
         if quantity.system == variable.target.system:
             hit = view.hit(quantity.start, quantity.end)._replace(asserted=True)
-            number = quantity.values[0] if quantity.values else ""
+            number = one_of(quantity.values, variable.value) if quantity.values else ""
             value = number if variable.value.kind == "quantity" else quantity.text or number
             yield Found.at(hit, value, comparator=quantity.comparator)
 
@@ -258,7 +260,16 @@ def _of_found(view: NoteView, variable: Variable, found: Iterable[Found]) -> Ite
         hit = Hit(item.start, item.end, item.assertion, item.experiencer, score=item.confidence)
         asked = _check(view, variable, hit, variable.assertions)
         if asked is not None:
-            yield _answer(view, variable, asked, fit_found(variable, item))
+            yield _answer(view, variable, asked, _as_written(view, variable, item))
+
+
+def _as_written(view: NoteView, variable: Variable, item: Found) -> Taken:
+    """Fit what a function found; a stretch of the text is given as it stands in the raw text, like the texts of other variables."""
+    taken = fit_found(variable, item)
+    if variable.value.kind != "text" or taken.value != view.text[item.start : item.end]:
+        return taken
+    first, last = view.raw(item.start, item.end)
+    return taken._replace(value=view.note.text[first:last])
 
 
 def _check(view: NoteView, variable: Variable, hit: Hit, allowed: tuple[str, ...]) -> _Asked | None:

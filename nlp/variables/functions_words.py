@@ -50,7 +50,7 @@ def stage_of(view: NoteView, *, system: str) -> Iterator[Found]:
 
 
 _NUMBERING = re.compile(r"\s*(?:[0-9]{1,2}\s?[.、)．](?![0-9](?![型级期]))|[(][0-9]{1,2}[)]|[一二三四五六七八九十]、|[①-⑳])\s*")
-_ITEM_END = re.compile(r"[\n;；。]|(?<=[^0-9])(?=[0-9]{1,2}\s?[.、)．](?![0-9](?![型级期])))|[,，]")
+_ITEM_END = re.compile(r"[\n;；。]|(?<=[^0-9(])(?=[(]?[0-9]{1,2}\s?[.、)．](?![0-9](?![型级期])))|[①-⑳]|[,，]")
 
 
 def first_diagnosis(view: NoteView, *, sections: tuple[str, ...]) -> Iterator[Found]:

@@ -11,7 +11,7 @@ from nlp.variables import ready_set, run_tests
 from nlp.variables.functions import builtin
 from nlp.variables.try_out import run_examples
 
-SETS = ("history", "symptoms", "signs", "operation")
+SETS = ("history", "symptoms", "signs", "operation", "course", "oncology")
 VARIABLES = [(name, variable.name) for name in SETS for variable in ready_set(name)]
 
 
