@@ -11,7 +11,7 @@ from workbench.commands.help import command_help
 __all__ = ["app"]
 
 #: Modules with a function ``register(app)`` that adds their sub-commands. They import torch, spaCy and the like on use only.
-MODULES: tuple[str, ...] = ("text_train", "text_normalise", "text_assert", "text_structure", "text_variables")
+MODULES: tuple[str, ...] = ("text_train", "text_normalise", "text_assert", "text_structure", "text_variables", "text_deidentify")
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -1,0 +1,106 @@
+"""Find what names a person or leads to one in a note: names, numbers, addresses, institutions.
+
+Nothing is replaced here; :mod:`workbench.ingest.scrub` does that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nlp.identifiers.numbers import find_numbers
+from nlp.identifiers.people import People
+from nlp.identifiers.places import find_places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nlp.annotations import ClinicalText, Identifier
+
+__all__ = ["KINDS", "Identifiers", "find_identifiers"]
+
+#: Kinds of identifiers, and what is shown in their place.
+KINDS = {
+    "name": "姓名",
+    "physician": "医师",
+    "identity_number": "身份证号",
+    "certificate": "证件号",
+    "mobile_number": "手机号",
+    "phone": "电话",
+    "address": "住址",
+    "institution": "机构",
+    "record_number": "编号",
+    "insurance_number": "医保号",
+    "bank_card": "银行卡号",
+    "bed": "床号",
+    "ward": "病区",
+    "licence_plate": "车牌号",
+    "email": "邮箱",
+    "account": "账号",
+}
+# Of two hits that share characters the surer kind gives its name to both.
+_RANK = {
+    kind: place
+    for place, kind in enumerate(("identity_number", "mobile_number", "bank_card", "phone", "email", "insurance_number", "certificate"))
+}
+
+
+class Identifiers:
+    """Find names of persons, numbers, addresses and institutions, by their form and by the words around them.
+
+    A name needs a context: a label (姓名:, 主刀:), a relation (患者王芳, 其子李强), a title (张主任), a signature, sex and age behind it;
+    once found it is found wherever else it stands in the note. Eponyms, drugs and words that begin like a name are not touched.
+
+    Examples
+    --------
+    >>> from nlp.annotations import ClinicalText, Note
+    >>> from nlp.normal import normalise
+    >>> note = Note("患者王芳，电话13800138000，帕金森病史5年，请李建国主任会诊。")
+    >>> for hit in Identifiers().predict(ClinicalText(note, normalise(note.text))):
+    ...     print(note.text[hit.start : hit.end], hit.kind)
+    王芳 name
+    13800138000 mobile_number
+    李建国 physician
+    """
+
+    version = "identifiers 1"
+
+    def predict(self, text: ClinicalText) -> list[Identifier]:
+        """Answer the identifiers of a note, in order, none overlapping another."""
+        return find_identifiers(text.text)
+
+
+def find_identifiers(text: str) -> list[Identifier]:
+    """Return the identifiers of a text in normal form, in order, none overlapping another.
+
+    Parameters
+    ----------
+    text : str
+        As :func:`nlp.normal.normalise` gives it.
+
+    Returns
+    -------
+    list of Identifier
+        Hits that share characters are joined.
+
+    Examples
+    --------
+    >>> find_identifiers("联系人:王芳")[0][:3]
+    (4, 6, 'name')
+    """
+    numbers = list(find_numbers(text))
+    phones = [hit for hit in numbers if hit.kind in ("mobile_number", "phone")]
+    return _joined([*numbers, *People(text).find(phones), *find_places(text)])
+
+
+def _joined(found: Iterable[Identifier]) -> list[Identifier]:
+    joined: list[Identifier] = []
+    for hit in sorted(found, key=lambda hit: (hit.start, -hit.end, _RANK.get(hit.kind, 9))):
+        if not joined or hit.start >= joined[-1].end:
+            joined.append(hit)
+        elif hit.end > joined[-1].end:
+            last = joined[-1]
+            surer = min(last, hit, key=lambda one: (_RANK.get(one.kind, 9), one.start))
+            joined[-1] = surer._replace(start=last.start, end=hit.end)
+        elif _RANK.get(hit.kind, 9) < _RANK.get(joined[-1].kind, 9):
+            joined[-1] = joined[-1]._replace(kind=hit.kind)
+    return joined

@@ -1,0 +1,159 @@
+"""Identifiers are found by context and form, and words that only look like names are left alone."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import nlp
+from nlp.annotations import Note
+from nlp.identifiers import KINDS, find_identifiers
+from nlp.identifiers.numbers import identity_digits, is_bank_card, is_identity
+from nlp.normal import normalise
+
+WORDS = Path(__file__).parents[1] / "corpus" / "not_identifiers.txt"
+
+
+def found(text):
+    normal = normalise(text)
+    return {(text[slice(*normal.raw(hit.start, hit.end))], hit.kind) for hit in find_identifiers(normal.text)}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("姓名：王芳  性别：女", {"王芳"}),
+        ("姓 名 栏 姓名： 王 芳 性别：女", {"王 芳"}),
+        ("姓名王小芳性别女年龄45岁", {"王小芳"}),
+        ("患者李建国，男，56岁，因腹痛入院", {"李建国"}),
+        ("欧阳修文，40岁，女。复诊。", {"欧阳修文"}),
+        ("其子赵磊诉患者昨晚发热", {"赵磊"}),
+        ("其女钱红梅代诉病史", {"钱红梅"}),
+        ("联系人：女儿孙丽", {"孙丽"}),
+        ("已向患者配偶周大勇交代病情", {"周大勇"}),
+        ("李某某因头痛就诊", {"李某某"}),
+        ("患者王**，女", {"王**"}),
+        ("姓名：阿依古丽", {"阿依古丽"}),
+        ("患者买买提·阿不都，男", {"买买提·阿不都"}),
+        ("Name: Zhang Xiaoming", {"Zhang Xiaoming"}),
+        ("吴秀英（13800138000）", {"吴秀英"}),
+        ("郑海洋 男 61岁 汉族", {"郑海洋"}),
+        ("患者李强诉头晕，后李强自行离院", {"李强"}),
+    ],
+)
+def test_names_of_patients_and_relatives(text, names):
+    assert {word for word, kind in found(text) if kind == "name"} == names
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("张主任查房后指示", {"张"}),
+        ("请心内科王建国主任会诊", {"王建国"}),
+        ("李某某医师", {"李某某"}),
+        ("主刀：张伟  助手：李强、王刚  麻醉医师：赵 敏", {"张伟", "李强", "王刚", "赵 敏"}),
+        ("医师签名：陈思远/周明", {"陈思远", "周明"}),
+        ("副主任医师刘洋查房", {"刘洋"}),
+        ("今日何医生接诊", {"何"}),
+        ("2021-03-05 09:20  李明华", {"李明华"}),
+        ("记录者：方书轩", {"方书轩"}),
+    ],
+)
+def test_names_of_staff(text, names):
+    assert {word for word, kind in found(text) if kind in ("physician", "name")} == names
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("身份证号：110105 19491231 002X", "identity_number", "110105 19491231 002X"),
+        ("身份证１１０１０５１９４９１２３１００２Ｘ。", "identity_number", "１１０１０５１９４９１２３１００２Ｘ"),
+        ("证件11O105194912310O2X", "identity_number", "11O105194912310O2X"),
+        ("旧证110105491231002", "identity_number", "110105491231002"),
+        ("手机+86 138-0013-8000", "mobile_number", "+86 138-0013-8000"),
+        ("1 3 8 0 0 1 3 8 0 0 0", "mobile_number", "1 3 8 0 0 1 3 8 0 0 0"),
+        ("家中电话：(0314) 2345678", "phone", "(0314) 2345678"),
+        ("电话：2345678", "phone", "2345678"),
+        ("病案号：ZY0001234567", "record_number", "ZY0001234567"),
+        ("（病理号201725281）", "record_number", "201725281"),
+        ("医保卡号：YB123456789012", "insurance_number", "YB123456789012"),
+        ("护照号 E12345678", "certificate", "E12345678"),
+        ("银行卡6222021234567890128", "bank_card", "6222021234567890128"),
+        ("车牌京A·12345", "licence_plate", "京A·12345"),
+        ("邮箱 a.b@c.com。", "email", "a.b@c.com"),
+        ("微信号：wxid_abc123", "account", "wxid_abc123"),
+        ("床号：12", "bed", "12"),
+        ("12床患者", "bed", "12床"),
+        ("住十二病区", "ward", "十二病区"),
+        ("家住河北省承德市双滦区应营子村3组，", "address", "河北省承德市双滦区应营子村3组"),
+        ("现住朝阳路12号3栋2单元501室", "address", "朝阳路12号3栋2单元501室"),
+        ("住址：内蒙古赤峰市某旗某苏木 电话", "address", "内蒙古赤峰市某旗某苏木"),
+        ("曾就诊于北京协和医院，", "institution", "北京协和医院"),
+        ("工作单位：青云机械有限公司", "institution", "青云机械有限公司"),
+    ],
+)
+def test_numbers_places_and_institutions(text, kind, value):
+    assert (value, kind) in found(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "当地医院给予治疗，外院检查，上级医院会诊，县医院就诊",
+        "血压120/80mmHg，白细胞12.5×10^9/L，血钠138.0 mmol/L，2021-03-01 08:30:00",
+        "CEA 3.4 5.6 7.8 12.5 138 0013 ng/ml",
+        "姓名：不详 住址：同上 电话：无 职业：农民",
+        "主管医师、上级医师查房，值班医生，于医师指导下服药",
+        "心前区、腰背部叩击痛，尿路刺激征，病区，通路建立",
+        "镇静镇痛，冰镇，农村，超市",
+        "低氧血症，术中出血约1500000000",
+        "患者于某日出现头痛，某医院就诊",
+    ],
+)
+def test_what_names_nobody_stays(text):
+    assert found(text) == set()
+
+
+FRAMES = (
+    "患者{}病史10年。",
+    "其母{}，其父体健。",
+    "患者{}，",
+    "否认{}，无家族史。",
+    "诊断：{}",
+    "请示主任后考虑{}",
+    "家属{}诊治",
+    "主任查房考虑{}。",
+    "予{}治疗后患者好转",
+    "医师：{}待查",
+)
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_no_eponym_drug_or_disease_is_taken(frame):
+    lines = WORDS.read_text(encoding="utf-8").splitlines()
+    words = [word for line in lines if not line.startswith("#") for word in line.split()]
+    assert len(words) >= 300
+    taken = {word: found(frame.format(word)) for word in words}
+    assert {word: hits for word, hits in taken.items() if hits} == {}
+
+
+def test_identity_numbers_follow_the_standard():
+    assert is_identity("11010519491231002X")
+    assert not is_identity("110105194912310021")
+    assert not is_identity("110105194913310021", checked=False)
+    assert identity_digits("11O105 19491231-002×") == "11010519491231002X"
+    assert is_bank_card("6222021234567890128")
+    assert not is_bank_card("6222021234567890129")
+
+
+def test_as_a_component_it_counts_in_the_raw_text():
+    note = Note("<p>患者&nbsp;王小芳，电话１３８００１３８０００</p>")
+    (text,) = nlp.read(nlp.load(add=["identifiers"]), [note])
+    assert [(text.raw[hit.start : hit.end], hit.kind) for hit in text.identifiers] == [
+        ("王小芳", "name"),
+        ("１３８００１３８０００", "mobile_number"),
+    ]
+
+
+def test_every_kind_has_a_mark():
+    assert all(re.fullmatch("[一-鿿]+", shown) for shown in KINDS.values())
