@@ -29,7 +29,8 @@ from tests.lib.noted import TEXTS, noted_store
 from tests.lib import noted
 from tests.unit.test_texts_review import COUGH, SIZE
 from nlp.variables.sets import VariableSet
-text = "😀𠮷检查：胸部CT平扫。\\n影像所见：右肺上叶见一结节，大小约8×6mm。左肺未见异常。😀\\n印象：右肺上叶结节。"
+text = "😀𠮷检查：胸部CT平扫。\\n" + "扫描范围自肺尖至肺底，图像质量良好。\\n" * 40
+text += "影像所见：右肺上叶见一结节，大小约8×6mm；左肺另见结节，大小约3mm。😀\\n印象：右肺上叶结节。\\n" + "建议随访。\\n" * 20
 noted.TEXTS = (("CT报告", text), *TEXTS[1:])
 home = Path({home!r})
 asked = VariableSet(name="asked", variables=(SIZE, COUGH))
@@ -37,6 +38,14 @@ chosen = wb.notes(noted_store(home / "store", people=8))
 structured = chosen.structure(asked, folder=home / "texts", workers=1, progress=False)
 review = structured.review(n=24, reviewer={reviewer!r}, folder=home / "reviews")
 review
+"""
+
+RULE = """
+second = structured.review(n=24, reviewer='乙', folder=home / 'reviews')
+third = structured.review(n=24, reviewer='丁', folder=home / 'reviews')
+for verdict, one in (('unsure', second), ('accept', third), ('reject', second)):
+    one.widget().handle({'do': 'decide', 'verdict': verdict})
+second.adjudicate('丙')
 """
 
 
@@ -215,9 +224,53 @@ def test_escape_leaves_the_form_and_the_language_switches(page):
     page.get_by_text("实时质量").wait_for()
 
 
-def test_the_source_is_scrolled_and_the_focus_is_seen(page):
-    page.locator(".wb-review").focus()
+def test_the_span_of_a_long_note_is_scrolled_into_view_and_the_focus_is_seen(page):
+    text = go_to(page, found=True)
+    assert len(text) > 700
+    note, lit = page.locator(".wb-note").bounding_box(), page.locator(".wb-lit").bounding_box()
+    assert note["y"] < lit["y"] < note["y"] + note["height"] / 2
+    assert page.locator(".wb-other").count() == 1  # the second nodule
     assert page.evaluate("getComputedStyle(document.querySelector('.wb-review')).boxShadow") != "none"
+    page.locator(".wb-review summary").click()
+    picture(page, "long")
+
+
+def test_nested_and_overlapping_spans_are_each_drawn_whole(page):
+    source = (REPOSITORY / "workbench" / "texts" / "review_widget.js").read_text(encoding="utf-8")
+    drawn = page.evaluate(
+        """async (source) => {
+          const { segments } = await import(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })));
+          return segments(Array.from('😀一𠮷二三四'), [[0, 5, 'lit'], [1, 3, 'other'], [2, 6, 'other'], [4, 99, 'other'], [3, 3, 'lit']]);
+        }""",
+        source,
+    )
+    assert [(each["start"], each["text"], sorted(each["marks"])) for each in drawn] == [
+        (0, "😀", ["lit"]),
+        (1, "一", ["lit", "other"]),
+        (2, "𠮷", ["lit", "other", "other"]),
+        (3, "二三", ["lit", "other"]),
+        (5, "四", ["other"]),
+    ]
+
+
+def test_the_adjudicator_sees_what_both_said_and_rules(lab, page):
+    home, _ = lab
+    before = len(lines(home))
+    page.keyboard.press("Escape")
+    page.evaluate("document.querySelector('.jp-Notebook').focus()")
+    page.locator(".jp-Notebook .jp-InputArea-editor .cm-content").first.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(RULE)
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("分歧裁定").wait_for()
+    page.wait_for_timeout(300)
+    note, lit = page.locator(".wb-note").bounding_box(), page.locator(".wb-lit").bounding_box()
+    assert note["y"] < lit["y"] < note["y"] + note["height"] / 2  # at first sight too
+    picture(page, "adjudication")
+    page.locator(".wb-review").focus()
+    page.keyboard.press("a")
+    made = settle(page, home, before + 4)[-1]
+    assert (made["reviewer"], made["adjudicator"], made["verdict"]) == ("丙", True, "accept")
 
 
 def test_nothing_is_asked_of_the_network(page):

@@ -63,10 +63,12 @@ def test_gold_is_never_learnt_from(base, model, monkeypatch):
         "nlp.review.retrain.train_model", lambda texts, *rest, **named: learnt.extend(texts) or train_model(texts, *rest, **named)
     )
     corrections = examples(NEW, patients=8, first=100)
-    gold = corrections[:4]
+    gold = [*corrections[:4], base[-1]._replace(group="another")]
     found = retrain(model, base, corrections, gold=gold, request=REQUEST)
     assert not {example.text for example in learnt} & {example.text for example in gold}
     assert not {example.group for example in learnt} & {example.group for example in gold}
+    texts = [example.text for example in learnt]
+    assert all(texts.count(example.text) == 1 for example in corrections if example.text in texts)  # the base's copy gives way
     found.discard()
     assert [path.name for path in model.parent.iterdir()] == [model.name]
 

@@ -107,7 +107,7 @@ def test_a_torn_last_line_is_dropped_with_a_count_and_the_next_decision_is_whole
     file = DecisionFile(tmp_path / "d.jsonl")
     file.append(says(cough(1), "accept"))
     with file.path.open("ab") as stream:
-        stream.write(b'{"item": "2|co')
+        stream.write(b'{"item": "2|co' + b"x" * 999)  # longer than the line that comes after it
     assert [each.item for each in file.read()] == [cough(1).key]
     assert file.torn == 1
     file.append(says(cough(3), "reject"))

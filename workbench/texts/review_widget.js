@@ -88,7 +88,7 @@ class Page {
       start: verdict === "correct" ? item.start : -1,
       end: verdict === "correct" ? item.end : -1,
     };
-    this.draw(false);
+    this.draw(verdict === null);
     (verdict ? this.root.querySelector(".wb-edit [data-first]") : this.root)?.focus({ preventScroll: true });
   }
 
@@ -164,8 +164,16 @@ class Page {
   }
 
   reveal(note) {
-    const lit = note.querySelector(".wb-lit");
-    note.scrollTop = lit ? Math.max(0, lit.offsetTop - note.offsetTop - note.clientHeight / 3) : 0;
+    // After the page is laid out: at first the widget is not even in the document.
+    const scroll = () => {
+      if (!note.isConnected || !note.clientHeight) return false;
+      const lit = note.querySelector(".wb-lit");
+      const below = lit ? lit.getBoundingClientRect().top - note.getBoundingClientRect().top + note.scrollTop : 0;
+      note.scrollTop = Math.max(0, below - note.clientHeight / 3);
+      return true;
+    };
+    const watch = new ResizeObserver(() => { if (scroll()) watch.disconnect(); });
+    watch.observe(note);
   }
 
   head() {
