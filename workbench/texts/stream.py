@@ -127,7 +127,8 @@ def _prepare(variables: tuple[Variable, ...], all_answers: bool) -> None:
     if multiprocessing.parent_process() is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what a Ctrl-C means
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    _asked, _language, _all_answers = CompiledSet(variables), load(), all_answers
+    _asked, _all_answers = CompiledSet(variables), all_answers
+    _language = _asked.pipeline(load())
 
 
 def _end_with(parent: int) -> None:
@@ -156,7 +157,7 @@ def answer_notes(
     asked : CompiledSet
         The variables.
     language : Language
-        A pipeline of :func:`nlp.load`.
+        The pipeline of `asked`.
     tally : Tally, optional
         Counts what is refused; its places are rows.
     all_answers : bool

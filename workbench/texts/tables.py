@@ -282,10 +282,11 @@ class TextTable:
                 report.rows += 1
                 if isinstance(row, str):
                     report.refuse(number, row)
-                elif (found := self._note(number, row, report)) is not None:
+                elif (found := self.note_of(number, row, report)) is not None:
                     yield found
 
-    def _note(self, number: int, row: Mapping[str, Any], report: ReadReport) -> ReadNote | None:
+    def note_of(self, number: int, row: Mapping[str, Any], report: ReadReport) -> ReadNote | None:
+        """Return the note of one row, or None where the row is refused."""
         text = self._text(row)
         if text is None:
             report.refuse(number, "the text is no text")
@@ -416,7 +417,7 @@ def _object(line: str) -> Mapping[str, Any] | str:
 @contextmanager
 def _parquet(path: Path, work: Path) -> Iterator[_Rows]:  # noqa: ARG001  (as the other kinds)
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)  # a group of rows may hold a million notes
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path.name} cannot be read as Parquet", hint="is the file whole? write it again from the source") from error
     with file:
