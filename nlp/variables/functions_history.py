@@ -82,7 +82,40 @@ def pack_years(view: NoteView) -> Iterator[Found]:
             reach = high
 
 
+_HOURS = re.compile(
+    r"(?P<hours>[0-9]{1,2}(?:\.[0-9])?)\s?(?:个)?(?:小时|h(?:rs?|ours?)?(?![a-z]))\s?(?:零)?(?:(?P<rest>[0-9]{1,2})\s?(?:分钟|分|min))?",
+    re.IGNORECASE,
+)
+_MINUTES = re.compile(r"(?P<minutes>[0-9]{1,4})\s?(?:分钟|min(?![a-z])|分(?![之期级]))", re.IGNORECASE)
+_MINUTES_IN_AN_HOUR = 60
+
+
+def elapsed_minutes(view: NoteView, *, terms: tuple[str, ...], gap: float) -> Iterator[Found]:
+    """Give how many minutes are said behind each hit: 手术历时2小时45分钟, 手术时间90min."""
+    for hit in view.find(terms):
+        _, high = view.scope("clause", hit.start, hit.end)
+        matches = [match for pattern in (_HOURS, _MINUTES) if (match := pattern.search(view.text, hit.end, high))]
+        match = min(matches, key=lambda found: found.start(), default=None)
+        if match is None or match.start() - hit.end > gap:
+            continue
+        given = match.groupdict()
+        minutes = float(given.get("hours") or 0) * _MINUTES_IN_AN_HOUR + float(given.get("rest") or given.get("minutes") or 0)
+        yield Found.at(hit, minutes, span=match.span(), unit="min")
+
+
 FUNCTIONS = (
+    Function(
+        name="elapsed_minutes",
+        call=elapsed_minutes,
+        unit="min",
+        description=Bilingual("目标词之后写明的时长，按分钟", "The minutes that are said behind what is meant"),
+        parameters={"terms": TERMS, "gap": Parameter("number", Bilingual("最多相隔字数", "Characters between at most"), 6)},
+        examples=(
+            Example("手术历时2小时45分钟。", (("terms", ("手术历时",)),), (165.0,)),
+            Example("手术时间：90min", (("terms", ("手术时间",)),), (90.0,)),
+            Example("手术时间：2023-05-06", (("terms", ("手术时间",)),), ()),
+        ),
+    ),
     Function(
         name="lasted",
         call=lasted,

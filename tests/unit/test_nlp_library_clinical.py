@@ -34,6 +34,6 @@ def test_variable_is_described_and_has_sentences(name, variable):
     assert sum(test.expect is None for test in asked.tests) >= 2
 
 
-@pytest.mark.parametrize("function", ["lasted", "pack_years"])
+@pytest.mark.parametrize("function", ["elapsed_minutes", "lasted", "pack_years"])
 def test_function_examples(function):
     assert [item.got for item in run_examples(builtin()[function], language=language()) if not item.passed] == []
