@@ -39,6 +39,8 @@ pd.DataFrame([(text.text_of(each), each.kind, each.values, each.unit) for each i
 #
 # 一个变量就是向每份文书提的一个问题。下面问“有没有高血压史”：在哪些词上看，取有无，一名患者多份文书时取“有”优先。
 # **测试句**写明遇到这句话应该得到什么；改定义之前先加测试句，改完再跑一遍，才知道没有改坏。
+#
+# 高血压是慢性病，“既往高血压史十年”说明现在仍有，所以期望是“有”；“曾患肺炎，已愈”才是“既往”。
 
 # %%
 from nlp.variables import parse_set, run_tests
@@ -56,7 +58,7 @@ variables:
     not_in: [高血压性心脏病]
   aggregate: {rule: any}
   tests:
-  - {text: 既往高血压史十年。, expect: historical}
+  - {text: 既往高血压史十年。, expect: present}
   - {text: 否认高血压、糖尿病史。, expect: absent}
   - {text: 父亲患高血压。, expect: null}
 - name: hyperglycaemia
@@ -130,10 +132,10 @@ describe_notes(structured, result)
 # %% [markdown]
 # ## 6 用病历里的发现筛队列
 #
-# `publish()` 把答案存为课题的发现，和诊断、检验一样可以写进规则。默认只算本人、肯定的；这里连“既往有”一起要。
+# `publish()` 把答案存为课题的发现，和诊断、检验一样可以写进规则。默认只算本人、肯定的；要别的断言就写明，如 `assertion=["possible"]`。
 
 # %%
-narrowed = diabetes.require("病历记载高血压史", wb.findings("hypertension", assertion=["present", "historical"]).within(days=(-30, 30)))
+narrowed = diabetes.require("病历记载高血压史", wb.findings("hypertension").within(days=(-30, 30)))
 narrowed.run(structured.publish()).attrition()
 
 # %% [markdown]
