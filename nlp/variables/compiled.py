@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.annotations import ClinicalText, Mention
+from nlp.cues import lexicon
 from nlp.dictionary import Dictionary, Term
 from nlp.normal import fold
 from nlp.variables.answers import Refused
@@ -155,11 +156,19 @@ def _sought(variable: Variable) -> Iterator[tuple[str, int]]:
     alone = variable.value.kind == "category" and not target.kinds
     for place, category in enumerate(variable.value.categories):
         for word in category.words:
-            if alone or not is_pattern(word):
-                yield word, place if alone else JUDGED
+            if alone:
+                yield word, place
+            elif not is_pattern(word) and literal(word) not in _cues():
+                yield word, JUDGED
     for _, value in target.parameters:
         if isinstance(value, tuple):
             yield from ((word, JUDGED) for word in value if isinstance(word, str) and not is_pattern(word))
+
+
+@cache
+def _cues() -> frozenset[str]:
+    """Return the words that decide an assertion: as a mention of its own, 未见 would be no cue any more, for any variable."""
+    return frozenset(cue.word for cue in lexicon().cues if cue.role in ("before", "after", "either"))
 
 
 def _escaped(term: str) -> str:

@@ -18,12 +18,17 @@ __all__ = ["FUNCTIONS"]
 
 _N = r"(?:[0-9]{1,3}|[一二三四五六七八九十两]{1,3})"
 #: 2/15, as it stands in brackets or before 枚; not a date, a size or a share of the bowel's wall.
-_FRACTION = re.compile(r"(?<![0-9./×x*])(?P<positive>[0-9]{1,3})\s?枚?\s?/\s?(?P<examined>[0-9]{1,3})(?![0-9./]|\s?[年月周圈])\s?枚?")
-#: 淋巴结15枚，其中2枚见癌转移; 淋巴结18枚，4枚见转移; 15枚淋巴结中2枚见转移; 淋巴结12枚，均未见癌转移.
-_TOLD = re.compile(
-    rf"(?:淋巴结[^。;\n0-9一二三四五六七八九十]{{0,8}}(?P<after>{_N})\s?[枚个]|(?P<before>{_N})\s?[枚个][^，。;\n]{{0,6}}淋巴结)"
-    rf"[^。;\n0-9]{{0,10}}?(?:其?中[^。;\n0-9一二三四五六七八九十]{{0,6}}(?P<positive>{_N})\s?[枚个]"
-    rf"|(?P<plain>{_N})\s?[枚个](?=[^,，。;\n]{{0,3}}(?:见|有|转移|阳性))|(?P<none>(?:均|皆)?(?:未见|无|阴性))|(?P<all>均见|均可见|均为|全部))"
+_FRACTION = re.compile(
+    r"(?<![0-9./×x*])(?P<positive>[0-9]{1,3})\s?枚?\s?/\s?(?P<examined>[0-9]{1,3})(?![0-9./]|\s?(?:[年月周圈]|个?/?hpf?|个?/?高倍))\s?枚?",
+    re.IGNORECASE,
+)
+#: 淋巴结15枚, 15枚淋巴结: how many there are; what is said of them follows, or follows the next group (淋巴结3个，肠旁淋巴结5个，均未见癌).
+_COUNT = re.compile(
+    rf"淋巴结[^。;\n0-9一二三四五六七八九十]{{0,8}}(?P<after>{_N})\s?[枚个]|(?P<before>{_N})\s?[枚个][^,，。;\n0-9]{{0,6}}淋巴结"
+)
+_VERDICT = re.compile(
+    rf"(?:其?中[^。;\n0-9一二三四五六七八九十]{{0,6}})(?P<positive>{_N})\s?[枚个]|(?P<plain>{_N})\s?[枚个](?=[^,，。;\n]{{0,3}}(?:见|有|转移|阳性))"
+    r"|(?P<none>未见|未查见|无|阴性)|(?P<all>均可?见|均有|均为|全部|见癌|查见)"
 )
 _TOTAL = re.compile(r"(?:共|总|合计|累计|总计)[^。;\n]{0,12}$")
 _NODES = re.compile(r"淋巴结|(?<![A-Za-z])LN(?![A-Za-z])", re.IGNORECASE)
@@ -64,20 +69,40 @@ def _settled(groups: list[_Group]) -> list[_Group]:
 
 
 def _groups(text: str) -> Iterator[_Group]:
-    """Give the groups of nodes in order; a fraction counts where lymph nodes are named before it in its sentence."""
-    spoken = [(found.start(), found.end()) for found in re.finditer(r"[^。;\n]+(?:;[^。;\n]+)*", text)]
-    for start, end in spoken:
+    """Give the groups of nodes in order; a fraction counts where lymph nodes are named before it in its sentence, or right behind it."""
+    for start, end in (found.span() for found in re.finditer(r"[^。\n]+", text)):
         first = _NODES.search(text, start, end)
         if not first:
             continue
-        found = [item for item in _FRACTION.finditer(text, first.start(), end) if int(item["positive"]) <= int(item["examined"])]
+        found = [item for item in _FRACTION.finditer(text, start, end) if _of_nodes(text, first, item, end)]
         for item in found:
             yield _group(text, start, item, float(item["positive"]), float(item["examined"]))
-        for item in () if found else _TOLD.finditer(text, start, end):
+        if not found:
+            yield from _told(text, start, end)
+
+
+def _of_nodes(text: str, first: re.Match[str], item: re.Match[str], end: int) -> bool:
+    if int(item["positive"]) > int(item["examined"]) or "核分裂" in text[max(0, item.start() - 8) : item.start()]:
+        return False
+    return item.start() > first.start() or _NODES.search(text, item.end(), min(end, item.end() + 4)) is not None
+
+
+def _told(text: str, start: int, end: int) -> Iterator[_Group]:
+    """Give the groups whose nodes are counted in words, each with the verdict behind it, or behind the groups that follow."""
+    counts = list(_COUNT.finditer(text, start, end))
+    waiting: list[re.Match[str]] = []
+    for place, count in enumerate(counts):
+        verdict = _VERDICT.search(text, count.end(), counts[place + 1].start() if place + 1 < len(counts) else end)
+        waiting.append(count)
+        if verdict is None:
+            continue
+        told = verdict["positive"] or verdict["plain"]
+        for item in waiting[-1:] if told else waiting:
             examined = chinese_number(item["after"] or item["before"])
-            positive = chinese_number(told) if (told := item["positive"] or item["plain"]) else (examined if item["all"] else 0.0)
+            positive = chinese_number(told) if told else (examined if verdict["all"] else 0.0)
             if positive <= examined:
                 yield _group(text, start, item, positive, examined)
+        waiting = []
 
 
 def _group(text: str, start: int, item: re.Match[str], positive: float, examined: float) -> _Group:
@@ -95,6 +120,8 @@ FUNCTIONS = (
         examples=(
             Example("淋巴结：第1组（1/3）、第3组（2/6）。", (), (3.0,)),
             Example("送检淋巴结12枚，其中3枚见癌转移。", (("which", "examined"),), (12.0,)),
+            Example("（中央）淋巴结4个，（肠旁）淋巴结3个，均未见癌转移。", (("which", "examined"),), (7.0,)),
+            Example("核分裂象5/50HPF，淋巴结未见转移。", (), ()),
             Example("肿瘤占肠腔1/2周。", (), ()),
         ),
     ),
