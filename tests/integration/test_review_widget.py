@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from nlp.variables import load_set
 from tests.lib.hub_client import free_port
 
 pytestmark = pytest.mark.integration
@@ -46,6 +47,11 @@ third = structured.review(n=24, reviewer='丁', folder=home / 'reviews')
 for verdict, one in (('unsure', second), ('accept', third), ('reject', second)):
     one.widget().handle({'do': 'decide', 'verdict': verdict})
 second.adjudicate('丙')
+"""
+
+FORM = """
+from workbench.texts.variable_form import VariableForm
+VariableForm(path=home / 'lung.yaml')
 """
 
 
@@ -112,6 +118,14 @@ def picture(page, name):
 def lines(home):
     (file,) = home.glob("reviews/*/decisions.jsonl")
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def run(page, code):
+    """Put code in the first cell's place and run it."""
+    page.locator(".jp-Notebook .jp-InputArea-editor .cm-content").first.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(code)
+    page.keyboard.press("Control+Enter")
 
 
 def settle(page, home, count):
@@ -257,11 +271,7 @@ def test_the_adjudicator_sees_what_both_said_and_rules(lab, page):
     home, _ = lab
     before = len(lines(home))
     page.keyboard.press("Escape")
-    page.evaluate("document.querySelector('.jp-Notebook').focus()")
-    page.locator(".jp-Notebook .jp-InputArea-editor .cm-content").first.click()
-    page.keyboard.press("Control+a")
-    page.keyboard.insert_text(RULE)
-    page.keyboard.press("Control+Enter")
+    run(page, RULE)
     page.get_by_text("分歧裁定").wait_for()
     page.wait_for_timeout(300)
     note, lit = page.locator(".wb-note").bounding_box(), page.locator(".wb-lit").bounding_box()
@@ -271,6 +281,33 @@ def test_the_adjudicator_sees_what_both_said_and_rules(lab, page):
     page.keyboard.press("a")
     made = settle(page, home, before + 4)[-1]
     assert (made["reviewer"], made["adjudicator"], made["verdict"]) == ("丙", True, "accept")
+
+
+def test_a_variable_is_defined_in_the_form_and_tried_out_as_it_is_typed(lab, page):
+    home, _ = lab
+    run(page, FORM)
+    form = page.locator(".wb-form")
+    form.locator("[name='target.terms']").fill("结节，磨玻璃影")
+    form.locator("[name='target.terms']").press("a")  # a letter is a letter here, no shortcut of the notebook
+    form.locator("[name='target.terms']").press("Backspace")
+    form.locator("[name='value.kind']").select_option("quantity")
+    form.locator("[name='value.unit']").fill("mm")
+    form.locator("[name=name]").fill("nodule_long_axis")
+    for place, (text, expect) in enumerate(
+        (("右肺上叶见结节，大小约8×6mm。", "8"), ("左肺磨玻璃影，长径1.2cm。", "12"), ("未见结节。", "5"))
+    ):
+        form.locator(".wb-add").click()
+        form.locator(".wb-tests textarea").nth(place).fill(text)
+        form.locator(".wb-tests .wb-row input").nth(place).fill(expect)
+    form.locator(".wb-tests .wb-fail").wait_for()
+    assert form.locator(".wb-tests .wb-pass").count() == 2
+    form.locator(".wb-save").click()
+    form.locator(".wb-saved", has_text="lung.yaml").wait_for()
+    if PICTURES:
+        form.screenshot(path=f"{PICTURES}/form.png")
+    (variable,) = load_set(home / "lung.yaml").set
+    assert (variable.name, variable.target.terms, variable.value.unit) == ("nodule_long_axis", ("结节", "磨玻璃影"), "mm")
+    assert [test.expect for test in variable.tests] == [8, 12, 5]
 
 
 def test_nothing_is_asked_of_the_network(page):
