@@ -21,8 +21,14 @@ _MEDICAL = re.compile(
     "氏(?!家)|病|综合|征|症|淋巴|瘤|癌|细胞|菌|病毒|食管|憩室|肉瘤|肉芽|舞蹈|甲状|三联|五联|四联|注射|片|胶囊|颗粒|丸|散|汤|滴眼|口服液|霉素|沙星|他汀|洛尔|地平|普利|沙坦|西林|替尼|单抗|环|结|现象|面瘫|呼吸|试验|法|术|分级|评分|指数|手法"
     "|体位|畸形|动脉|静脉|神经|韧带|括约|炎|酸|素|醇|苷|钠|钾|钙|胺|定(?!期|于|时)|唑|疫苗|滴丸|合剂|栓|膏|贴|灵(?!活)|平片|清(?!楚|醒|晰)|康胶|宁片"
 )
+# Given names of characters that are no others' as a rule.
+_GIVEN_WORD = re.compile(
+    "有[才财福德贵明志生为根林源富余权]|丰收|可[馨心欣儿人昕盈唯]|如[意一是]|来[福喜娣旺顺生]|不[凡群悔]|未[央来]|增[福光辉强]|加[林强]|行[健知舟]|常[青春胜]"
+)
 _DOTTED = re.compile(rf"[{HAN}]{{1,8}}(?: ?· ?[{HAN}]{{1,8}}){{1,4}}")
 _RUN = re.compile(rf"[{HAN}]{{1,12}}")
+_JOINS = frozenset("于应向时常曾从及尚")
+_SPEAKS = frozenset("诉称述昨今系签陪")
 _MARK = re.compile(r"$|[\s,;:。、()/\]\"!?.]")
 _SPACED = re.compile(rf"([{HAN}]{{1,2}})(?: {{1,4}}([{HAN}]))(?: {{1,4}}([{HAN}]))?(?![{HAN}])")
 _LATIN = re.compile(r"[A-Z][A-Za-z'’-]{1,14}(?:[ ,^·.]{1,2}[A-Z][A-Za-z'’-]{0,14}){1,3}(?![A-Za-z])")
@@ -68,9 +74,11 @@ class Shapes(NamedTuple):
         family = self.family(word, 0)
         if not family or not 1 <= len(word) - family <= 2 or word in self.not_names:
             return False
-        if family == 1 and word[:2] in self.not_names and not (firm and len(word) == 3):
+        if family == 1 and word[:2] in self.not_names and not (firm and len(word) == 3 and word[0] not in _JOINS):
             return False
         given = word[family:]
+        if _GIVEN_WORD.fullmatch(given):
+            return True
         if usual:
             return all(character in self.given for character in given)
         return self.forbidden.isdisjoint(given) and _RUN.fullmatch(given) is not None
@@ -131,7 +139,7 @@ class Shapes(NamedTuple):
                 continue  # 李强代诉: the last character begins the next word
             if _MEDICAL.match(text, at + length):
                 return -1
-            if len(word) < length or not self.is_full(word, firm=self._stops(text, at + length)):
+            if len(word) < length or not self.is_full(word, firm=self._told(text, at + length)):
                 continue
             if self._ends(text, at + length, word):
                 return at + length
@@ -149,8 +157,12 @@ class Shapes(NamedTuple):
 
     def _ends(self, text: str, end: int, word: str) -> bool:
         if word[0] in self.risky and len(word) == 2:
-            return self._stops(text, end)
+            return self._told(text, end)
         return self.after.match(text, end) is not None
+
+    def _told(self, text: str, end: int) -> bool:
+        """Return whether what stands behind leaves little doubt that a name ended: a mark, a word that persons are followed by."""
+        return self._stops(text, end) or text[end : end + 1] in _SPEAKS or self.after_word.match(text, end) is not None
 
     def _stops(self, text: str, end: int) -> bool:
         return _MARK.match(text, end) is not None or text.startswith(("男", "女", "因", "系", "之"), end)

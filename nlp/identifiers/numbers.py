@@ -21,7 +21,7 @@ _READ_AS = str.maketrans("OoQDlI|", "0000111")
 
 # Runs of digits, with marks between them and letters that a scanner takes for digits. At least seven digits in all.
 _RUN = re.compile(
-    r"(?<![0-9A-Za-z.])(?:[(+]?(?:\+|00)86[-) ]{0,2}|\+?86[- ])?\(?[0-9OIl](?:[ \-._/·()]{0,2}[0-9OolI]){6,22}[ -]?[XxOo×]?(?![0-9A-Za-z])"
+    r"(?<![0-9A-Za-z.])(?:[(+]?(?:\+|00)86[-) ]{0,2}|\+?86[- ])?\(?[0-9OIl](?:[ \-._·()]{0,2}[0-9OolI]){6,22}[ -]?[XxOo×]?(?![0-9A-Za-z])"
 )
 _SEPARATORS = re.compile(r"[ \-._/·()]+")
 _MOBILE = re.compile(r"(?:(?:\+|00)?86)?(1[3-9][0-9]{9})$")

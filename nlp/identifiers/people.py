@@ -65,7 +65,7 @@ _PHONE_LEFT = re.compile(
 _SINGLE_STOP = frozenset("于应向时曾方全常易连管习席任计成单双门关查原代商从由经和与及并有无在为对令须需后能同别干")
 _BEFORE_SINGLE = re.compile(
     r"(?:[^一-鿿]|请|经|由|向|与|和|及|同|给|科|院|示|告|知|问|找|嘱|遵|会|后|我|区|部|日|组|在|室|随|"
-    r"让|是|刻|跟|即|往|院长|以|据|上级|联系|通知|汇报|病房|本院|介绍|到|有|被|为|心外|骨|病区|专家|著名|"
+    r"让|是|刻|跟|即|往|院长|以|据|上级|联系|通知|汇报|病房|本院|介绍|到|有|被|为|班|线|责任|主管|接诊|管床|首诊|急诊|经治|住院|年轻|高年资|实习|进修|原|副|正|老|小|心外|骨|病区|专家|著名|"
     r"主刀|听取|按|根据|待|所|院内|今|晨|晚)$"
 )
 
@@ -187,7 +187,11 @@ class People:
             if start >= 0 and shapes_.family(text, start) and shapes_.masked(text, start) == end:
                 return start
         begin = shapes_.before(text, end)
-        if begin >= 0 and (end - begin > 2 or text[begin] not in _SINGLE_STOP):
+        if begin < 0:
+            begin = self._unusual_before(end)
+        if begin >= 0 and (
+            end - begin > 2 or text[begin] not in _SINGLE_STOP or _BEFORE_SINGLE.search(text[max(0, begin - 3) : begin] or " ")
+        ):
             return begin
         start = end - 2 if end >= 2 and text[end - 2 : end] in shapes_.compound else end - 1
         if not single or start < 0 or not shapes_.family(text, start) or text[start:after] in _NO_SURNAME_HERE:
@@ -199,6 +203,17 @@ class People:
         if before and "一" <= before[-1] <= "鿿" and not _BEFORE_SINGLE.search(before):
             return -1
         return start
+
+    def _unusual_before(self, end: int) -> int:
+        """Return where a name with rarer characters begins that stands apart before a title, -1 where none does."""
+        for length in (3, 2):
+            start = end - length
+            word = self.text[max(0, start) : end]
+            if start < 0 or word[0] in self.shapes.risky or not self.shapes.is_full(word, usual=False, firm=True):
+                continue
+            if _BEFORE_SINGLE.search(self.text[max(0, start - 3) : start] or " "):
+                return start
+        return -1
 
     def _verb(self, start: int, word: str) -> Iterator[Identifier]:
         begin = self.shapes.before(self.text, start)
