@@ -85,13 +85,14 @@ def text_after_title(view: NoteView, *, titles: tuple[str, ...], to: str) -> Ite
 
 
 _CHANGE = re.compile(
-    r"(?P<new>新发|新出现|新增(?!大)|较前新)"
+    r"(?P<new>(?<!未见)(?<!无)(?<!明显)(?<!明确)(?:新发|新出现|新增(?!大)|较前新))"
     r"|(?P<resolved>(?:较前|已)?(?:消失|吸收完全|完全吸收)|未再显示|已不明显)"
     r"|(?P<stable>(?:无|未见)(?:明显|显著)?(?:变化|改变|增大|缩小)|相仿|相近|大致同前|同前|稳定|变化不大|未见明显变化)"
     r"|(?P<larger>(?:较前|比前|略|稍|明显)*(?:增大|增多|增厚|增粗|扩大|进展|增宽|加重|变大|长大))"
     r"|(?P<smaller>(?:较前|比前|略|稍|明显)*(?:缩小|减小|减少|变小|吸收|好转|减轻|缩减))"
 )
-_COMPARED = re.compile(r"较前|较[0-9]{4}|较上次|较外院|对照|对比|与前|比较|前片|前次|复查|原|同前|新发|新出现|消失|既往片|老片")
+_FRESH = 6
+_COMPARED = re.compile(r"较前|较[0-9]{4}|较上次|较外院|对照|对比|与前|比较|前片|前次|复查|原|同前|新发|新出现|新增|消失|既往片|老片")
 
 
 def change_against_earlier(view: NoteView, *, terms: tuple[str, ...]) -> Iterator[Found]:
@@ -102,7 +103,10 @@ def change_against_earlier(view: NoteView, *, terms: tuple[str, ...]) -> Iterato
         if not _COMPARED.search(view.text, low, high):
             continue
         end = hits[place + 1].start if place + 1 < len(hits) else high
-        match = _CHANGE.search(view.text, hit.end, min(end, high)) or _last(_CHANGE, view.text, low, hit.start)
+        before = _last(_CHANGE, view.text, low, hit.start)
+        # What is new right before the hit is said of it: 新增小结节，余较前相仿.
+        fresh = before if before and before["new"] and hit.start - before.end() <= _FRESH else None
+        match = fresh or _CHANGE.search(view.text, hit.end, min(end, high)) or before
         if match:
             yield Found(match.lastgroup or "", *match.span(), experiencer=hit.experiencer)
 
