@@ -84,8 +84,8 @@ class _Walk:
     """The state of one pass: which cues are in force at the place reached."""
 
     __slots__ = (
-        "active", "answers", "body", "clause_first", "default_who", "has_sections", "lexicon", "mentions", "order", "paren", "place",
-        "row_end", "section", "section_place", "sections", "sentence_first", "settled", "who",
+        "active", "answers", "body", "border", "clause_first", "default_who", "has_sections", "lexicon", "mentions", "order", "paren",
+        "place", "row_end", "section", "section_place", "sections", "sentence_first", "settled", "who",
     )  # fmt: skip
 
     def __init__(self, text: ClinicalText) -> None:
@@ -105,6 +105,8 @@ class _Walk:
         self.sections: list[Section] = text.sections
         self.has_sections = bool(text.sections)
         self.section_place = 0
+        # Where the next section begins, whose title may need to be passed over.
+        self.border = self.sections[1].start if len(self.sections) > 1 else len(self.body) + 1
 
     def run(self) -> list[Mention]:
         """Walk over the text and return the mentions in the order in which they came."""
@@ -116,6 +118,8 @@ class _Walk:
                 self._mention(mentions[self.place])
                 next_start = mentions[self.place].start if self.place < last else len(self.body) + 1
             cue = cues[at]
+            if start >= self.border and self._in_title(start):
+                continue
             if end > covered:
                 _STEPS[cue.role](self, cue, start, end)
             elif cue.inside:
@@ -186,8 +190,17 @@ class _Walk:
         while place + 1 < len(sections) and sections[place + 1].start <= position:
             place += 1
         if place != self.section_place or not self.answers:
+            if place != self.section_place:
+                self._hard(None, position, position)
+                self.border = sections[place + 1].start if place + 1 < len(sections) else len(self.body) + 1
             self.section_place = place
             self._begin(sections[place].name if sections[place].start <= position else "")
+
+    def _in_title(self, start: int) -> bool:
+        """Go on to the section that begins before a cue; tell whether the cue is part of its title (病史 in 现病史 speaks of nothing)."""
+        self._enter(start)
+        section = self.sections[self.section_place]
+        return start < section.body and section.name in _HISTORIES
 
     def _begin(self, name: str) -> None:
         self.section = self.lexicon.sections.get(name, "")
@@ -202,7 +215,7 @@ class _Walk:
 
     # ---- breaks
 
-    def _hard(self, _cue: Cue, _start: int, _end: int) -> None:
+    def _hard(self, _cue: Cue | None, _start: int, _end: int) -> None:
         self.active.clear()
         self.clause_first = self.sentence_first = self.place
         self.who = self.default_who
@@ -373,6 +386,7 @@ class _Walk:
 #: Behind the last mention no cue farther than this can speak of it.
 _FARTHEST = 16
 _MOST_ACTIVE = 12
+_HISTORIES = frozenset({"主诉", "现病史", "既往史", "过敏史", "个人史", "月经史", "婚育史", "家族史", "手术外伤史", "输血史", "用药史"})
 _OPENERS = frozenset(",。;:!\n\t、(\"'“‘ 者嘱.)|")
 _STEPS = {
     "before": _Walk._before, "after": _Walk._after, "either": _Walk._either, "turn": _Walk._turn, "nothing": _Walk._nothing,

@@ -117,7 +117,7 @@ class Dictionary:
             hits = self._automaton(overlapping).find_matches_as_indexes(_SURROGATE.sub("\ufffd", text), overlapping=overlapping)
         edges = self._edges
         found = [(start, end, place) for place, start, end in hits if not edges[place] or _stands_alone(text, start, end, edges[place])]
-        return _without_crossing(found) if nested and not crossing else found
+        return _without_crossing(found, text) if nested and not crossing else found
 
     def _automaton(self, nested: bool):
         import ahocorasick_rs
@@ -174,8 +174,8 @@ def _value_follows(text: str, start: int, end: int) -> bool:
     return value is not None and (value.group(1) is not None or end - start >= _PLAIN_VALUE_FROM)
 
 
-def _without_crossing(found: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """Keep what lies apart or inside; of two that cross, the one that begins first."""
+def _without_crossing(found: list[tuple[int, int, int]], text: str) -> list[tuple[int, int, int]]:
+    """Keep what lies apart or inside; of two that cross, the one that begins first, save that 无尿频 denies 尿频 and holds no 无尿."""
     found.sort(key=lambda hit: (hit[0], -hit[1]))
     kept: list[tuple[int, int, int]] = []
     reach = 0
@@ -183,7 +183,10 @@ def _without_crossing(found: list[tuple[int, int, int]]) -> list[tuple[int, int,
         if hit[0] >= reach:
             reach = hit[1]
         elif hit[1] > reach:
-            continue
+            if text[kept[-1][0]] != "无" or kept[-1][1] != reach or hit[0] != kept[-1][0] + 1:
+                continue
+            kept.pop()
+            reach = hit[1]
         kept.append(hit)
     return kept
 

@@ -8,7 +8,7 @@ from nlp.unit_places import match_unit
 
 __all__ = ["DATE", "is_glued", "may_be_ratio", "skip"]
 
-_DAY = r"(?:\d{2}(?=\d{2}[:：])|\d{1,2}(?!\d))"
+_DAY = r"(?:\d{2}(?=\d{2}[:：]|(?:19|20)\d\d\s?[-—./年])|\d{1,2}(?!\d))"
 _CLOCK = r"\d{1,2}\s?[:：;；点]{1,2}\s?\d{1,2}(?:\s?[:：]\s?\d{1,2})?分?"
 _MONTH = r"(?:1[0-2]|0?[1-9])"
 DATE = re.compile(

@@ -13,7 +13,17 @@ from nlp.annotations import ClinicalText, Quantity
 from nlp.chinese_quantities import chinese, positives
 from nlp.number_places import is_glued, skip
 from nlp.number_terms import NUMBER, Term, chain
-from nlp.quantity_context import After, comparator_after, comparator_before, hopeless, implied_unit, name_end, read_after, record_of
+from nlp.quantity_context import (
+    After,
+    after_test,
+    comparator_after,
+    comparator_before,
+    hopeless,
+    implied_unit,
+    name_end,
+    read_after,
+    record_of,
+)
 from nlp.stages import Stages
 from nlp.units import Unit, parse_unit
 
@@ -25,6 +35,7 @@ _LEVELS = frozenset("腰颈胸骶尾LlCcTtSs")
 _BARE_AFTER = re.compile(
     r"\s{0,3}(?:$|[,，;；。、)）\]】↑↓\n|(（]|[HL](?![A-Za-z])|偏|升高|增高|降低|减低|阳性|阴性|正常|左右|以上|以下|[A-Z]|-)"
 )
+_WHOLE_AFTER = re.compile(r"\s{0,3}(?:$|[,，;；。、)）\]】↑↓\n|(（]|[HL](?![A-Za-z])|偏|升高|增高|降低|减低|正常)|\s+[A-Za-z]")
 _BARE_BEFORE = re.compile(
     r"(?:[A-Za-zα-ω]-?\d{1,3}(?:-\d)?\s{1,4}|[:：=]|为|达|至|是|示|(?<=[A-Za-z)）%\u4e00-\u9fff])\s{1,4}|[A-Za-z)）#])\s{0,4}$"
 )
@@ -268,10 +279,12 @@ def _bare(text: str, kind: str, values: tuple[float, ...], first: Term, last: Te
         return not glued and _fraction(text, values, first, last)
     if sure:
         return not glued or decimal
+    if glued and not decimal:
+        return kind == "scalar" and _WHOLE_AFTER.match(text, last.end) is not None and after_test(text, first.start, glued=True)
     if glued:
-        return decimal and text[first.start - 1] not in "-－" and bool(_BARE_AFTER.match(text, last.end))
+        return text[first.start - 1] not in "-－" and bool(_BARE_AFTER.match(text, last.end))
     if not decimal and kind != "range":
-        return False
+        return kind == "scalar" and _WHOLE_AFTER.match(text, last.end) is not None and after_test(text, first.start)
     before = text[max(0, first.start - 6) : first.start].rstrip("-－−")
     return bool(_BARE_AFTER.match(text, last.end)) and bool(_BARE_BEFORE.search(before) or (decimal and before[-1:].isalpha()))
 

@@ -16,7 +16,18 @@ from nlp.units import parse_unit
 if TYPE_CHECKING:
     from nlp.units import Unit
 
-__all__ = ["After", "comparator_after", "comparator_before", "hopeless", "implied_unit", "name_end", "read_after", "record_of", "rules"]
+__all__ = [
+    "After",
+    "after_test",
+    "comparator_after",
+    "comparator_before",
+    "hopeless",
+    "implied_unit",
+    "name_end",
+    "read_after",
+    "record_of",
+    "rules",
+]
 
 # Dimensions whose values a laboratory prints no reference range or arrow beside.
 _UNMARKED = frozenset({"time", "count", "tablet", "ampoule", "bag", "bottle", "course", "meal", "finger", "points"})
@@ -48,6 +59,8 @@ class _Rules(NamedTuple):
     implications: dict[str, list[dict]]
     leads: frozenset[str]
     counted: str
+    bare: re.Pattern[str]
+    bare_glued: re.Pattern[str]
 
 
 def _choice(words: list[str]) -> str:
@@ -77,12 +90,14 @@ def rules() -> _Rules:
         after_signs,
         flag,
         flags,
-        frozenset(word[0] for word in flags) | frozenset("(（[【<≤>≥参正0123456789%/×*uUmgpnIμ"),
+        frozenset(word[0] for word in flags) | frozenset("(（[【<≤>≥参正0123456789%/×*uUmgpnIμ|"),
         re.compile(_choice(data["names"]), re.IGNORECASE),
         re.compile(rf"(?<![A-Za-z])(?P<name>{_choice(list(implications))})\s?[:：=为]?\s?$"),
         implications,
-        frozenset(word[-1] for word in [*signs, *implications]) | frozenset(" \t:：=为-－"),
+        frozenset(word[-1] for word in [*signs, *implications]) | frozenset(" \t:：=为是-－|"),
         _choice(data["counted"]),
+        re.compile(rf"(?<![A-Za-z\d-])(?:{_choice(data['bare'])})\s?(?:[:：=]|为|是)?\s?$", re.IGNORECASE),
+        re.compile(rf"(?<![A-Za-z\d-])(?:{_choice(data['bare_glued'])})$", re.IGNORECASE),
     )
 
 
@@ -100,6 +115,8 @@ def comparator_before(text: str, start: int, *, time: bool = False) -> tuple[int
     if not found:
         return start, ""
     word = found[0].strip()
+    if word[0] == "大" and text[lead + found.start() - 1 : lead + found.start()] == "最":
+        return lead + found.start() + 1, known.signs[word]  # 最大约6mm is "the largest about"
     if time and word == "近":
         return start, ""
     return lead + found.start(), known.signs[word]
@@ -143,6 +160,12 @@ def implied_unit(text: str, start: int, values: tuple[float, ...]) -> Unit | Non
     return None
 
 
+def after_test(text: str, start: int, *, glued: bool = False) -> bool:
+    """Tell whether a laboratory name stands before a place, so that a whole number there is its value."""
+    known = rules()
+    return (known.bare_glued if glued else known.bare).search(text[max(0, start - 14) : start]) is not None
+
+
 def hopeless(text: str, start: int, end: int) -> bool:
     """Tell whether nothing around a whole number without a unit can make it a quantity: no comparator, flag, range or name."""
     known = rules()
@@ -152,7 +175,7 @@ def hopeless(text: str, start: int, end: int) -> bool:
 
 
 _REFERENCE = re.compile(
-    r"(?P<gap>[\s,，;；:：]{0,4})(?P<open>[(（\[【]?)\s?(?P<word>(?:正常)?参考(?:值|范围|区间)?|正常(?:值|范围|参考值)|ref(?:erence)?|范围)?(?:范围|区间)?\s?[:：为]?\s?"
+    r"(?P<gap>[\s,，;；:：|]{0,4})(?P<open>[(（\[【]?)\s?(?P<word>(?:正常)?参考(?:值|范围|区间)?|正常(?:值|范围|参考值)|ref(?:erence)?|范围)?(?:范围|区间)?\s?[:：为]?\s?"
     rf"(?:(?P<low>{_NUMBER})\s?(?:-{{1,3}}|[~～—–－−]{{1,2}}|至)\s?(?P<high>{_NUMBER})|(?P<sign>[<≤>≥]=?|小于|大于)\s?(?P<one>{_NUMBER}))(?![\d.])\s?",
     re.IGNORECASE,
 )
@@ -166,7 +189,7 @@ def read_after(text: str, end: int, unit: Unit | None, *, decimal: bool) -> Afte
     answer = After(end, unit=unit)
     for _ in range(4):
         position = answer.end
-        while text[position : position + 1] in (" ", "\t", "\u3000") and position < answer.end + 12:
+        while text[position : position + 1] in (" ", "\t", "\u3000", "|") and position < answer.end + 12:
             position += 1
         following = text[position : position + 1]
         if (following not in known.next and following not in (",", "，", ":", "：")) or not following:
@@ -251,7 +274,7 @@ def _trusted(text: str, found: re.Match[str], end: int, dimension: str, unit: Un
     gap = found["gap"]
     following = text[end : end + 1]
     alone = not following or following in " \t\r\n,，;；。、)）↑↓|"
-    return bool(gap) and gap.isspace() and "\n" not in gap and alone and (unit is not None or decimal)
+    return bool(gap) and gap.replace("|", " ").isspace() and "\n" not in gap and alone and (unit is not None or decimal)
 
 
 def record_of(kind: str, values: tuple[float, ...], unit: Unit | None, start: int, end: int, sign: str, after: After | None) -> Quantity:

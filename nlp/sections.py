@@ -302,7 +302,53 @@ def _body(text: str, start: int, end: int, place: _Place, owner: SectionName, sh
         return after.end() if place.where == "line" or text[after.end() - 1] == ":" else -1
     if kind in {"gap", "loose"} and place.where == "line" and (end - start > 2 or owner.runs_in != "never"):
         return -1 if _SPACED_WORD.match(text, end) and " " in text[start:end] else after.end()
+    if place.where == "inside" and _glued_title(text, start, end, owner):
+        return end
     return end if text[start:end] not in owner.colon_only and _runs_in(text, end, place, owner, end - start) else -1
+
+
+# What follows a title that has lost the line end before it and the colon behind it (...反复咳嗽3天现病史患者3天前...).
+_GLUED = {
+    "现病史": re.compile("患者|患儿|病人|缘于|于?[0-9半]"),
+    "既往史": re.compile("患者|否认|平素|体健|有|无|[一-龥]{2,6}(?:病史)?[0-9]+余?年|高血压|糖尿病|身体"),
+    "过敏史": re.compile("否认|无|有|对|青霉素|头孢"),
+    "个人史": re.compile("患者|否认|无|有|生于|出生|吸烟|饮酒|原籍|久居|长期"),
+    "婚育史": re.compile("已婚|未婚|适龄|离异|丧偶|[0-9]+岁|育有?"),
+    "月经史": re.compile("初潮|[0-9]|已绝经|绝经|平素|月经"),
+    "家族史": re.compile("否认|无|有|父|母|家族|兄|姐|其"),
+    "体格检查": re.compile("T|P[0-9 :]|体温|BP|血压|神志|神清|生命|一般|皮肤|全身|心肺|心率|双肺|腹[软部平]"),
+    "辅助检查": re.compile("[A-Z]{2}|血常规|胸部|头颅|腹部|心电图|暂缺|我院|外院|20[0-9]{2}"),
+    "初步诊断": re.compile(r"[1一]\s?[.、,)]|①"),
+    "入院诊断": re.compile(r"[1一]\s?[.、,)]|①"),
+    "出院诊断": re.compile(r"[1一]\s?[.、,)]|①"),
+}
+_GLUED_TITLES = frozenset(
+    {
+        "现病史",
+        "既往史",
+        "过敏史",
+        "药物过敏史",
+        "个人史",
+        "婚育史",
+        "婚姻史",
+        "月经史",
+        "家族史",
+        "体格检查",
+        "查体",
+        "辅助检查",
+        "初步诊断",
+        "入院诊断",
+        "出院诊断",
+    }
+)
+
+
+def _glued_title(text: str, start: int, end: int, owner: SectionName) -> bool:
+    """Tell whether a title inside a word run begins a section, by the words that such a section opens with."""
+    if text[start:end] not in _GLUED_TITLES or text[start - 1] in _NEVER_INSIDE_AFTER:
+        return False
+    opens = _GLUED.get(owner.name)
+    return opens is not None and opens.match(text, end) is not None
 
 
 def _colon_counts(text: str, start: int, end: int, place: _Place, owner: SectionName, short: bool) -> bool:

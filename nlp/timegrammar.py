@@ -64,7 +64,7 @@ _FULL = (
         rf"{_YEAR4}\s?年度?(?:\s?{_MONTH}(?:\s?月份?|(?P<s>[-./、])(?=\d\d?(?:[日号]|{_BARE})))"
         rf"(?:\s?{_DAY}(?![\d个+余多几]|\.\d)(?:\s?[日号]|(?<=\d){_BARE}))?)?"
     ),
-    re.compile(rf"{_YEAR4}\s?(?P<s>[-./])-?\s?{_MONTH}\s?(?:[-./月]|--|-\s)\s?{_DAY}(?!\d(?!\d:\d\d))日?"),
+    re.compile(rf"{_YEAR4}\s?(?P<s>[-./])-?\s?{_MONTH}\s?(?:[-./月]|--|-\s)\s?{_DAY}(?!\d(?!\d:\d\d|[09]\d\d\s?[-./年]))日?"),
     re.compile(rf"{_YEAR4}(?P<s>[-./]){_MONTH}(?:月份?)?(?![-./]\d){_OPEN}"),
     re.compile(r"(?P<y>(?:19|20)\d\d)(?P<m>\d\d)(?P<d>\d\d)(?![\dA-Za-z.])(?P<s>)"),
 )

@@ -15,6 +15,7 @@ from nlp.timewords import Amount, day_bounds, number, shift, tables, unit_of
 
 __all__ = ["Clock", "Reader"]
 
+_GLUED_DATE = re.compile(r"(?:19|20)\d\d\s?[-./年]\s?[01]?\d[-./月]")
 _GESTATION = re.compile(r"\d{1,2}\s?\+\s?\d\s?(?:周|天|w|d|W)")
 _WEEKDAY = re.compile(r"(?:星期|周)?([一二三四五六日天])(?!次|天|日|周|月|年|个)")
 _POD = re.compile(r"[\s#]{0,2}(\d{1,3})(?![\d.])")
@@ -64,12 +65,19 @@ class Reader(LengthReader):
                 answer = self._word(start, word) if word else self._number(start)
             except (ValueError, OverflowError):  # outside of the calendar
                 continue
-            if isinstance(answer, TimeExpression):
+            while isinstance(answer, TimeExpression):
                 self.found.append(answer)
                 self.done = answer.end
-            elif answer:
-                self.done = answer
+                answer = self._glued(answer.end)
+            self.done = answer or self.done
         return self.found
+
+    def _glued(self, start: int) -> TimeExpression | None:
+        """Read the date that an export has glued to another: 2017-03-052017-03-28."""
+        if not _GLUED_DATE.match(self.text, start) or not self.text[start - 1].isdigit():
+            return None
+        answer = self._calendar(start, " ")
+        return answer if isinstance(answer, TimeExpression) else None
 
     def _number(self, start: int) -> TimeExpression | int | None:
         text = self.text
