@@ -160,6 +160,7 @@ def test_two_reviewers_differ_and_a_third_rules(structured, review, tmp_path):
     assert len(third.items) == 1
     assert [each["reviewer"] for each in third.widget().state["item"]["others_said"]] == ["甲", "乙"]
     assert review.metrics()["open"].sum() == 1
+    assert third.metrics().equals(review.metrics())  # of the whole sample, not of what is disputed
     press(third, "accept")
     assert review.metrics()["open"].sum() == 0
     assert len(review.adjudicate("丙").items) == 1  # what was ruled can be looked at again

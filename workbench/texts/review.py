@@ -59,6 +59,8 @@ class Review:
         Where sample, decisions and gold lie.
     adjudicator : bool
         Whether this reviewer rules on what others differ in.
+    sample : list of Item, optional
+        All that was drawn, which the metrics are of; the items if not said.
     """
 
     structured: StructuredNotes = field(repr=False)
@@ -66,6 +68,10 @@ class Review:
     reviewer: str
     folder: Path
     adjudicator: bool = False
+    sample: list[Item] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        self.sample = self.sample or self.items
 
     @cached_property
     def file(self) -> DecisionFile:
@@ -75,7 +81,7 @@ class Review:
     @cached_property
     def notes(self) -> dict[int, ChosenNote]:
         """The notes of the sample."""
-        return self.structured.notes.find({item.note_id for item in self.items})
+        return self.structured.notes.find({item.note_id for item in self.sample})
 
     @cached_property
     def variables(self) -> dict[str, Variable]:
@@ -90,13 +96,13 @@ class Review:
         own : bool
             Only this reviewer's: a reviewer works without knowing what another said.
         """
-        known = {item.key for item in self.items}
+        known = {item.key for item in self.sample}
         made = [each for each in self.file.read() if each.item in known]
         return [each for each in made if each.reviewer == self.reviewer and each.adjudicator == self.adjudicator] if own else made
 
     def measured(self, *, own: bool = False) -> list[VariableMetrics]:
         """Return the metrics of each variable as records; see :mod:`nlp.review.metrics` for the method."""
-        return measure(self.items, finals(self.decisions(own=own)))
+        return measure(self.sample, finals(self.decisions(own=own)))
 
     def metrics(self) -> pd.DataFrame:
         """Return precision, recall and F1 of each variable with 95 % intervals, and how many more items make them ±3 %.
@@ -117,7 +123,7 @@ class Review:
         """Count the items of each stratum, and how many were judged."""
         judged = {key for key, final in finals(self.decisions()).items() if final.decision}
         frame = pd.DataFrame(
-            [(item.variable, item.found, item.stratum, item.weight, item.key in judged) for item in self.items],
+            [(item.variable, item.found, item.stratum, item.weight, item.key in judged) for item in self.sample],
             columns=["variable", "found", "stratum", "stands_for", "judged"],
         )
         grouped = frame.groupby(["variable", "found", "stratum"], sort=False)
@@ -141,9 +147,9 @@ class Review:
         reviewer : str, optional
             Who rules; this reviewer if not said.
         """
-        order = {item.key: item for item in self.items}
+        order = {item.key: item for item in self.sample}
         differ = [order[key] for key, _ in disagreements(self.decisions())]
-        return Review(self.structured, differ, reviewer or self.reviewer, self.folder, adjudicator=True)
+        return Review(self.structured, differ, reviewer or self.reviewer, self.folder, adjudicator=True, sample=self.sample)
 
     def widget(self) -> ReviewWidget:
         """Return the widget; showing the review shows it."""
@@ -163,7 +169,7 @@ class Review:
     def judged(self) -> list[Judged]:
         """Return the items on which a verdict stands, with their notes; what reviewers differ in is left out."""
         stand = {key: final.decision for key, final in finals(self.decisions()).items() if final.decision}
-        return [self._judged(item, stand[item.key]) for item in self.items if item.key in stand and item.note_id in self.notes]
+        return [self._judged(item, stand[item.key]) for item in self.sample if item.key in stand and item.note_id in self.notes]
 
     def _judged(self, item: Item, decision: Decision) -> Judged:
         text = self.framed(item)

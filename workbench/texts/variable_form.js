@@ -62,11 +62,14 @@ class Form {
   }
 
   draw() {
-    const groups = element("div", { class: "wb-fields" });
+    const more = element("div", { class: "wb-fields" }), groups = element("div", { class: "wb-fields" });
     const kind = this.form["value.kind"] || "presence";
     for (const field of this.model.get("fields")) {
-      if (field.kinds.includes(kind)) groups.append(this.field(field));
+      if (field.kinds.includes(kind)) (field.rare ? more : groups).append(this.field(field));
     }
+    const used = this.model.get("fields").some(({ rare, path }) => rare && [this.form[path]].flat().some((value) => value !== null && value !== undefined));
+    groups.append(element("details", { open: this.unfolded ?? used, ontoggle: (event) => { this.unfolded = event.target.open; } },
+      element("summary", {}, this.say("more")), more));
     this.problem = element("p", { class: "wb-problem", role: "alert" });
     this.saved = element("p", { class: "wb-saved", role: "status" });
     this.yaml = element("pre");
@@ -156,7 +159,8 @@ class Form {
       row.className = outcome ? (outcome.passed ? "wb-pass" : "wb-fail") : "";
       const value = outcome?.got === null || outcome?.got === undefined ? this.say("nothing") : outcome.got;
       const known = this.model.get("words")[this.language][`choice_${value}`];
-      got.textContent = outcome ? `${outcome.passed ? "✓" : "✗"} ${known ?? value}${!outcome.passed && outcome.why ? ` (${outcome.why})` : ""}` : "";
+      got.textContent = outcome ? `${outcome.passed ? "✓" : "✗"} ${known ?? value}${!outcome.passed && outcome.why.length
+        ? `（${outcome.why.map((why) => this.model.get("words")[this.language][`choice_${why}`] ?? why).join("，")}）` : ""}` : "";
     });
   }
 }

@@ -28,7 +28,10 @@ _HERE = Path(__file__).parent
 
 
 class Field(NamedTuple):
-    """A field of the form: its path in the YAML, what it is called, how it is typed, its choices, and for which kinds of value."""
+    """A field of the form: its path in the YAML, what it is called, how it is typed, its choices, and for which kinds of value.
+
+    `rare` fields are folded away.
+    """
 
     path: str
     zh: str
@@ -37,6 +40,7 @@ class Field(NamedTuple):
     choices: tuple[str, ...] = ()
     kinds: tuple[str, ...] = VALUE_KINDS
     hint: str = ""
+    rare: bool = False
 
 
 _FAR = ("quantity", "category", "date")
@@ -49,22 +53,22 @@ FIELDS = (
     Field("sections", "章节", "Sections", "list", hint="检查所见, 现病史"),
     Field("target.terms", "词语", "Terms", "list", hint="结节, 磨玻璃影"),
     Field("target.not_in", "排除的长词", "Not in", "list", hint="结节性甲状腺肿"),
-    Field("target.regex", "正则", "Patterns", "lines"),
-    Field("target.labels", "实体类型", "Entity types", "list"),
-    Field("target.codes", "编码", "Codes", "list"),
-    Field("near.with", "同现词", "With", "list", hint="右肺"),
-    Field("near.without", "排斥词", "Without", "list"),
-    Field("near.within", "同现范围", "Within", "choice", SCOPES),
+    Field("target.regex", "正则", "Patterns", "lines", rare=True),
+    Field("target.labels", "实体类型", "Entity types", "list", rare=True),
+    Field("target.codes", "编码", "Codes", "list", rare=True),
+    Field("near.with", "同现词", "With", "list", hint="右肺", rare=True),
+    Field("near.without", "排斥词", "Without", "list", rare=True),
+    Field("near.within", "同现范围", "Within", "choice", SCOPES, rare=True),
     Field("value.kind", "值的种类", "Kind of value", "choice", VALUE_KINDS),
     Field("value.unit", "单位", "Unit", kinds=("quantity",), hint="mm"),
     Field("value.range", "合理范围", "Plausible range", "range", kinds=("quantity",)),
-    Field("value.take", "取值", "Take", "choice", ("max", "min", "first", "last", "mean"), ("quantity",)),
+    Field("value.take", "取值", "Take", "choice", ("max", "min", "first", "last", "mean"), ("quantity",), rare=True),
     Field("value.categories", "类别", "Categories", "categories", kinds=("category",), hint="已戒: 戒烟, 已戒"),
-    Field("value.where", "值的位置", "Where", "choice", ("after", "before", "near", "inside"), _FAR),
-    Field("value.gap", "最大间隔", "Gap", "number", kinds=_FAR),
+    Field("value.where", "值的位置", "Where", "choice", ("after", "before", "near", "inside"), _FAR, rare=True),
+    Field("value.gap", "最大间隔", "Gap", "number", kinds=_FAR, rare=True),
     Field("assertion", "断言", "Assertion", "many", ASSERTIONS),
-    Field("experiencer", "所指的人", "Experiencer", "many", EXPERIENCERS),
-    Field("aggregate.per", "汇总到", "Per", "choice", ("encounter", "patient")),
+    Field("experiencer", "所指的人", "Experiencer", "many", EXPERIENCERS, rare=True),
+    Field("aggregate.per", "汇总到", "Per", "choice", ("encounter", "patient"), rare=True),
     Field("aggregate.rule", "汇总规则", "Rule", "choice", RULES),
 )
 
@@ -83,6 +87,7 @@ _WORDS = {
     "passed": ("通过", "passed"),
     "low": ("下限", "Lowest"),
     "high": ("上限", "Highest"),
+    "more": ("更多条件", "More conditions"),
     "switch": ("English", "中文"),
 }
 _CHOICES = {
@@ -266,4 +271,4 @@ def _rows(raw: dict[str, Any]) -> list[dict[str, Any]]:
 def _shown(outcome: Outcome) -> dict[str, Any]:
     got = list(outcome.got) if isinstance(outcome.got, tuple) else outcome.got
     why = sorted({answer.why_not for answer in outcome.answers if answer.why_not})
-    return {"passed": outcome.passed, "got": got, "why": outcome.refused or ", ".join(why)}
+    return {"passed": outcome.passed, "got": got, "why": [outcome.refused] if outcome.refused else why}
