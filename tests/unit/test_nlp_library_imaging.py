@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import nlp
-from nlp.variables import ready_set
+from nlp.variables import CompiledSet, ready_set
+from nlp.variables.aggregate import Given, aggregate
 from nlp.variables.functions_nodes import FUNCTIONS
+from nlp.variables.try_out import _structured as as_note
 from nlp.variables.try_out import run_examples, run_tests
 
 SETS = ("chest_ct", "abdomen_ct", "head_imaging", "ultrasound", "echocardiography", "endoscopy", "pathology")
@@ -52,3 +54,18 @@ def test_at_least_35_variables_under_different_names():
 def test_lymph_node_total_keeps_its_examples(language):
     for outcome in run_examples(FUNCTIONS[0], language=language):
         assert outcome.passed, outcome
+
+
+def test_the_variables_answer_together_as_they_do_alone(language):
+    variables = [variable for name in SETS for variable in ready_set(name)]
+    asked = CompiledSet(variables)
+    pipeline = asked.pipeline(language)
+    wrong = []
+    for variable in variables:
+        for number, test in enumerate(variable.tests, 1):
+            text = as_note(pipeline, variable, test)
+            given = [Given(number, answer) for answer in asked.evaluate(text).answers if answer.variable == variable.name]
+            got = aggregate(variable, given).value
+            if got != test.expect and got != pytest.approx(test.expect, abs=0.05):
+                wrong.append((variable.name, number, test.expect, got))
+    assert wrong == []
