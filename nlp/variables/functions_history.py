@@ -21,13 +21,22 @@ __all__ = ["FUNCTIONS"]
 _NOMINAL_DAYS = {"年": 365.0, "月": 30.0, "周": 7.0, "天": 1.0, "小时": 1 / 24}
 
 
+def _speaks_of(view: NoteView, terms: tuple[str, ...], found: Found) -> bool:
+    """Tell whether a time stands in the clause of a hit, or alone in the next one: 高血压病史,10年余; not 高血压病史,3天前头晕."""
+    low, high = view.scope("clause", found.start, found.end)
+    if next(view.find(terms, low, high), None):
+        return True
+    return _ALONE.fullmatch(view.text, found.end, high) is not None and not view.text[low : found.start].strip(" ,，、")
+
+
 def lasted(view: NoteView, *, terms: tuple[str, ...], unit: str, gap: float) -> Iterator[Found]:
     """Give how long what is meant has lasted, in years, months, weeks, days or hours as notes count them."""
     for found in duration_before_note(view, terms=terms, gap=gap):
-        if isinstance(found.value, float):
+        if isinstance(found.value, float) and _speaks_of(view, terms, found):
             yield found._replace(value=round(found.value / _NOMINAL_DAYS.get(unit, 1.0), 2), unit=unit)
 
 
+_ALONE = re.compile(r"[余多左右许前以上,，。;；\s]*")
 _COUNT = r"[0-9]{1,3}(?:\.[0-9])?|[一二两三四五六七八九十]{1,3}|半"
 _MORE = r"\s?(?:余|多|\+|来|几)?\s?"
 _YEARS = re.compile(
