@@ -13,6 +13,8 @@ days: list[int] = [-7, 30]  # 索引日期前后多少天内书写的文书（�
 wanted: str = "history_diabetes"  # 用哪个变量筛出新的队列（变量名）
 min_age: int = 18  # 最小年龄（岁，含）
 each: int = 2  # 核对时每个变量、每种断言抽几条
+items: int = 60  # 正式审核共抽几条
+reviewer: str = ""  # 审核人；空为会话用户
 workers: int = 0  # 进程数；0 为自动
 store: str = ""  # 数据仓库路径；空为会话自带的仓库
 language: str = "zh"  # 报告语言：zh 中文，en English
@@ -84,6 +86,16 @@ structured.table().head(20)
 
 # %%
 evidence_sample(structured, each=each)
+
+# %% [markdown]
+# 正式审核：下面的部件逐条显示原文，按键接受、改正、拒绝或存疑；判定随时保存，精确率、召回率和区间随之更新，两人审核后可以仲裁。
+
+# %%
+review = structured.review(n=items, reviewer=reviewer or ("" if in_session() else "local"))
+review
+
+# %%
+review.metrics()
 
 # %% [markdown]
 # ## 5 宽表

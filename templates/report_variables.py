@@ -8,6 +8,8 @@ title: str = "胸部CT报告变量"  # 报告标题
 kinds: list[str] = ["CT报告"]  # 报告类型，如 CT报告、超声报告、病理报告
 variables: list[str] = ["library:chest_ct"]  # 变量集：library:名称，library:名称/甲+乙，或自己的 YAML 文件
 each: int = 2  # 核对时每个变量、每种断言抽几条
+items: int = 60  # 正式审核共抽几条
+reviewer: str = ""  # 审核人；空为会话用户
 workers: int = 0  # 进程数；0 为自动
 store: str = ""  # 数据仓库路径；空为会话自带的仓库
 language: str = "zh"  # 报告语言：zh 中文，en English
@@ -60,6 +62,16 @@ structured.summary()
 
 # %%
 evidence_sample(structured, each=each)
+
+# %% [markdown]
+# 正式审核：下面的部件逐条显示原文，按键接受、改正、拒绝或存疑；判定随时保存，精确率、召回率和区间随之更新。
+
+# %%
+review = structured.review(n=items, reviewer=reviewer or ("" if in_session() else "local"))
+review
+
+# %%
+review.metrics()
 
 # %% [markdown]
 # ## 4 一人一行
