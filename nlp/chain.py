@@ -12,6 +12,7 @@ References
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -264,6 +265,7 @@ def train_chain(
     plan: Plan,
     *,
     progress: Callable[[], None] | None = None,
+    deadline: float | None = None,
 ) -> Chain:
     """Learn the weights of a chain.
 
@@ -283,6 +285,8 @@ def train_chain(
         How to train; its `bag` trainings differ by their seed only.
     progress : callable, optional
         Called after each epoch.
+    deadline : float, optional
+        By ``time.monotonic``: training ends then, with what it has.
 
     Returns
     -------
@@ -292,7 +296,7 @@ def train_chain(
     weights = transitions = None
     for number in range(plan.bag):
         run = _Training(rows, n_rows, pieces, gold, n_tags(labels), plan, plan.seed * 1000 + number)
-        one, other = run.go(progress)
+        one, other = run.go(progress, deadline)
         weights = one if weights is None else weights + one
         transitions = other if transitions is None else transitions + other
     return Chain(labels, weights / np.float32(plan.bag), transitions / np.float32(plan.bag))
@@ -318,20 +322,30 @@ class _Training:
         self.transitions = np.zeros((size, size), np.float32)
         self.transition_squares = np.full((size, size), _START_TRANSITIONS, np.float32)
 
-    def go(self, progress: Callable[[], None] | None) -> tuple[np.ndarray, np.ndarray]:
-        """Train; return the means of the weights over the second half of the epochs."""
+    def go(self, progress: Callable[[], None] | None, deadline: float | None) -> tuple[np.ndarray, np.ndarray]:
+        """Train; return the means of the weights over the second half of the epochs, or the last ones where time ran out before."""
         total, total_transitions, counted = np.zeros_like(self.weights), np.zeros_like(self.transitions), 0
         epochs = max(self.plan.epochs, min(_MOST_EPOCHS, _FEWEST_STEPS // len(self.batches)))
         for epoch in range(epochs):
-            for number in self.random.permutation(len(self.batches)):
-                self._step(self.batches[number], self.used[number], self.inner[number])
+            if not self._epoch(deadline):
+                break
             if epoch >= epochs // 2:
                 total += self.weights
                 total_transitions += self.transitions
                 counted += 1
             if progress is not None:
                 progress()
+        if not counted:
+            return self.weights, self.transitions
         return total / np.float32(counted), total_transitions / np.float32(counted)
+
+    def _epoch(self, deadline: float | None) -> bool:
+        """Go through all batches once; tell whether the time was enough."""
+        for number in self.random.permutation(len(self.batches)):
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
+            self._step(self.batches[number], self.used[number], self.inner[number])
+        return True
 
     def _step(self, batch: _Batch, used: np.ndarray, inner: np.ndarray) -> None:
         plan, count = self.plan, len(batch.places)

@@ -33,7 +33,13 @@ _HEADERS = tuple(
     )
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028\u2029\ufeff\ud800-\udfff]")
+_LONGEST_CODE = 60
 _SYNONYM_BREAK = re.compile(r"##|[;；|\n]")
+_WANTED_FILE = "wanted a TSV, CSV or xlsx file, in UTF-8, UTF-16 with a mark or GB 18030"
+#: How an xlsx and an old xls begin.
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+#: A file more of whose characters than this cannot be decoded is refused as a whole.
+_LARGEST_PART = 0.2
 _QUOTES = "\"“”'‘’「」"
 
 
@@ -123,7 +129,8 @@ def read_codebook(path: Path | str, *, report: ReadReport | None = None) -> Code
         TSV, CSV or xlsx (its first sheet). Without a header the columns are code, name, synonyms. Several synonyms in one cell are apart
         by ``;``, ``|`` or ``##``; every further column is one more.
     report : ReadReport, optional
-        Filled with what was found: counts of "lines", "names", and of what was wrong ("codes missing", "names empty", "control characters",
+        Filled with what was found: counts of "lines", "names", and of what was wrong ("codes missing", "codes too long", "names empty",
+        "control characters",
         "codes repeated", "names repeated", "lines repeated").
 
     Returns
@@ -214,19 +221,26 @@ def decode(path: Path) -> str:
     Raises
     ------
     TextDataError
-        If the file cannot be read.
+        If the file cannot be read, or is a workbook or another binary file.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise TextDataError(f"{path} cannot be read ({type(error).__name__})", hint="wanted a TSV, CSV or xlsx file") from error
+        raise TextDataError(f"{path} cannot be read ({type(error).__name__})", hint=_WANTED_FILE) from error
+    if data.startswith(_WORKBOOKS):
+        raise TextDataError(
+            f"{path} is a workbook (or a zip archive), not text", hint="name it .xlsx if it is one, or save it as CSV or TSV"
+        )
     marked = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
     for encoding in [name for mark, name in marked.items() if data.startswith(mark)] + ["utf-8", "gb18030"]:
         try:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    return data.decode("utf-8", errors="replace")
+    text = data.decode("utf-8", errors="replace")
+    if text.count("\ufffd") > _LARGEST_PART * len(text):
+        raise TextDataError(f"{path} is no text in an encoding that is known", hint=_WANTED_FILE)
+    return text
 
 
 def _lines(path: Path) -> Iterator[list[str]]:
@@ -289,6 +303,9 @@ def _line(place: str, row: Sequence, report: ReadReport) -> tuple[str, str, list
     if any(_CONTROL.search(str(cell)) for cell in (*row[:2], *flat)):
         report.add("control characters", place, "control or invisible characters", "plain text; they were taken out")
     code, name = (cell.strip().strip(_QUOTES).strip() for cell in [*cells, "", ""][:2])
+    if len(code) > _LONGEST_CODE:
+        report.add("codes too long", place, f"a code of {len(code)} characters", f"a code of at most {_LONGEST_CODE}: is the name first?")
+        return None
     if not key(name):
         report.add("names empty", place, f"no name for code {code}" if code else "neither code nor name", "code and name")
         return None

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nlp.codebook import decode, key, table_rows
+from nlp.codebook import key, table_rows
 from nlp.errors import TextDataError
-from nlp.formats import ReadReport
+from nlp.formats import ReadReport, json_records, json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 __all__ = ["Pair", "fold_of", "read_pairs"]
 
@@ -65,7 +64,7 @@ def read_pairs(path: Path | str, *, report: ReadReport | None = None) -> list[Pa
     path = Path(path)
     report = ReadReport() if report is None else report
     pairs = []
-    rows = _json_rows(decode(path), path) if path.suffix.lower() in {".json", ".jsonl"} else table_rows(path, _HEADERS)
+    rows = _json_rows(path, report) if path.suffix.lower() in {".json", ".jsonl"} else table_rows(path, _HEADERS)
     for place, cells in rows:
         report.counts["lines"] += 1
         text, names = (*cells, "", "")[:2]
@@ -103,22 +102,10 @@ def fold_of(text: str, folds: int) -> int:
     return int(sha256(key(text).encode("utf-8", "surrogatepass")).hexdigest(), 16) % folds
 
 
-def _json_rows(text: str, path: Path) -> Iterator[tuple[str, tuple[str, str]]]:
-    try:
-        records: Iterable = json.loads(text, strict=False) if text.lstrip().startswith("[") else _json_lines(text)
-    except (ValueError, RecursionError) as error:
-        raise TextDataError(f"{path} is no JSON ({type(error).__name__})", hint=f"wanted {_WANTED}") from error
-    for number, record in enumerate(records, start=1):
+def _json_rows(path: Path, report: ReadReport) -> Iterator[tuple[str, tuple[str, str]]]:
+    for place, record in json_records(json_text(path), report):
         found = record if isinstance(record, dict) else {}
-        names = found.get("normalized_result", found.get("names", ""))
-        names = "##".join(map(str, names)) if isinstance(names, list) else names
-        yield f"record {number}", (str(found.get("text", "")), str(names or ""))
-
-
-def _json_lines(text: str) -> Iterator[object]:
-    for line in text.split("\n"):
-        if line.strip():
-            try:
-                yield json.loads(line, strict=False)
-            except (ValueError, RecursionError):
-                yield None
+        text, names = found.get("text"), found.get("normalized_result", found.get("names"))
+        if isinstance(names, list):
+            names = "##".join(name for name in names if isinstance(name, str))
+        yield place, (text if isinstance(text, str) else "", names if isinstance(names, str) else "")

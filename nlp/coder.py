@@ -19,7 +19,7 @@ from nlp.codebook import Codebook, Entry, key
 from nlp.codefeatures import best_units, plain_scores, same_source
 from nlp.codeindex import NameIndex, look_up, queries_of
 from nlp.codememory import PairMemory
-from nlp.codepairs import Pair
+from nlp.codepairs import Pair, fold_of
 from nlp.coderank import Settings, judge, learn, rankers_arrays, rankers_of, top
 from nlp.codeterms import domain_rules, units_of
 from nlp.errors import TextDataError
@@ -27,7 +27,7 @@ from nlp.models import ModelCard, check_files, package_versions, read_card, writ
 from nlp.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from nlp.codeindex import Queries
     from nlp.coderank import Rankers
@@ -135,7 +135,15 @@ class Coder:
         self.version = f"coder-{self.domain.name}@{self._hash()}"
 
     @classmethod
-    def train(cls, codebook: Codebook, pairs: Sequence[Pair], *, domain: str = "diagnosis", settings: Settings | None = None) -> Coder:
+    def train(
+        cls,
+        codebook: Codebook,
+        pairs: Sequence[Pair],
+        *,
+        domain: str = "diagnosis",
+        settings: Settings | None = None,
+        progress: Callable[[float, str], None] | None = None,
+    ) -> Coder:
         """Return a coder that learnt from pairs.
 
         Parameters
@@ -148,6 +156,8 @@ class Coder:
             Whose rules apply.
         settings : Settings, optional
             What is learnt.
+        progress : callable, optional
+            Takes the share that is done, 0 to 1, and what is done next.
 
         Returns
         -------
@@ -156,8 +166,9 @@ class Coder:
         """
         settings = settings or Settings()
         rankers, metrics = None, {}
-        if len(pairs) >= _FEWEST_PAIRS:
-            rankers, metrics = learn(_index_of(codebook, pairs), pairs, domain_rules(domain), settings)
+        # Below that, and where all are one and the same term, nothing can be learnt crosswise.
+        if len(pairs) >= _FEWEST_PAIRS and len({fold_of(pair.text, settings.folds) for pair in pairs}) > 1:
+            rankers, metrics = learn(_index_of(codebook, pairs), pairs, domain_rules(domain), settings, progress=progress)
         return cls(codebook, domain=domain, pairs=pairs, rankers=rankers, settings=settings, metrics=metrics)
 
     def code(self, terms: Iterable[str], *, candidates: int = 10) -> list[Coded]:

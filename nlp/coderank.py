@@ -20,7 +20,7 @@ from nlp.codepairs import fold_of
 from nlp.trees import Trees, fit_trees
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from nlp.codefeatures import Rows
     from nlp.codeindex import NameIndex, Queries
@@ -149,7 +149,14 @@ def _rank(terms: np.ndarray) -> np.ndarray:
     return np.arange(len(terms)) - np.repeat(starts, np.diff([*starts, len(terms)]))
 
 
-def learn(index: NameIndex, pairs: Sequence[Pair], domain: Domain, settings: Settings) -> tuple[Rankers, dict[str, float]]:
+def learn(
+    index: NameIndex,
+    pairs: Sequence[Pair],
+    domain: Domain,
+    settings: Settings,
+    *,
+    progress: Callable[[float, str], None] | None = None,
+) -> tuple[Rankers, dict[str, float]]:
     """Learn the sieve and the judges.
 
     Parameters
@@ -162,12 +169,15 @@ def learn(index: NameIndex, pairs: Sequence[Pair], domain: Domain, settings: Set
         Rules.
     settings : Settings
         What is learnt.
+    progress : callable, optional
+        Takes the share that is done, 0 to 1, and what is done next.
 
     Returns
     -------
     Rankers, dict
         What was learnt, and F1 and recall at 10 on terms that were judged by what was learnt from the others.
     """
+    told = progress or (lambda share, stage: None)  # noqa: ARG005
     fold = np.array([fold_of(pair.text, settings.folds) for pair in pairs])
     parts = [[pair for pair, its in zip(pairs, fold, strict=True) if its == number] for number in range(settings.folds)]
     parts = [part for part in parts if part]
@@ -178,9 +188,11 @@ def learn(index: NameIndex, pairs: Sequence[Pair], domain: Domain, settings: Set
         queries_of(index, memory, [p.text for p in part], domain, forms=settings.forms)
         for part, memory in zip(parts, memories, strict=True)
     ]
+    told(0.1, "candidates")
     found = [_found(index, memory, query, settings, _reachable(index, memory)) for memory, query in zip(memories, queries, strict=True)]
     gold = [_gold(index, part) for part in parts]
 
+    told(0.3, "sieve")
     see = [sieve_features(look, memory, query) for look, memory, query in zip(found, memories, queries, strict=True)]
     sieve = fit_trees(
         np.vstack(see),
@@ -189,16 +201,20 @@ def learn(index: NameIndex, pairs: Sequence[Pair], domain: Domain, settings: Set
         leaves=15,
         rate=0.15,
     )
+    told(0.45, "features")
     sifted = [_sifted(look, memory, sieve, query, settings.kept) for look, memory, query in zip(found, memories, queries, strict=True)]
     rows = [features_of(index, memory, query, look) for memory, query, look in zip(memories, queries, sifted, strict=True)]
     right = [_right(g, row.term, row.entry) for g, row in zip(gold, rows, strict=True)]
 
+    told(0.6, "first judge")
     first, chances = _crossed([row.features for row in rows], right, settings)
     second = None
     if settings.context:
+        told(0.8, "second judge")
         views = [with_context(index, memory, row, chance) for memory, row, chance in zip(memories, rows, chances, strict=True)]
         second, chances = _crossed(views, right, settings)
     threshold, metrics = _decided(rows, chances, gold)
+    told(1.0, "done")
     return Rankers(sieve, first, second, threshold), metrics
 
 

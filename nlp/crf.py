@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,8 @@ _CUTS = "。！？!?\n；;"
 _CUT_SHARE = 0.002
 #: Layers beyond these, and layers with fewer entities, are left out.
 _LAYERS, _LAYER_ENTITIES = 3, 20
+#: Share of a training that goes by before its first epoch.
+_FEATURES = 0.15
 
 
 class CrfTagger:
@@ -198,7 +201,10 @@ class CrfTagger:
             "threshold": self.threshold,
             "lexicons": [lexicon.terms for lexicon in self._lexicons],
         }
-        (folder / _SETTINGS).write_text(json.dumps(settings, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+        text = json.dumps(settings, ensure_ascii=False, indent=0)
+        # A lone surrogate in a term cannot be written in UTF-8, only as an escape.
+        text = re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+        (folder / _SETTINGS).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def open(cls, folder: Path, card: ModelCard) -> CrfTagger:
@@ -250,6 +256,7 @@ def train_crf(
     terms: Mapping[str, int] | None = None,
     threshold: float = THRESHOLD,
     progress: Callable[[float], None] | None = None,
+    seconds: float | None = None,
 ) -> CrfTagger:
     """Train a character CRF.
 
@@ -265,6 +272,9 @@ def train_crf(
         Least probability of an answer.
     progress : callable, optional
         Takes the share that is done, 0 to 1.
+    seconds : float, optional
+        Longest time for the epochs together with what goes before them; a training that meets this end has had fewer epochs than planned,
+        and cannot be repeated to the bit.
 
     Returns
     -------
@@ -278,23 +288,32 @@ def train_crf(
     """
     if not any(example.entities for example in examples):
         raise TextDataError(f"the {len(examples)} training texts hold no entity", hint="wanted annotated texts")
+    started, told = time.monotonic(), progress or (lambda share: None)  # noqa: ARG005
     flat = flatten([example.text for example in examples])
     lexicons = [Lexicon(learn_terms(examples)), *([Lexicon(terms)] if terms else [])]
     marks = [_marks_by_folds(examples, flat, plan.folds), *(lexicon.mark_all(flat) for lexicon in lexicons[1:])]
     cuts = _learn_cuts(examples)
     pieces = [piece for example, start in zip(examples, flat.starts, strict=True) for piece in _cut_gold(example, int(start), cuts)]
+    told(_FEATURES / 3)
     hashes = feature_hashes(flat, marks)
+    told(_FEATURES * 2 / 3)
     inside = np.concatenate([np.arange(start, end) for start, end in pieces])
     table = RowTable.fit(hashes[inside], at_least=plan.at_least)
     rows = table.rows(hashes)
     del hashes
+    told(_FEATURES)
     layers = _layers(examples)
     total, done = len(layers) * plan.bag * plan.epochs, iter(range(1, 1_000_000))
-    step = None if progress is None else lambda: progress(min(1.0, next(done) / total))
+
+    def step() -> None:
+        told(_FEATURES + (1 - _FEATURES) * min(1.0, next(done) / total))
+
     chains = []
-    for layer in layers:
+    for place, layer in enumerate(layers):
+        now = time.monotonic()
+        deadline = None if seconds is None else now + (started + seconds - now) / (len(layers) - place)
         labels = tuple(sorted({entity.label for entities in layer for entity in entities}))
-        chains.append(train_chain(rows, len(table), pieces, _tags(layer, flat, labels), labels, plan, progress=step))
+        chains.append(train_chain(rows, len(table), pieces, _tags(layer, flat, labels), labels, plan, progress=step, deadline=deadline))
     chains, table = _pruned(chains, table, plan.prune)
     return CrfTagger(chains, table, lexicons, nesting=learn_nesting(examples), cuts=cuts, threshold=threshold)
 

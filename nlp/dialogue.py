@@ -17,6 +17,7 @@ import numpy as np
 
 from nlp.dialogue_features import describe, feature_names
 from nlp.errors import ModelError, TextDataError
+from nlp.formats import ReadReport, json_records, json_text
 from nlp.trees import Trees
 
 if TYPE_CHECKING:
@@ -138,35 +139,32 @@ def read_dialogues(path: Path) -> Iterator[tuple[dict[str, Any], Dialogue] | Ref
     Parameters
     ----------
     path : Path
-        One JSON object a line, or a JSON array of them, as CHIP-MDCFNPC publishes.
+        One JSON object a line, or a JSON array of them, as CHIP-MDCFNPC publishes; in UTF-8, UTF-16 with a mark or GB 18030.
 
     Raises
     ------
     TextDataError
         If the file cannot be read at all.
     """
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise TextDataError(f"{path} cannot be read: {type(problem).__name__}", hint="give a UTF-8 file of dialogues") from None
-    for line, source in _sources(text, path):
+    report, told = ReadReport(), 0
+    for place, data in json_records(json_text(path), report):
+        yield from _refusals(report, told)
+        told = len(report.problems)
         try:
-            data = json.loads(source) if isinstance(source, str) else source
             yield data, read_dialogue(data)
-        except json.JSONDecodeError as problem:
-            yield Refused(line, f"not JSON at character {problem.pos}")
         except TextDataError as problem:
-            yield Refused(line, problem.message)
+            yield Refused(_number(place), problem.message)
+    yield from _refusals(report, told)
 
 
-def _sources(text: str, path: Path) -> Iterator[tuple[int, Any]]:
-    if not text.lstrip().startswith("["):
-        yield from ((line, source) for line, source in enumerate(text.split("\n"), 1) if source.strip())
-        return
-    try:
-        yield from enumerate(json.loads(text), 1)
-    except json.JSONDecodeError as problem:
-        raise TextDataError(f"{path}, line {problem.lineno}: not a JSON array") from None
+def _refusals(report: ReadReport, told: int) -> Iterator[Refused]:
+    """Yield what the reader of JSON refused since it was last asked."""
+    for place, found, _ in report.problems[told:]:
+        yield Refused(_number(place), found)
+
+
+def _number(place: str) -> int:
+    return int(place.split()[-1])
 
 
 def read_dialogue(data: Any) -> Dialogue:

@@ -1,7 +1,7 @@
 """CRF and encoder together: the mean of what both think of each span beats either.
 
 The CRF knows strings and lexicons, the encoder what words mean; they err in different places. Both learn from the same texts but for a few
-held-out groups, on which the weight of each and the threshold are found.
+held-out groups, on which the weight of each and the threshold are found; then the CRF learns once more, from all texts.
 
 Strict micro-F1 with 95 % interval as ``tests/bench/bench_encoder.py`` measured it on one core of 2.2 GHz without AVX-512, one seed, all
 of the training (CRF, encoder, mixture) counted in CPU time; tagging 3.1 to 3.6 kchar per CPU-second, the CRF alone 130 to 230:
@@ -45,12 +45,16 @@ if TYPE_CHECKING:
 __all__ = ["EnsemblePlan", "EnsembleTagger", "EnsembleTraining", "Mixture", "find_mixture", "mix", "train_ensemble"]
 
 _SETTINGS = "ensemble.json"
-_WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5)
 #: Fewer held-out entities than this decide nothing: the usual mixture is taken.
 _ENOUGH = 150
 #: Characters a second that tagging the held-out texts may be as slow as, and seconds kept back besides.
 _SLOWEST, _RESERVE = 800, 5.0
+#: Most of the time that a CRF's training may take; how much longer than the first one on all texts is allowed for.
+_CRF_SHARE, _AGAIN = 0.3, 1.15
+#: Passes over the texts below which the encoder is not trusted unseen.
+_FEWEST_EPOCHS = 3.0
 #: Texts without a group are held out in blocks of so many.
 _NEIGHBOURS = 25
 
@@ -151,6 +155,9 @@ class EnsembleTagger:
         list of Entity
             In order of (start, end, label).
         """
+        if not self.mixture.encoder:  # the CRF alone was found to be the best: the slow part need not run
+            yield from self.crf.candidates(texts)
+            return
         for one, other in zip(self.encoder.candidates(texts), self.crf.candidates(texts), strict=True):
             yield mix(one, other, self.mixture.encoder)
 
@@ -230,7 +237,11 @@ def mix(one: Sequence[Entity], other: Sequence[Entity], weight: float) -> list[E
 
 
 def find_mixture(
-    gold: Sequence[Sequence[Entity]], one: Sequence[Sequence[Entity]], other: Sequence[Sequence[Entity]], nesting: Nesting
+    gold: Sequence[Sequence[Entity]],
+    one: Sequence[Sequence[Entity]],
+    other: Sequence[Sequence[Entity]],
+    nesting: Nesting,
+    usual: Mixture = Mixture(),  # noqa: B008  (a tuple of numbers)
 ) -> tuple[Mixture, float]:
     """Return the mixture with the best strict micro-F1.
 
@@ -242,6 +253,8 @@ def find_mixture(
         Candidates of encoder and CRF.
     nesting : Nesting
         Which labels may lie inside which.
+    usual : Mixture
+        What is taken where little is held out.
 
     Returns
     -------
@@ -251,8 +264,8 @@ def find_mixture(
         Its F1.
     """
     truth = {(number, *entity[:3]) for number, entities in enumerate(gold) for entity in entities}
-    weights = _WEIGHTS if len(truth) >= _ENOUGH else (Mixture().encoder,)
-    thresholds = _THRESHOLDS if len(truth) >= _ENOUGH else (Mixture().threshold,)
+    weights = _WEIGHTS if len(truth) >= _ENOUGH else (usual.encoder,)
+    thresholds = _THRESHOLDS if len(truth) >= _ENOUGH else (usual.threshold,)
     scores: dict[Mixture, float] = {}
     for weight in weights:
         mixed = [mix(*pair, weight) for pair in zip(one, other, strict=True)]
@@ -330,8 +343,12 @@ def train_ensemble(
         if progress is not None:
             progress(min(1.0, (time.monotonic() - started) / (60 * plan.minutes)))
 
-    crf = train_crf(learnt, chain.Plan(seed=plan.seed), terms=terms, progress=spent)
+    crf_plan, limit = chain.Plan(seed=plan.seed), None if plan.encoder.steps else 60 * plan.minutes * _CRF_SHARE
+    crf = train_crf(learnt, crf_plan, terms=terms, progress=spent, seconds=limit)
+    once_more = (time.monotonic() - started) * _AGAIN if held_out else 0.0
     left = 60 * plan.minutes - (time.monotonic() - started) - sum(len(each.text) for each in held_out) / _SLOWEST - _RESERVE
+    again = bool(held_out) and (bool(plan.encoder.steps) or left - once_more >= once_more)
+    left -= once_more if again else 0.0
     if left <= 0 and not plan.encoder.steps:
         raise VariableError(f"{plan.minutes} minutes are too short for these texts", hint="give more minutes, or train the CRF alone")
     from nlp.encoder_training import train_network
@@ -340,7 +357,9 @@ def train_ensemble(
     nesting = learn_nesting(examples)
     texts = [each.text for each in held_out]
     candidates = list(trained.tagger.candidates(texts)), list(crf.candidates(texts))
-    mixture, score = find_mixture([each.entities for each in held_out], *candidates, nesting)
+    # An encoder that saw the texts only a few times knows less than the CRF, and too little held out cannot show it.
+    usual = Mixture() if trained.epochs >= _FEWEST_EPOCHS else Mixture(encoder=0.0)
+    mixture, score = find_mixture([each.entities for each in held_out], *candidates, nesting, usual)
     mixed = (mix(*pair, mixture.encoder) for pair in zip(*candidates, strict=True))
     answers = [choose(each, threshold=mixture.threshold, nesting=nesting) for each in mixed]
     notes = {
@@ -356,7 +375,10 @@ def train_ensemble(
             "seconds": round(trained.seconds, 1),
             "cpu_seconds": round(trained.cpu_seconds, 1),
         },
+        "crf": {"learnt from": "all texts" if again or not held_out else "all but the held-out texts: no time for another training"},
     }
+    if again:
+        crf = train_crf(examples, crf_plan, terms=terms, progress=spent, seconds=limit)
     return EnsembleTraining(EnsembleTagger(trained.tagger, crf, mixture=mixture, nesting=nesting), notes)
 
 

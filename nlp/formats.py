@@ -18,7 +18,7 @@ from nlp.errors import TextDataError, VariableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FORMATS", "Format", "Problem", "ReadReport", "example_json", "read_examples"]
+__all__ = ["FORMATS", "Format", "Problem", "ReadReport", "example_json", "json_records", "json_text", "read_examples"]
 
 
 class Format(NamedTuple):
@@ -143,7 +143,7 @@ def read_examples(path: Path | str, format: str, *, report: ReadReport | None = 
     VariableError
         If the format is not known.
     TextDataError
-        If the file cannot be read, or no line of it can.
+        If the file cannot be read, or no line of it can, or there are entities and not one can be used.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def read_examples(path: Path | str, format: str, *, report: ReadReport | None = 
         raise VariableError(f"the format {format!r} is not known", hint=f"wanted one of {', '.join(FORMATS)}")
     report = ReadReport() if report is None else report
     shape, seen, examples = FORMATS[format], {}, []
-    for place, record in _records(_decode(Path(path)), report):
+    for place, record in json_records(json_text(Path(path)), report):
         report.counts["lines"] += 1
         try:
             example = _example(record, shape, place, report)
@@ -174,6 +174,11 @@ def read_examples(path: Path | str, format: str, *, report: ReadReport | None = 
         raise TextDataError(
             f"{path} holds no example of the format {format}" + (f"; {report.summary(limit=3)}" if report.problems else ""),
             hint=f"wanted lines such as {shape.wanted}",
+        )
+    if report.counts["entities refused"] and not report.counts["entities"]:
+        raise TextDataError(
+            f"{path}: every entity was refused in the format {format}; {report.summary(limit=3)}",
+            hint=f"is it in another format? There are {', '.join(FORMATS)}",
         )
     return examples
 
@@ -202,8 +207,24 @@ def example_json(example: Example) -> str:
     return json.dumps(record, ensure_ascii=any("\ud800" <= letter <= "\udfff" for letter in example.text))
 
 
-def _decode(path: Path) -> list[str] | str:
-    """Return the file's text, or its lines with the undecodable ones as they could be read."""
+def json_text(path: Path) -> str:
+    """Return a file's text, in UTF-8, UTF-16 with a mark or GB 18030; bytes that are none become surrogates U+DC80 to U+DCFF.
+
+    Parameters
+    ----------
+    path : Path
+        A file.
+
+    Returns
+    -------
+    str
+        Its text.
+
+    Raises
+    ------
+    TextDataError
+        If the file cannot be read.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -224,8 +245,21 @@ def _decode(path: Path) -> list[str] | str:
     return data.decode("utf-8", errors="surrogateescape")
 
 
-def _records(text: str, report: ReadReport) -> Iterator[tuple[str, object]]:
-    """Yield (place, record) of an array or of lines; what is no JSON is reported and passed over."""
+def json_records(text: str, report: ReadReport) -> Iterator[tuple[str, object]]:
+    """Yield the records of an array or of lines; what is no JSON is reported and passed over.
+
+    Parameters
+    ----------
+    text : str
+        What :func:`json_text` gives.
+    report : ReadReport
+        Takes the problems, and counts "lines" and "lines refused" of them.
+
+    Yields
+    ------
+    tuple of str and object
+        Place ("line 3", "element 3") and record.
+    """
     if text.lstrip().startswith("["):
         yield from _elements(text, report)
         return
@@ -303,15 +337,18 @@ def _entity(given: object, text: str, shape: Format, where: str, report: ReadRep
         raise _Refused(f"an entity that is a {type(given).__name__}", shape.wanted)
     if not (_whole(start) and _whole(end)):
         raise _Refused("a start or an end that is no whole number", shape.wanted)
-    if not isinstance(label, str) or not label.strip():
+    label = " ".join(label.split()) if isinstance(label, str) else ""
+    if not label:
         raise _Refused("no label", shape.wanted)
+    if not label.isprintable():
+        raise _Refused("a label with control or invisible characters", "a label of letters, digits and signs")
     end += more
     if isinstance(surface, str) and surface and text[max(start, 0) : end] != surface:
         start, end = _mend(text, surface, start, end)
         report.add("entities mended", where, "a span that does not say the given words", "one that does (moved)")
     if not 0 <= start < end <= len(text):
         raise _Refused(f"the span {start} to {end} in a text of {len(text)} characters", "0 <= start < end <= length")
-    return Entity(start, end, label.strip())
+    return Entity(start, end, label)
 
 
 def _mend(text: str, surface: str, start: int, end: int) -> tuple[int, int]:

@@ -1,24 +1,30 @@
 """Trained models on disk: a folder with a card, the hash of each file and no pickle.
 
-A folder is written aside and renamed, so that a killed process leaves the old model or none. Opening it checks every byte.
+A folder is written aside and renamed, so that a killed process leaves the old model or the new one. Replacing a model takes two renames;
+killed between them, the old model lies aside, and whoever opens or writes the model next puts it back. Opening checks every byte.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from nlp.errors import ModelError, TextDataError
+from nlp.errors import ModelError, PlaceError, TextDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from nlp.entities import Example, Tagger
 
@@ -44,6 +50,9 @@ KINDS: dict[str, str] = {
     "encoder": "nlp.encoder:EncoderTagger",
     "ensemble": "nlp.ensemble:EnsembleTagger",
 }
+
+#: How long a writer that is alive may take between its two renames.
+_GAP = 0.5
 
 _RETRAIN = "copy the model's folder again from where it was trained, or train it anew"
 
@@ -170,22 +179,42 @@ def write_model(folder: Path | str, card: ModelCard, write_files: Callable[[Path
     ------
     TextDataError
         If something lies at `folder` that is no model, or is one and `force` is False.
+    PlaceError
+        If the place cannot be written.
     """
     folder = Path(folder)
     check_free(folder, force=force)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        with _aside(folder) as aside:
+            write_files(aside)
+            card = _sealed(card, aside)
+            (aside / CARD).write_text(_card_text(card), encoding="utf-8")
+            _sync(aside)
+            check_free(folder, force=force)
+            _move(aside, folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return card
+
+
+@contextmanager
+def _aside(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside the model's place, locked while its writer lives; what is left of it at the end is removed."""
     aside = folder.parent / f".{folder.name}.{uuid4().hex}.part"
     aside.mkdir()
-    try:
-        write_files(aside)
-        card = _sealed(card, aside)
-        (aside / CARD).write_text(_card_text(card), encoding="utf-8")
-        _sync(aside)
-        check_free(folder, force=force)
-        _move(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return card
+    with _opened(aside) as lock:
+        with suppress(OSError):  # some network file systems cannot lock a folder: it is then never swept
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield aside
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _unwritable(folder: Path, error: OSError) -> PlaceError:
+    return PlaceError(f"{folder} cannot be written ({error.strerror or error})", hint="choose another place, or make room")
 
 
 def check_free(folder: Path, *, force: bool = False) -> None:
@@ -202,7 +231,14 @@ def check_free(folder: Path, *, force: bool = False) -> None:
     ------
     TextDataError
         If the place is taken.
+    PlaceError
+        If nothing can be written there, which is better known before a training than after it.
     """
+    try:
+        _restore(folder)
+        _check_writable(folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     if not folder.exists() and not folder.is_symlink():
         return
     if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
@@ -232,6 +268,8 @@ def read_card(folder: Path | str) -> ModelCard:
         If there is no card, or it was changed.
     """
     path = Path(folder) / CARD
+    with suppress(OSError):
+        _restore(path.parent)
     try:
         text = path.read_text(encoding="utf-8")
         record = json.loads(text)
@@ -243,8 +281,13 @@ def read_card(folder: Path | str) -> ModelCard:
         raise ModelError(f"{path} is no JSON: it was changed after training", hint=_RETRAIN) from error
     names = {each.name for each in fields(ModelCard)}
     if not isinstance(record, dict) or set(record) != names | {"sha256"}:
-        raise ModelError(f"{path} has other fields than a model's card", hint=_RETRAIN)
+        raise ModelError(
+            f"{path} has other fields than a model's card of this version",
+            hint="it was changed, or another version of the workbench wrote it: train it anew",
+        )
     seal = record.pop("sha256")
+    if not isinstance(record["labels"], list):
+        raise ModelError(f"{path} was changed after training", hint=_RETRAIN)
     card = ModelCard(**record | {"labels": tuple(record["labels"])})
     if seal != _seal(card):
         raise ModelError(f"{path} was changed after training", hint=_RETRAIN)
@@ -340,11 +383,18 @@ def _hash(path: Path) -> str:
 def _sync(folder: Path) -> None:
     """Bring every file to the disk before the rename makes it the model."""
     for path in (*folder.rglob("*"), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
+        with _opened(path) as descriptor:
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """Open a file or a folder, which ``open`` cannot."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _move(aside: Path, folder: Path) -> None:
@@ -353,5 +403,51 @@ def _move(aside: Path, folder: Path) -> None:
         return
     old = folder.parent / f".{folder.name}.{uuid4().hex}.old"
     folder.rename(old)
-    aside.rename(folder)
+    try:
+        aside.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _beside(folder: Path, kind: str) -> list[Path]:
+    """Return what writers of a model left beside it."""
+    pattern = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{32}}\.{kind}")
+    if not folder.parent.is_dir():
+        return []
+    return [path for path in folder.parent.iterdir() if pattern.fullmatch(path.name)]
+
+
+def _restore(folder: Path) -> None:
+    """Put the old model back where its writer was killed between the two renames that replace it."""
+    if folder.exists() or not _beside(folder, "old"):
+        return
+    time.sleep(_GAP)  # a writer that is alive is through by then
+    for old in sorted(_beside(folder, "old"), key=lambda path: -path.stat().st_mtime):
+        if folder.exists():
+            return
+        with suppress(ModelError):
+            check_files(old, read_card(old))
+            old.rename(folder)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed writers left: folders that no living process locks, and models that were replaced."""
+    for part in _beside(folder, "part"):
+        with suppress(OSError), _opened(part) as lock:  # its writer lives, or folders cannot be locked here
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(part, ignore_errors=True)
+    if (folder / CARD).is_file():
+        for old in _beside(folder, "old"):
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise the error that writing a model here will meet, as far as it can be foreseen without writing."""
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "it is read-only or not permitted")
+    (above / f".{folder.name}.{'0' * 32}.part").exists()  # raises where the name is too long

@@ -125,7 +125,7 @@ def test_pairs_without_a_term_or_name_are_counted(tmp_path):
     records = [{"text": "头痛", "normalized_result": "头痛"}, {"text": "", "normalized_result": "x"}, {"text": "咳嗽"}, 7]
     assert len(read_pairs(written(tmp_path, json.dumps(records), "pairs.json"), report=report)) == 1
     assert report.counts == {"lines": 4, "pairs": 1, "lines refused": 3}
-    assert [problem.place for problem in report.problems] == ["record 2", "record 3", "record 4"]
+    assert [problem.place for problem in report.problems] == ["element 2", "element 3", "element 4"]
 
 
 @pytest.mark.parametrize(("name", "text"), [("pairs.json", "[]"), ("pairs.json", "[{"), ("pairs.tsv", "")])
@@ -137,3 +137,31 @@ def test_pairs_refused_when_nothing_is_left(tmp_path, name, text):
 def test_a_term_falls_always_into_the_same_fold():
     assert [fold_of(text, 5) for text in ("高血压", "高 血 压", "“高血压”")] == [fold_of("高血压", 5)] * 3
     assert len({fold_of(str(number), 4) for number in range(50)}) == 4
+
+
+def test_a_broken_array_gives_what_stands_before_the_break_and_lines_are_counted_with_the_blank_ones(tmp_path):
+    report = ReadReport()
+    found = read_pairs(written(tmp_path, '[{"text": "房颤", "normalized_result": "心房颤动"}, {"te', "pairs.json"), report=report)
+    assert found == [("房颤", ("心房颤动",))]
+    assert report.problems[0].place == "element 2"
+    report = ReadReport()
+    lines = '{"text": "房颤", "normalized_result": "心房颤动"}\n\nnot json\n{"text": ["房颤"], "normalized_result": {"a": 1}}\n'
+    assert len(read_pairs(written(tmp_path, lines, "pairs.jsonl"), report=report)) == 1
+    assert [problem.place for problem in report.problems] == ["line 3", "line 4"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"PK\x03\x04" + b"x" * 50, b"\xd0\xcf\x11\xe0" + b"x" * 50, bytes(range(256)) * 4], ids=["xlsx", "xls", "bytes"]
+)
+def test_a_binary_file_is_refused_as_a_whole_and_none_of_it_shown(tmp_path, data):
+    (tmp_path / "codes.tsv").write_bytes(data)
+    with pytest.raises(TextDataError) as caught:
+        read_codebook(tmp_path / "codes.tsv")
+    assert str(caught.value).isascii()
+
+
+def test_a_long_text_in_the_place_of_the_code_is_counted_and_not_shown(tmp_path):
+    report = ReadReport()
+    read_codebook(written(tmp_path, "I10\t高血压\n" + "患者张某某" * 40 + "\t糖尿病\n", "codes.tsv"), report=report)
+    assert report.counts["codes too long"] == 1
+    assert "张" not in report.summary()

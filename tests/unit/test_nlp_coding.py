@@ -177,11 +177,16 @@ def learnt_from():
     return book, pairs
 
 
+TOLD = []
+
+
 @pytest.fixture(scope="module")
 def learnt():
     book, pairs = learnt_from()
     held = [pair for number, pair in enumerate(pairs) if number % 7 == 3]
-    return Coder.train(book, [pair for pair in pairs if pair not in held], settings=Settings(folds=2, trees=20)), held
+    TOLD.clear()
+    taught = [pair for pair in pairs if pair not in held]
+    return Coder.train(book, taught, settings=Settings(folds=2, trees=20), progress=lambda *told: TOLD.append(told)), held
 
 
 def test_what_was_learnt_answers_terms_never_seen(learnt):
@@ -290,3 +295,16 @@ def test_scores_count_strictly():
 
 def test_the_domain_is_told_from_the_codes():
     assert [guess_domain(book) for book in (DIAGNOSES, PROCEDURES)] == ["diagnosis", "procedure"]
+
+
+def test_one_term_given_very_often_is_remembered_without_judges():
+    coder = Coder.train(Codebook.of([("I10", "高血压")]), [Pair("血压高", ("高血压",))] * 320)
+    assert coder.rankers is None
+    assert coder.code(["血压高"])[0].answers[0].code == "I10"
+
+
+def test_learning_tells_how_far_it_is(learnt):  # noqa: ARG001  (the fixture learns)
+    shares = [share for share, _ in TOLD]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert len({stage for _, stage in TOLD}) >= 5

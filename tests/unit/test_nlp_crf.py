@@ -243,3 +243,21 @@ def test_pruning_makes_the_model_smaller_and_as_good(tmp_path):
         sizes.append((folder / "crf.safetensors").stat().st_size)
         assert spans(smaller.tag(["患者伴左肺疼痛，予青霉素。"])[0]) == [(3, 7, "sym"), (3, 5, "bod"), (9, 12, "dru")]
     assert sizes[1] < 0.9 * sizes[0]
+
+
+def test_a_term_with_a_lone_surrogate_is_written_and_read(tmp_path):
+    examples = [Example(f"患者{number}瘤\ud800", (Entity(len(f"患者{number}"), len(f"患者{number}") + 2, "sym"),)) for number in range(12)]
+    tagger = train_crf(examples, Plan(epochs=2, folds=2))
+    tagger.write_files(tmp_path)
+    opened = CrfTagger.open(tmp_path, ModelCard(name="m", kind="crf", labels=("sym",)))
+    assert opened.tag(["患者3瘤\ud800"]) == tagger.tag(["患者3瘤\ud800"])
+
+
+def test_training_ends_when_its_time_is_over_and_says_how_far_it_is():
+    examples = [Example(f"患者腹痛{number}天", (Entity(2, 4, "sym"),)) for number in range(12)]
+    shares = []
+    tagger = train_crf(examples, Plan(epochs=40, folds=2), seconds=0.0, progress=shares.append)
+    assert tagger.labels == ("sym",)
+    assert len(shares) < 10
+    assert shares[0] < 0.2  # before the first epoch something is told
+    assert train_crf(examples, Plan(epochs=40, folds=2), seconds=600.0).tag(["患者腹痛1天"])[0][0][:3] == (2, 4, "sym")

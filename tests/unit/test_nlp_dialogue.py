@@ -104,13 +104,34 @@ def test_an_array_is_read_too(tmp_path):
     assert isinstance(bad, Refused)
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", b"[{"], ids=["missing", "not utf-8", "cut array"])
-def test_a_file_that_cannot_be_read_is_one_clear_error(tmp_path, content):
-    path = tmp_path / "chat.json"
-    if content is not None:
-        path.write_bytes(content)
+def test_a_file_that_cannot_be_read_is_one_clear_error(tmp_path):
     with pytest.raises(TextDataError, match=r"chat\.json"):
-        list(read_dialogues(path))
+        list(read_dialogues(tmp_path / "chat.json"))
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"[{", b"[" * 100_000, b'{"a":' * 100_000, b'{"n": ' + b"9" * 5000 + b"}"])
+def test_what_is_no_json_is_refused_by_its_place(tmp_path, content):
+    path = tmp_path / "chat.json"
+    path.write_bytes(content)
+    (refused,) = read_dialogues(path)
+    assert isinstance(refused, Refused)
+    assert refused.line == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030"])
+def test_encodings_of_dialogues(tmp_path, encoding):
+    path = tmp_path / "chat.jsonl"
+    path.write_text(json.dumps(CHAT, ensure_ascii=False), encoding)
+    ((_, dialogue),) = read_dialogues(path)
+    assert dialogue == read_dialogue(CHAT)
+
+
+def test_a_broken_array_gives_what_stands_before_the_break(tmp_path):
+    path = tmp_path / "chat.json"
+    path.write_text("[" + json.dumps(CHAT) + ", {", "utf-8")
+    good, broken = read_dialogues(path)
+    assert good[1] == read_dialogue(CHAT)
+    assert broken.line == 2
 
 
 def test_features_have_their_names():

@@ -2,8 +2,9 @@
 
 import pytest
 
+from nlp import ensemble
 from nlp.encoder import EncoderPlan
-from nlp.ensemble import EnsemblePlan, Mixture, _split, find_mixture, mix, train_ensemble
+from nlp.ensemble import EnsemblePlan, EnsembleTagger, Mixture, _split, find_mixture, mix, train_ensemble
 from nlp.entities import Entity, Example
 from nlp.errors import MissingPart, VariableError
 from nlp.models import ModelCard, open_model, write_model
@@ -81,6 +82,24 @@ def test_the_better_model_gets_the_weight():
     assert find_mixture(gold, right, wrong, Nesting())[0].encoder >= 0.7
     assert find_mixture(gold, wrong, right, Nesting())[0].encoder <= 0.3
     assert find_mixture(gold[:5], right[:5], wrong[:5], Nesting())[0] == Mixture()
+    assert find_mixture(gold[:5], right[:5], wrong[:5], Nesting(), Mixture(0.0))[0] == Mixture(0.0)
+
+
+def test_an_encoder_of_no_weight_does_not_run(training):
+    alone = EnsembleTagger(None, training.tagger.crf, mixture=Mixture(0.0), nesting=training.tagger.nesting)
+    texts = [example.text for example in toy_examples(5)]
+    assert list(alone.candidates(texts)) == list(training.tagger.crf.candidates(texts))
+
+
+def test_the_crf_learns_once_more_from_all_texts(monkeypatch):
+    learnt = []
+    real = ensemble.train_crf
+    monkeypatch.setattr(ensemble, "train_crf", lambda examples, *a, **k: learnt.append(len(examples)) or real(examples, *a, **k))
+    plan = PLAN._replace(encoder=PLAN.encoder._replace(steps=2))
+    trained = train_ensemble(toy_examples(100), plan, pretrained=tiny_pretrained())
+    assert learnt == [len(_split(toy_examples(100), 0.05)[0]), 100]
+    assert trained.notes["crf"] == {"learnt from": "all texts"}
+    assert trained.tagger.mixture.encoder == 0  # two steps are no training, and too little is held out to show it
 
 
 def test_no_time_is_refused():

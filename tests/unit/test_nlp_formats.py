@@ -158,3 +158,23 @@ def test_the_public_corpora(path, name, texts, entities, groups):
     assert (len(examples), sum(len(example.entities) for example in examples)) == (texts, entities)
     assert len({example.group for example in examples}) == groups
     assert report.counts["lines refused"] == 0
+
+
+def test_all_entities_refused_is_an_error_not_a_file_without_entities(tmp_path):
+    path = tmp_path / "other.jsonl"
+    path.write_text('{"text": "腹痛", "entities": [{"start": 0, "end": 2, "label": "sym"}]}\n', encoding="utf-8")
+    with pytest.raises(TextDataError, match="every entity was refused in the format ccks") as caught:
+        read_examples(path, "ccks")
+    assert "jsonl" in caught.value.hint
+    assert "腹痛" not in str(caught.value)
+
+
+def test_labels_are_one_line_that_can_be_printed(tmp_path):
+    path = tmp_path / "labels.jsonl"
+    labels = ["a\tb", "\ud800", "x\u202ey", "症\u3000状 ", "\x00"]
+    lines = [json.dumps({"text": "腹痛", "entities": [{"start": 0, "end": 2, "label": label}]}) for label in labels]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    report = ReadReport()
+    found = [entity.label for example in read_examples(path, "jsonl", report=report) for entity in example.entities]
+    assert found == ["a b", "症 状"]
+    assert report.counts["entities refused"] == 3

@@ -1,6 +1,8 @@
 """Model folders: every byte is checked, a killed writer leaves the old model or none."""
 
+import fcntl
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,8 +12,8 @@ import pytest
 from nlp.chain import Plan
 from nlp.crf import CrfTagger, train_crf
 from nlp.entities import Entity, Example
-from nlp.errors import ModelError, TextDataError
-from nlp.models import CARD, ModelCard, describe_data, open_model, read_card, write_model
+from nlp.errors import ModelError, PlaceError, TextDataError
+from nlp.models import CARD, ModelCard, check_free, describe_data, open_model, read_card, write_model
 
 EXAMPLES = [
     Example(f"患者{word}{number}天", (Entity(2, 4, "sym"),), str(number))
@@ -68,6 +70,18 @@ TAMPERED = {
         ),
         "card.json was changed",
     ),
+    "labels that are none": (
+        lambda folder: (folder / CARD).write_text(
+            json.dumps(json.loads((folder / CARD).read_text(encoding="utf-8")) | {"labels": 5}), encoding="utf-8"
+        ),
+        "card.json was changed",
+    ),
+    "a field of another version": (
+        lambda folder: (folder / CARD).write_text(
+            json.dumps(json.loads((folder / CARD).read_text(encoding="utf-8")) | {"era": 5}), encoding="utf-8"
+        ),
+        "other fields than a model's card of this version",
+    ),
     "no card": (lambda folder: (folder / CARD).unlink(), "card.json cannot be read"),
 }
 
@@ -113,7 +127,7 @@ def test_a_failed_writing_leaves_the_old_model_and_nothing_beside(folder, tagger
         tagger.write_files(aside)
         raise OSError("no space")
 
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(PlaceError, match="no space"):
         write_model(folder, CARD_OF, half, force=True)
     assert read_card(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == ["m"]
@@ -133,3 +147,59 @@ def test_a_killed_writing_leaves_the_old_model(folder):
     assert ended.returncode == -signal.SIGKILL
     assert read_card(folder) == before
     open_model(folder)
+
+
+KILLED_BETWEEN = """
+import os, pathlib, signal, sys
+from nlp.models import ModelCard, write_model
+rename, seen = pathlib.Path.rename, []
+def renamed(self, target):
+    rename(self, target)
+    os.kill(os.getpid(), signal.SIGKILL)
+pathlib.Path.rename = renamed
+write_model(sys.argv[1], ModelCard(name="x", kind="crf", labels=()), lambda aside: (aside / "crf.json").write_text("{}"), force=True)
+"""
+
+
+def test_killed_between_the_two_renames_the_old_model_comes_back(folder, tagger):
+    before = read_card(folder)
+    assert subprocess.run([sys.executable, "-c", KILLED_BETWEEN, str(folder)], check=False).returncode == -signal.SIGKILL
+    assert not folder.exists()
+    open_model(folder)
+    assert read_card(folder) == before
+    write_model(folder, CARD_OF, tagger.write_files, force=True)
+    assert [path.name for path in folder.parent.iterdir()] == ["m"]  # the killed writer's folder is gone too
+
+
+def test_the_old_model_counts_where_a_new_one_would_be_written(folder, tagger):
+    folder.rename(folder.parent / f".m.{'0' * 32}.old")
+    with pytest.raises(TextDataError, match="a model already"):
+        write_model(folder, CARD_OF, tagger.write_files)
+    assert folder.is_dir()
+
+
+def test_what_is_left_of_an_old_model_but_broken_is_not_put_back(folder):
+    change(folder / "crf.safetensors")
+    folder.rename(folder.parent / f".m.{'0' * 32}.old")
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_card(folder)
+
+
+def test_leftovers_are_swept_but_not_a_living_writer_s(folder, tagger):
+    dead, alive = (folder.parent / f".m.{digit * 32}.part" for digit in "ab")
+    for path in (dead, alive, folder.parent / ".m.notes.part", folder.parent / f".m.{'c' * 32}.old"):
+        path.mkdir()
+    lock = os.open(alive, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        write_model(folder, CARD_OF, tagger.write_files, force=True)
+    finally:
+        os.close(lock)
+    assert sorted(path.name for path in folder.parent.iterdir()) == [".m." + "b" * 32 + ".part", ".m.notes.part", "m"]
+
+
+@pytest.mark.parametrize("place", ["file/m", "n" * 300, "n" * 230])
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path, place):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(PlaceError, match="cannot be written"):
+        check_free(tmp_path / place)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from nlp.errors import TextDataError
 from tests.unit.test_nlp_dialogue import CHAT
 from workbench.cli import app
+from workbench.errors import DefinitionError, EnvironmentFault
 
 
 def run(*arguments):
@@ -41,3 +42,13 @@ def test_a_file_without_a_readable_dialogue_is_an_error(tmp_path):
     shown = run(path)
     assert isinstance(shown.exception, TextDataError)
     assert "dialog_info" in shown.stderr
+
+
+def test_the_answers_are_never_written_over_the_dialogues(tmp_path):
+    path = tmp_path / "chat.jsonl"
+    path.write_text(json.dumps(CHAT), "utf-8")
+    before = path.read_bytes()
+    assert isinstance(run(path, "--out", path).exception, DefinitionError)
+    assert path.read_bytes() == before
+    assert isinstance(run(path, "--out", tmp_path).exception, EnvironmentFault)
+    assert isinstance(run(path, "--out", tmp_path / "none" / "x").exception, EnvironmentFault)

@@ -80,3 +80,20 @@ def test_errors_name_the_file_or_word(folder, monkeypatch, capsys, option, value
     assert found == code
     assert said in error
     assert "Traceback" not in error
+
+
+def test_what_cannot_be_written_is_told_before_the_work(folder, monkeypatch, capsys):
+    given = ("--codebook", folder / "codes.tsv", "--test", folder / "test.json")
+    before = (folder / "codes.tsv").read_bytes()
+    code, shown, error = run(monkeypatch, capsys, *given, "--out", folder / "codes.tsv")
+    assert (code, shown) == (3, [])
+    assert "codes.tsv" in error
+    assert (folder / "codes.tsv").read_bytes() == before
+    for option, place, wanted in (
+        ("--out", folder, 8),
+        ("--out", folder / "none" / "x", 8),
+        ("--model", folder / "codes.tsv" / "m", 8),
+        ("--model", folder, 4),
+    ):
+        code, shown, _ = run(monkeypatch, capsys, *given, option, place)
+        assert (code, shown) == (wanted, []), place

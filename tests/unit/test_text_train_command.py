@@ -7,10 +7,11 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from nlp.entity_training import _TRAINERS
+from nlp import entity_training
+from nlp.entity_training import _TRAINERS, best_kind
 from nlp.errors import MissingPart, ModelError, TextDataError, VariableError
 from workbench.cli import app, main
-from workbench.errors import DataError
+from workbench.errors import DataError, DefinitionError, EnvironmentFault
 
 WORDS = {"sym": ("腹痛", "发热", "咳嗽", "头晕"), "dru": ("阿司匹林", "青霉素", "甲硝唑")}
 
@@ -148,3 +149,48 @@ def test_auto_falls_back_to_the_crf_where_the_encoder_cannot_be_trained(notes, t
     assert json.loads((tmp_path / "m" / "card.json").read_text(encoding="utf-8"))["kind"] == "crf"
     asked = run("train", "--format", "jsonl", "--train", notes, "--out", tmp_path / "n", "--kind", "ensemble")
     assert isinstance(asked.exception, MissingPart)
+
+
+def test_a_given_encoder_is_never_left_out_silently(notes, tmp_path):
+    arguments = ("train", "--format", "jsonl", "--train", notes, "--out", tmp_path / "m", "--encoder", tmp_path / "nowhere")
+    assert isinstance(run(*arguments, "--kind", "crf").exception, VariableError)
+    if best_kind() == "ensemble":
+        shown = run(*arguments)
+        assert isinstance(shown.exception, MissingPart)
+        assert "config.json" in str(shown.exception)
+    assert not (tmp_path / "m").exists()
+
+
+def test_endless_minutes_are_wrong_use(notes, tmp_path):
+    assert run("train", "--format", "jsonl", "--train", notes, "--out", tmp_path / "m", "--minutes", "inf").exit_code == 2
+
+
+def test_both_trainings_end_in_time(notes, tmp_path, monkeypatch):
+    given = []
+    real = entity_training.train_crf
+    monkeypatch.setattr(entity_training, "train_crf", lambda *a, seconds, **k: given.append(seconds) or real(*a, seconds=seconds, **k))
+    assert run("train", "--format", "jsonl", "--train", notes, "--out", tmp_path / "m", "--kind", "crf", "--minutes", 1).exit_code == 0
+    assert given[0] == pytest.approx(27)
+    assert 0 < given[1] < 57
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_page(model, mistaken, tmp_path, monkeypatch):
+    page = tmp_path / "e.html"
+    page.write_text("old", encoding="utf-8")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    shown = run("score", "--format", "jsonl", "--model", model, "--test", mistaken, "--errors", page)
+    assert isinstance(shown.exception, EnvironmentFault)
+    assert page.read_text(encoding="utf-8") == "old"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_mistakes_are_not_written_over_what_was_read(model, notes, tmp_path):
+    source = tmp_path / "notes.csv"
+    source.write_bytes(notes.read_bytes())
+    shown = run("score", "--format", "jsonl", "--model", model, "--test", source, "--errors", source)
+    assert isinstance(shown.exception, DefinitionError)
+    assert source.read_bytes() == notes.read_bytes()

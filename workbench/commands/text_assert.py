@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +10,8 @@ from typing import Annotated
 import typer
 
 from workbench.commands.help import command_help
-from workbench.errors import EnvironmentFault
 from workbench.locale import tr
+from workbench.outfile import check_target, write_whole
 
 __all__ = ["register"]
 
@@ -37,7 +35,7 @@ def register(app: typer.Typer) -> None:
             "be read is named by line and field, counted, and the rest goes on.",
             "workbench text assert --format mdcfnpc dialogues.jsonl",
             "workbench text assert --format mdcfnpc dialogues.jsonl --out answered.jsonl",
-            codes=(4, 7),
+            codes=(3, 4, 8),
         ),
     )(assert_findings)
 
@@ -53,6 +51,7 @@ def assert_findings(
     from nlp.dialogue import DialogueAssertions, Refused, answered, read_dialogues
     from nlp.errors import TextDataError
 
+    check_target(out, file)
     model = DialogueAssertions()
     pairs: list[tuple[str, str]] = []
     lines: list[str] = []
@@ -71,7 +70,7 @@ def assert_findings(
     if not lines:
         raise TextDataError(f"{file} holds no dialogue that can be read; {refused} were refused", hint="see the lines named above")
     if out:
-        _write(out, lines)
+        write_whole(out, "".join(f"{line}\n" for line in lines))
     typer.echo(
         tr(
             f"{model.version}：对话 {len(lines)}，所见 {n_mentions}，拒绝 {refused}",
@@ -92,21 +91,3 @@ def _show(pairs: list[tuple[str, str]]) -> None:
     for name, wanted, precision, recall, f1 in rows:
         typer.echo(f"{name}{'':{8 - 2 * len(name)}}{wanted:>7,}{precision:>8.3f}{recall:>8.3f}{f1:>8.3f}")
     typer.echo(f"macro_f1={macro:.3f}")
-
-
-def _write(out: Path, lines: list[str]) -> None:
-    """Write all or nothing."""
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", errors="replace", dir=out.parent, prefix=f".{out.name}.", delete=False
-        ) as aside:
-            try:
-                aside.writelines(f"{line}\n" for line in lines)
-                aside.flush()
-                os.fsync(aside.fileno())
-                Path(aside.name).replace(out)
-            except BaseException:
-                Path(aside.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise EnvironmentFault(f"{out} cannot be written: {error.strerror}", hint="name another file, or make room") from error

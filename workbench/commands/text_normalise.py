@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from tqdm import tqdm
 
 from workbench.commands.help import command_help
-from workbench.errors import EnvironmentFault
 from workbench.locale import tr
+from workbench.outfile import check_target, write_whole
 
 if TYPE_CHECKING:
+    from nlp.codebook import Codebook
     from nlp.codepairs import Pair
-    from nlp.coder import Coded
+    from nlp.coder import Coded, Coder
 
 __all__ = ["register"]
 
@@ -33,7 +34,7 @@ def register(app: typer.Typer) -> None:
             "whose name is among the first ten candidates.",
             "workbench text normalise --codebook icd10.tsv --train coded.json --test held_out.json",
             "workbench text normalise --codebook icd9cm3.tsv --domain procedure --test held_out.csv --out answers.csv",
-            codes=(3, 4, 7),
+            codes=(3, 4, 8),
         ),
     )(normalise)
 
@@ -53,7 +54,11 @@ def normalise(
     from nlp.codescores import guess_domain, score_coding
     from nlp.coding import Coder
     from nlp.formats import ReadReport
+    from nlp.models import check_free
 
+    check_target(out, codebook, train, test)
+    if model:
+        check_free(model, force=force)
     reports = {name: ReadReport() for name in ("codebook", "train", "test")}
     book = read_codebook(codebook, report=reports["codebook"])
     pairs = read_pairs(train, report=reports["train"]) if train else []
@@ -62,7 +67,7 @@ def normalise(
         if report.counts:
             typer.echo(f"{name}: {report.summary(limit=5)}")
     domain = domain or guess_domain(book)
-    coder = Coder.train(book, pairs, domain=domain) if pairs else Coder(book, domain=domain)
+    coder = _trained(book, pairs, domain) if pairs else Coder(book, domain=domain)
     typer.echo(f"{coder.version}  " + tr(f"领域 {domain}", f"domain {domain}"))
     if coder.metrics:
         typer.echo(tr("训练集交叉验证", "on the training terms, crosswise") + f": {_shown(coder.metrics)}")
@@ -78,12 +83,25 @@ def normalise(
     typer.echo(f"f1={scores.f1:.3f} recall@10={scores.recall_single:.3f}")
 
 
+def _trained(book: Codebook, pairs: list[Pair], domain: str) -> Coder:
+    from nlp.coder import Coder
+
+    with tqdm(total=1.0, desc="train", file=sys.stderr, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}") as bar:
+
+        def progress(share: float, stage: str) -> None:
+            bar.set_description_str(f"train: {stage}", refresh=False)
+            bar.update(share - bar.n)
+            bar.refresh()
+
+        return Coder.train(book, pairs, domain=domain, progress=progress)
+
+
 def _shown(metrics: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.3f}" for name, value in metrics.items())
 
 
 def _write(out: Path, held: list[Pair], coded: list[Coded]) -> None:
-    """Write one line an answer, with its evidence; the file is there whole or not at all."""
+    """Write one line an answer, with its evidence."""
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(["term", "wanted", "code", "name", "score", "start", "end", "rule", "known", "candidates"])
@@ -91,17 +109,4 @@ def _write(out: Path, held: list[Pair], coded: list[Coded]) -> None:
         ranked = "##".join(candidate.name for candidate in its.candidates)
         for answer in its.answers or (("", "", "", "", "", "", ""),):
             writer.writerow([pair.text, "##".join(pair.names), *answer, ranked])
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", errors="replace", dir=out.parent, prefix=f".{out.name}.", delete=False
-        ) as aside:
-            try:
-                aside.write(lines.getvalue())
-                aside.flush()
-                os.fsync(aside.fileno())
-                Path(aside.name).replace(out)
-            except BaseException:
-                Path(aside.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise EnvironmentFault(f"{out} cannot be written: {error.strerror}", hint="name another file, or make room") from error
+    write_whole(out, lines.getvalue())

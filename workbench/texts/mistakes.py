@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from html import escape
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import DataError
 from workbench.locale import tr
+from workbench.outfile import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,23 +91,24 @@ def write_mistakes(path: Path, examples: Sequence[Example], mistakes: Sequence[M
     """
     check_page(path)
     if path.suffix.lower() == ".csv":
-        _write_table(path, examples, mistakes)
+        write_whole(path, _list(examples, mistakes), encoding="utf-8-sig")
     else:
-        path.write_text(_page(examples, mistakes, title), encoding="utf-8", errors="replace")
+        write_whole(path, _page(examples, mistakes, title))
 
 
-def _write_table(path: Path, examples: Sequence[Example], mistakes: Sequence[Mistake]) -> None:
-    with path.open("w", encoding="utf-8-sig", newline="", errors="replace") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        for mistake in mistakes:
-            text, (start, end) = examples[mistake.text].text, _span(mistake)
-            gold, found = (tuple(each[:3]) if each else ("", "", "") for each in (mistake.gold, mistake.found))
-            score = f"{mistake.found.score:.3f}" if mistake.found else ""
-            around = (text[max(0, start - _AROUND) : start], text[start:end], text[end : end + _AROUND])
-            # A cell that begins like a formula is none.
-            shown = ["'" + part if part[:1] in "=+-@" and part else part for part in around]
-            writer.writerow((mistake.text + 1, examples[mistake.text].group, mistake.kind, *gold, *found, score, *shown))
+def _list(examples: Sequence[Example], mistakes: Sequence[Mistake]) -> str:
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for mistake in mistakes:
+        text, (start, end) = examples[mistake.text].text, _span(mistake)
+        gold, found = (tuple(each[:3]) if each else ("", "", "") for each in (mistake.gold, mistake.found))
+        score = f"{mistake.found.score:.3f}" if mistake.found else ""
+        around = (text[max(0, start - _AROUND) : start], text[start:end], text[end : end + _AROUND])
+        row = (mistake.text + 1, examples[mistake.text].group, mistake.kind, *gold, *found, score, *around)
+        # A cell that begins like a formula is none.
+        writer.writerow("'" + cell if isinstance(cell, str) and cell[:1] in {"=", "+", "-", "@"} else cell for cell in row)
+    return lines.getvalue()
 
 
 def _span(mistake: Mistake) -> tuple[int, int]:
