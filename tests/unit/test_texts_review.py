@@ -55,6 +55,24 @@ def test_the_sample_has_both_sides_of_each_variable_and_weighs_as_much_as_all_no
     assert review.strata()["items"].sum() == 16
 
 
+def test_a_variable_that_found_nothing_is_sampled_among_the_rest(tmp_path):
+    rare = VariableSet(name="rare", variables=(Variable(name="rare", target=Target(terms=("血友病",))),))
+    store = noted_store(tmp_path / "store", people=4)
+    review = wb.notes(store).structure(rare, folder=tmp_path / "texts", workers=1, progress=False).review(n=6, reviewer="甲")
+    assert [item.found for item in review.items] == [False] * 6
+    assert sum(item.weight for item in review.items) == pytest.approx(16)
+    press(review, "accept")
+    assert review.metrics().loc[0, ["precision", "recall"]].isna().all()
+
+
+def test_a_review_without_notes_shows_that_there_is_nothing(structured, tmp_path):
+    none = wb.notes(structured.notes.snapshot, kind="没有这种文书").structure(ASKED, folder=tmp_path / "texts", workers=1, progress=False)
+    review = none.review(n=8, reviewer="甲")
+    assert review.widget().state["item"] is None
+    review.widget().handle({"do": "decide", "verdict": "accept"})
+    assert review.metrics().empty
+
+
 def test_the_same_review_is_gone_on_with_and_a_second_reviewer_has_the_same_items(structured, review, tmp_path):
     press(review, "accept")
     again = structured.review(n=16, reviewer="甲", folder=tmp_path)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["sample_items"]
 
+_STRATA = ("kind", "department", "year")
+
 
 def sample_items(structured: StructuredNotes, variables: Sequence[Variable], n: int, *, seed: int = 0, floor: int = 2) -> list[Item]:
     """Draw the items of a review.
@@ -64,9 +66,9 @@ def _of_variable(structured: StructuredNotes, variable: Variable, facts: pd.Data
     has = facts["note_id"].isin(surest.index)
     found, rest = facts[has], facts[~has & _asked(variable, facts["kind"])]
     half = min(len(found), max(n - n // 2, n - len(rest)))
-    drawn = _drawn(found, _strata(found, surest.reindex(found["note_id"]).map(confidence_band)), half, seed, floor)
-    drawn += _drawn(rest, _strata(rest), n - half, seed + 1, floor)
-    groups = dict(tuple(mine.groupby("note_id")))
+    banded = found.assign(band=surest.reindex(found["note_id"]).map(confidence_band).to_numpy())
+    drawn = _drawn(banded, (*_STRATA, "band"), half, seed, floor) + _drawn(rest, _STRATA, n - half, seed + 1, floor)
+    groups = dict(tuple(mine[mine["note_id"].isin([row.note_id for row, *_ in drawn])].groupby("note_id")))
     items = [_item(variable, row, stratum, weight, groups.get(row.note_id)) for row, stratum, weight in drawn]
     return [items[place] for place in np.random.default_rng(seed).permutation(len(items))]
 
@@ -78,16 +80,15 @@ def _asked(variable: Variable, kinds: pd.Series) -> pd.Series:
     return kinds.isin(variable.documents) | ~kinds.isin(list(document_kinds()))
 
 
-def _strata(facts: pd.DataFrame, bands: pd.Series | None = None) -> list[str]:
-    columns = [facts["kind"], facts["department"], facts["year"].astype(str)] + ([] if bands is None else [bands])
-    return [" · ".join(part for part in parts if part) for parts in zip(*columns, strict=True)]
-
-
-def _drawn(facts: pd.DataFrame, strata: list[str], n: int, seed: int, floor: int) -> list[tuple]:
-    sample = draw_sample(strata, n, seed=seed, floor=floor) if n else draw_sample([], 0)
-    rows = list(facts.iloc[sample.places].itertuples())
-    names = [strata[place] if strata[place] in sample.strata else "other" for place in sample.places]
-    return list(zip(rows, names, sample.weights.tolist(), strict=True))
+def _drawn(facts: pd.DataFrame, columns: tuple[str, ...], n: int, seed: int, floor: int) -> list[tuple]:
+    """Return (note, name of its stratum, weight) of a stratified sample."""
+    if not n or facts.empty:
+        return []
+    grouped = facts.groupby(list(columns))
+    codes, names = grouped.ngroup().tolist(), [" · ".join(str(part) for part in key if part != "") for key, _ in grouped["note_id"]]
+    sample = draw_sample(codes, n, seed=seed, floor=floor)
+    drawn = [names[codes[place]] if codes[place] in sample.strata else "other" for place in sample.places]
+    return list(zip(facts.iloc[sample.places].itertuples(), drawn, sample.weights.tolist(), strict=True))
 
 
 def _item(variable: Variable, row: object, stratum: str, weight: float, answers: pd.DataFrame | None) -> Item:

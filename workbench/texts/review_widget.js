@@ -155,7 +155,7 @@ class Page {
     const scrolled = this.root.querySelector(".wb-note")?.scrollTop ?? 0;
     const body = state.item
       ? [element("div", { class: "wb-main" }, this.note(), this.side()), this.metrics(), this.strata()]
-      : [element("p", { class: "wb-empty" }, this.say("nothing"))];
+      : [element("p", { class: "wb-empty" }, this.say(state.adjudication ? "nothing" : "empty"))];
     this.root.replaceChildren(this.head(), ...body);
     const note = this.root.querySelector(".wb-note");
     if (note && moved) this.reveal(note);

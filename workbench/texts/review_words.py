@@ -56,8 +56,7 @@ WORDS = {
     "they_said": ("审核人意见", "What reviewers said"),
     "done": ("全部审核完成", "All judged"),
     "nothing": ("没有需要裁定的分歧。", "Nothing to adjudicate."),
-    "focus": ("点击此处或按 Tab 进入后，可用键盘操作", "Click here or press Tab to use the keys"),
-    "keys": ("键盘", "Keys"),
+    "empty": ("没有可审核的条目。", "Nothing to review."),
 }  # fmt: skip
 
 #: Assertion -> (Chinese, English).
