@@ -155,13 +155,15 @@ class _Walk:
             return (_SECTION_PRIORITY, Assertion.HISTORICAL, (-1, -1))
         if self.section == "differential" and (not mention.label or self._is("problem", mention)):
             return (_SECTION_PRIORITY, Assertion.POSSIBLE, (-1, -1))
+        if self.section == "plan" and (self._is("procedure", mention) or self._is("test", mention)):
+            return (_SECTION_PRIORITY, Assertion.HYPOTHETICAL, (-1, -1))
         return (0, Assertion.PRESENT, (-1, -1))
 
     def _is(self, label: str, mention: Mention) -> bool:
         if mention.label in self.lexicon.labels[label]:
             return True
         if label == "problem":
-            return not mention.label
+            return not mention.label and not self.body.endswith(self.lexicon.symptom_endings, mention.start, mention.end)
         return label == "procedure" and not mention.label and self.body.endswith(self.lexicon.procedure_endings, mention.start, mention.end)
 
     def _fits(self, cue: Cue, mention: Mention, end: int) -> bool:
@@ -336,6 +338,9 @@ class _Walk:
     # ---- cues behind mentions
 
     def _after(self, cue: Cue, start: int, end: int) -> None:
+        if cue.ends and self.body.endswith("待查", 0, start):
+            self._soft(cue, start, end)  # 发热待查? asks for the cause
+            return
         for place in self._chain(cue, start):
             mention, (priority, _, who, _) = self.mentions[place], self.answers[place]
             if priority <= cue.priority and self._fits(cue, mention, end):

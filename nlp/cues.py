@@ -62,6 +62,7 @@ class Lexicon(NamedTuple):
     labels: dict[str, frozenset[str]]
     sections: dict[str, str]
     procedure_endings: tuple[str, ...]
+    symptom_endings: tuple[str, ...]
     kin_goes_on: tuple[str, ...]
     lasting: re.Pattern[str]
 
@@ -128,6 +129,7 @@ def read_lexicon(source: str) -> Lexicon:
         labels={name: frozenset(labels.split()) for name, labels in data["labels"].items()},
         sections={section: name for name, sections in data["sections"].items() for section in sections.split()},
         procedure_endings=tuple(data["procedure_endings"].split()),
+        symptom_endings=tuple(data["symptom_endings"].split()),
         kin_goes_on=tuple(data["kin_goes_on"].split()),
         lasting=re.compile("|".join(data["lasting"].split())),
     )
