@@ -157,7 +157,7 @@ class Shapes(NamedTuple):
 
     def _ends(self, text: str, end: int, word: str) -> bool:
         if word[0] in self.risky and len(word) == 2:
-            return self._told(text, end)
+            return self._stops(text, end) if word[0] in _JOINS else self._told(text, end)
         return self.after.match(text, end) is not None
 
     def _told(self, text: str, end: int) -> bool:
@@ -170,7 +170,7 @@ class Shapes(NamedTuple):
     def masked(self, text: str, at: int) -> int:
         """Return where a name with hidden characters ends (李某某, 王**, 张×, 王*芳), -1 where none stands there."""
         family = self.family(text, at)
-        if not family:
+        if not family or text[at] in _JOINS:
             return -1
         for shift in (0, 1):
             start = at + family + shift

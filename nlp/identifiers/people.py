@@ -39,7 +39,7 @@ _TITLE_STOP = re.compile(
     r"看|认为|建议|考虑|嘱|床旁|接诊|等|同意|补充|病例|汇报|协助|已|及|和|与|团队|完成)"
 )
 _SEX = re.compile(
-    r"[男女](?=性?[ \t,、;/|]{0,4}(?:年龄[: ]*)?[0-9]{1,3} ?(?:岁|月|天|周岁|Y|y|个月)|[ \t]{0,3}[,、;/|][ \t]*(?:汉|"
+    r"[男女FM](?=性?[ \t,、;/|]{0,4}(?:年龄[: ]*)?[0-9]{1,3} ?(?:岁|月|天|周岁|Y|y|个月)|[ \t]{0,3}[,、;/|][ \t]*(?:汉|"
     r"满|回|壮|苗|蒙|藏|维|朝鲜)|性?[ \t]{0,3}[,、;|][ \t]*[0-9]{1,3}[,;\s])"
 )
 # What a header gives behind a name: 王芳，40岁，女 / 王芳 超声号:.
@@ -59,13 +59,19 @@ _HIDDEN = re.compile(r"某|\*{1,3}|[×○〇]{2}|[Xx]{2}(?![A-Za-z0-9])")
 _NOT_PERSON = re.compile(
     "综合|氏|病|征|症|法|细胞|小体|试验|定律|线|三联|反应|体|肉芽|瘤|术|分|评|神经|节|窦|孔|管|韧带|螺旋|手法|杂交|染色|指数|公式"
 )
+_AGENT = re.compile(
+    rf"由(?P<names>[{HAN}]{{2,4}}(?:[、和及][{HAN}]{{2,4}}){{0,3}}?)(?:医[师生]|护[师士])?(?=实施|"
+    rf"完成|主刀|操作|施行|签发|主持|负责|执行|施术|书写|配合|护送|护理)"
+)
 _PHONE_LEFT = re.compile(
     rf"(?P<name>[{HAN}]{{2,4}})[ \t]?[\s:(,]{{0,3}}(?:的?(?:联系)?(?:电话|手机|联系方式)(?:号码?)?[ \t:为是]{{0,3}})?$"
 )
 _SINGLE_STOP = frozenset("于应向时曾方全常易连管习席任计成单双门关查原代商从由经和与及并有无在为对令须需后能同别干")
 _BEFORE_SINGLE = re.compile(
     r"(?:[^一-鿿]|请|经|由|向|与|和|及|同|给|科|院|示|告|知|问|找|嘱|遵|会|后|我|区|部|日|组|在|室|随|"
-    r"让|是|刻|跟|即|往|院长|以|据|上级|联系|通知|汇报|病房|本院|介绍|到|有|被|为|班|线|责任|主管|接诊|管床|首诊|急诊|经治|住院|年轻|高年资|实习|进修|原|副|正|老|小|心外|骨|病区|专家|著名|"
+    r"让|是|刻|跟|即|往|院长|以|据|上级|联系|通知|汇报|病房|本院|介绍|到|有|被|为|班|线|责任|"
+    r"主管|接诊|管床|首诊|急诊|经治|住院|年轻|高年资|实习|进修|原|副|正|老|小|心外|骨|病区|专家|"
+    r"著名|"
     r"主刀|听取|按|根据|待|所|院内|今|晨|晚)$"
 )
 
@@ -97,7 +103,15 @@ class People:
         phones : iterable of Identifier
             Phones found in the text: what stands before one may be a name.
         """
-        found = [*self._cued(), *self._by_sex(), *self._signatures(), *self._hidden(), *self._foreign(), *self._at_phones(phones)]
+        found = [
+            *self._cued(),
+            *self._by_sex(),
+            *self._signatures(),
+            *self._hidden(),
+            *self._foreign(),
+            *self._agents(),
+            *self._at_phones(phones),
+        ]
         return [*found, *self._again(found)]
 
     def _cued(self) -> Iterator[Identifier]:
@@ -287,6 +301,13 @@ class People:
         for match in _dotted().finditer(self.text):
             if not _NOT_PERSON.match(self.text, match.end()):
                 yield Identifier(*match.span(), "name", "sound", 0.8)
+
+    def _agents(self) -> Iterator[Identifier]:
+        """Who did what: 由王建国、李强实施."""
+        for match in _AGENT.finditer(self.text):
+            for word in re.finditer(rf"[{HAN}]{{2,4}}?(?=[、和及]|$)", match["names"]):
+                if self.shapes.is_full(word.group(), firm=True):
+                    yield Identifier(match.start("names") + word.start(), match.start("names") + word.end(), "physician", "agent", 0.8)
 
     def _at_phones(self, phones: Iterable[Identifier]) -> Iterator[Identifier]:
         for phone in phones:

@@ -92,7 +92,7 @@ class Policy:
 
     def record(self) -> dict[str, object]:
         """Return the policy as the manifest states it (no key, no shift of any person)."""
-        return {"method": "workbench-deidentify/1", "shift_days_at_most": self.shift_days, "text_persons": self.text_persons}
+        return {"method": "workbench-deidentify/2", "shift_days_at_most": self.shift_days, "text_persons": self.text_persons}
 
 
 @dataclass
