@@ -310,7 +310,7 @@ def _body(text: str, start: int, end: int, place: _Place, owner: SectionName, sh
 # What follows a title that has lost the line end before it and the colon behind it (...反复咳嗽3天现病史患者3天前...).
 _GLUED = {
     "现病史": re.compile("患者|患儿|病人|缘于|于?[0-9半]"),
-    "既往史": re.compile("患者|否认|平素|体健|有|无|[一-龥]{2,6}(?:病史)?[0-9]+余?年|高血压|糖尿病|身体"),
+    "既往史": re.compile("患者|否认|平素|体健|有|无|[一-龥]{2,12}(?:病史)?[0-9]+余?年|高血压|糖尿病|身体"),
     "过敏史": re.compile("否认|无|有|对|青霉素|头孢"),
     "个人史": re.compile("患者|否认|无|有|生于|出生|吸烟|饮酒|原籍|久居|长期"),
     "婚育史": re.compile("已婚|未婚|适龄|离异|丧偶|[0-9]+岁|育有?"),
@@ -353,7 +353,8 @@ def _glued_title(text: str, start: int, end: int, owner: SectionName) -> bool:
 
 def _colon_counts(text: str, start: int, end: int, place: _Place, owner: SectionName, short: bool) -> bool:
     if place.where == "inside":
-        return owner.name in _INSIDE and text[start - 1] not in _NEVER_INSIDE_AFTER
+        # 糖尿病史:无 and 心脏病史:无 are items of a history, no 病史.
+        return owner.name in _INSIDE and text[start - 1] not in _NEVER_INSIDE_AFTER and text[start:end] != "病史"
     if owner.name == "签名" and place.where != "line":
         return _LOOSE_LABELS.search(text, start, end) is None or (end - start > 3 and text[end - 2 : end] in {"医师", "医生"})
     return short or end - start > 2 or owner.runs_in != "never" or place.where == "line"
