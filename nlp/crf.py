@@ -201,10 +201,7 @@ class CrfTagger:
             "threshold": self.threshold,
             "lexicons": [lexicon.terms for lexicon in self._lexicons],
         }
-        text = json.dumps(settings, ensure_ascii=False, indent=0)
-        # A lone surrogate in a term cannot be written in UTF-8, only as an escape.
-        text = re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
-        (folder / _SETTINGS).write_text(text + "\n", encoding="utf-8")
+        (folder / _SETTINGS).write_text(json.dumps(settings, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
 
     @classmethod
     def open(cls, folder: Path, card: ModelCard) -> CrfTagger:

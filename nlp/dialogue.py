@@ -159,8 +159,8 @@ def read_dialogues(path: Path) -> Iterator[tuple[dict[str, Any], Dialogue] | Ref
 
 def _refusals(report: ReadReport, told: int) -> Iterator[Refused]:
     """Yield what the reader of JSON refused since it was last asked."""
-    for place, found, _ in report.problems[told:]:
-        yield Refused(_number(place), found)
+    for place, found, wanted in report.problems[told:]:
+        yield Refused(_number(place), f"{found}; wanted {wanted}")
 
 
 def _number(place: str) -> int:

@@ -177,6 +177,8 @@ def _split(loader: _Loader, root: yaml.Node | None) -> tuple[dict[str, Any], lis
         raise Problem("the file", f"wanted a mapping with {', '.join(_HEADER)}")
     parts: dict[str, yaml.Node] = {}
     for key, node in root.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise Problem(f"line {key.start_mark.line + 1}", f"found a list or a mapping as a field, wanted one of {', '.join(_HEADER)}")
         if key.value not in _HEADER or key.value in parts:
             raise Problem(str(key.value), "stands twice" if key.value in parts else "no such field", nearest(str(key.value), _HEADER))
         parts[key.value] = node
@@ -188,7 +190,10 @@ def _split(loader: _Loader, root: yaml.Node | None) -> tuple[dict[str, Any], lis
     listed = parts.get("variables")
     if not isinstance(listed, yaml.SequenceNode):
         raise Problem("variables", "wanted a list of variables")
-    title = read_title(loader.construct_document(parts["title"])) if "title" in parts else Bilingual()
+    try:
+        title = read_title(loader.construct_document(parts["title"])) if "title" in parts else Bilingual()
+    except Problem as problem:
+        raise problem.below("title") from None
     return {"name": plain_text["name"], "version": plain_text.get("version", ""), "title": title}, listed.value
 
 

@@ -150,11 +150,9 @@ def test_a_broken_array_gives_what_stands_before_the_break_and_lines_are_counted
     assert [problem.place for problem in report.problems] == ["line 3", "line 4"]
 
 
-@pytest.mark.parametrize(
-    "data", [b"PK\x03\x04" + b"x" * 50, b"\xd0\xcf\x11\xe0" + b"x" * 50, bytes(range(256)) * 4], ids=["xlsx", "xls", "bytes"]
-)
+@pytest.mark.parametrize("data", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0", bytes(range(128, 256)) * 4], ids=["xlsx", "xls", "bytes"])
 def test_a_binary_file_is_refused_as_a_whole_and_none_of_it_shown(tmp_path, data):
-    (tmp_path / "codes.tsv").write_bytes(data)
+    (tmp_path / "codes.tsv").write_bytes(data + b"A1\tname\n")
     with pytest.raises(TextDataError) as caught:
         read_codebook(tmp_path / "codes.tsv")
     assert str(caught.value).isascii()

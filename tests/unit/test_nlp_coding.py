@@ -303,7 +303,7 @@ def test_one_term_given_very_often_is_remembered_without_judges():
     assert coder.code(["血压高"])[0].answers[0].code == "I10"
 
 
-def test_learning_tells_how_far_it_is(learnt):  # noqa: ARG001  (the fixture learns)
+def test_learning_tells_how_far_it_is(learnt):
     shares = [share for share, _ in TOLD]
     assert shares == sorted(shares)
     assert shares[-1] == 1

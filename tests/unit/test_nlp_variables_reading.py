@@ -130,6 +130,8 @@ def test_one_broken_variable_costs_no_other():
         ("schema: clinical-variables/1\nname: x\nvariables: &a [*a]", "anchors and aliases are not read"),
         ("schema: clinical-variables/1\nname: x\nvariables: " + "[" * 50 + "]" * 50, "nested too deep"),
         ("schema: [\n", "v:2:"),
+        ("? [a, b]\n: c", "line 1: found a list or a mapping as a field"),
+        ("schema: clinical-variables/1\nname: x\ntitle: [1]\nvariables: []", "v: title: wanted a text"),
         ("a: \x01", "characters that YAML does not allow"),
         ("schema: clinical-variables/1\nname: x\nvariables: !!python/object:os.system []", "v"),
     ],
