@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from workbench.report import Report
     from workbench.store import open_store
     from workbench.templates import list_templates, run_template
+    from workbench.texts.variable_form import VariableForm
 
 _LANGUAGE = """
     age all_of any_event any_of at_least_of at_most_of calendar_age costs deaths devices
@@ -86,6 +87,7 @@ _PLACES: dict[str, tuple[str, str]] = {
     "cohort": ("workbench.cohort", ""),
     "load_cohort": ("workbench.cohort.language", "load"),
     "notes": ("workbench.texts.notes", "notes"),
+    "VariableForm": ("workbench.texts.variable_form", "VariableForm"),
     "variables": ("workbench.cohort.variables", ""),
     "Report": ("workbench.report", "Report"),
     "feasibility": ("workbench.broker_client", "feasibility"),
@@ -98,6 +100,7 @@ _PLACES: dict[str, tuple[str, str]] = {
 
 __all__ = [
     "Report",
+    "VariableForm",
     "age",
     "all_of",
     "any_event",
