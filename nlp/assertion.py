@@ -313,7 +313,7 @@ class _Walk:
         if not cue.firm and self.place < len(self.mentions) and start < (begins := self.mentions[self.place].start) < end:
             for inner in self.lexicon.within[cue.word]:
                 if start + len(inner.word) == begins:
-                    self.active.append((inner, start, begins))
+                    self._opened(inner, start, begins)
 
     def _kin(self, _cue: Cue, _start: int, _end: int) -> None:
         self.who = "family"

@@ -132,9 +132,10 @@ def test_answers_stand_in_the_order_of_the_mentions_whatever_that_is():
     assert [str(mention.assertion) for mention in Assertions().predict(text)] == ["present", "absent"]
 
 
-def test_a_text_without_breaks_does_not_pile_up_cues():
-    note = "无" * 20_000
-    text = ClinicalText(Note(note), normalise(note), mentions=[Mention(place, place + 2, "") for place in range(5, 19_000, 7)])
+@pytest.mark.parametrize(("word", "step", "first"), [("无", 7, 5), ("无尿频", 3, 1)], ids=["bare", "cue of its own"])
+def test_a_text_without_breaks_does_not_pile_up_cues(word, step, first):
+    note = word * 7_000
+    text = ClinicalText(Note(note), normalise(note), mentions=[Mention(place, place + 2, "") for place in range(first, 6_900, step)])
     counted = 0
 
     class Counting(list):
