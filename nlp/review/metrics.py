@@ -9,7 +9,8 @@ found; both are carried to all notes by the sample's weights. With T right answe
 Intervals: each share has Wilson's interval at Kish's effective sample size; precision is such a share. Recall and F1 are functions of one
 ratio, M/T or (N + M)/T, whose interval follows from those of its parts by the method of variance estimates recovery (MOVER), which needs
 no normal approximation of the ratio and stays honest where nothing missed was seen among a few of many notes. In simulations with 100 items
-a side the 95 % intervals held the truth in 94 to 97 % (recall 94 to 100 %) of 3,000 rounds (precision 0.6 to 0.95, up to 5 % missed). The sample is taken as
+a side the 95 % intervals held the truth in 94 to 97 % (recall 94 to 100 %) of 3,000
+rounds (precision 0.6 to 0.95, up to 5 % missed). The sample is taken as
 one of a larger practice: no finite population correction.
 
 References

@@ -1,8 +1,9 @@
 """The character CRF on the three public corpora: strict micro-F1 with interval, CPU-seconds to train, characters a CPU-second to tag.
 
 Held out: CCKS-2017 the patients whose number leaves 1 when divided by five, CCKS-2019 every fifth note, CMeEE a fifth of the sentences by
-their hash. Threshold and settings are the defaults; they were chosen while these hold-outs were looked at, which flatters a little. A corpus that is
-not beside the checkout is passed over. Run: ``python -m tests.bench.bench_ner [ccks2017 ccks2019 cmeee]``. Exit code 1 where a floor is missed.
+their hash. Threshold and settings are the defaults; they were chosen while these hold-outs were looked at, which flatters a little.
+A corpus that is not beside the checkout is passed over. Run: ``python -m tests.bench.bench_ner [ccks2017 ccks2019 cmeee]``. Exit code 1
+where a floor is missed.
 """
 
 import hashlib
