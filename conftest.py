@@ -5,13 +5,14 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from workbench import locale
 
-# Generated tests draw the same examples at each `make test`, and others at each `make nightly`.
-settings.register_profile("fixed", derandomize=True, database=None)
-settings.register_profile("nightly", database=None, print_blob=True)
+# Generated tests draw the same examples at each `make test`, and others at each `make nightly`; a slow machine fails none of them.
+PATIENT = {"database": None, "deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("fixed", derandomize=True, **PATIENT)
+settings.register_profile("nightly", print_blob=True, **PATIENT)
 settings.load_profile(os.environ.get("WORKBENCH_HYPOTHESIS", "fixed"))
 
 #: Programs that tests run elsewhere, not modules to import.
