@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,15 +133,16 @@ class NotesIndex:
 
     def __init__(self, directory: Path) -> None:
         # tantivy takes a lock file in the folder that it opens, and a snapshot is read-only: it opens links to the files.
-        self._links = tempfile.TemporaryDirectory(prefix="workbench-notes-")
+        links = Path(tempfile.mkdtemp(prefix="workbench-notes-"))
+        self._finalizer = weakref.finalize(self, _remove, links)
         try:
             for file in Path(directory).resolve(strict=True).iterdir():
-                (Path(self._links.name) / file.name).symlink_to(file)
-            self._index = _register(tantivy.Index.open(self._links.name))
+                (links / file.name).symlink_to(file)
+            self._index = _register(tantivy.Index.open(str(links)))
             self._index.config_reader(reload_policy="Manual")
             self._searcher = self._index.searcher()
         except (OSError, ValueError) as error:
-            self._links.cleanup()
+            self._finalizer()
             raise IntegrityError(f"the index of notes at {directory} cannot be read", hint="run: workbench store verify DIR") from error
 
     def __enter__(self) -> NotesIndex:
@@ -151,7 +153,7 @@ class NotesIndex:
 
     def close(self) -> None:
         """Remove the links."""
-        self._links.cleanup()
+        self._finalizer()
 
     def search(self, needles: Sequence[str]) -> np.ndarray:
         """Find the notes that hold one of the texts.
