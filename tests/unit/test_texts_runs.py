@@ -90,6 +90,16 @@ def test_only_a_changed_variable_is_asked_again(snapshot, tmp_path):
     assert {path.parts[3].split("-")[0] for path in after.keys() - before.keys()} == {"nodule_size"}
 
 
+def test_a_newer_function_asks_again(snapshot, tmp_path, monkeypatch):
+    ask(snapshot, tmp_path)
+    before = files_of(tmp_path)
+    monkeypatch.setattr(runs.CompiledSet, "version", property(lambda self: "f" * 64))
+    runs._version_of.cache_clear()
+    ask(snapshot, tmp_path)
+    runs._version_of.cache_clear()
+    assert len(files_of(tmp_path)) == 2 * len(before)
+
+
 def test_only_a_missing_block_is_asked_again(snapshot, tmp_path):
     whole = ask(snapshot, tmp_path).table()
     before = files_of(tmp_path)

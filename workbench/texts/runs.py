@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -262,7 +262,7 @@ class StructuredNotes:
         --------
         ``cohort.require("结节≥8mm", wb.findings("nodule_long_axis").where(value_ge=8)).run(structured.publish())``
         """
-        version = sha256(f"{self.folder.name} {self.variables.hash}".encode()).hexdigest()[:12]
+        version = sha256(f"{self.folder.name} {CompiledSet(self.variables).version}".encode()).hexdigest()[:12]
         file = self.folder / "findings" / f"{version}.parquet"
         if not file.is_file():
             _write(_findings(self.answers, self.folder.name, int(version[:7], 16)), file)
@@ -372,7 +372,13 @@ def _keep(place: Path, asked: tuple[Variable, ...], done: _Done) -> None:
 
 
 def _folder_of(place: Path, variable: Variable) -> Path:
-    return place / "answers" / f"{variable.name}-{variable.hash[:_SHORT]}"
+    return place / "answers" / f"{variable.name}-{_version_of(variable)[:_SHORT]}"
+
+
+@lru_cache(maxsize=1024)
+def _version_of(variable: Variable) -> str:
+    """Return the variable's version: not its hash alone, for a function that it calls may answer differently when it is newer."""
+    return CompiledSet((variable,)).version
 
 
 def _file_of(folder: Path, number: int) -> Path:

@@ -8,12 +8,8 @@ question never meets these answers. The output appears when it is whole.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
-import signal
-import threading
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -124,18 +120,8 @@ _all_answers = False
 
 def _prepare(variables: tuple[Variable, ...], all_answers: bool) -> None:
     global _asked, _language, _all_answers
-    if multiprocessing.parent_process() is not None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what a Ctrl-C means
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     _asked, _all_answers = CompiledSet(variables), all_answers
     _language = _asked.pipeline(load())
-
-
-def _end_with(parent: int) -> None:
-    """End this process when its parent was killed: nobody else would."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
 
 
 def _work(task: _Task) -> _Done:
@@ -357,6 +343,14 @@ def _key(source: Path, asked: tuple[Variable, ...], version: str, columns: Mappi
         with source.open("rb") as stream:
             while block := stream.read(1 << 22):
                 digest.update(block)
-    rest = [version, [(each.name, each.hash) for each in asked], sorted((columns or {}).items()), all_answers, BLOCK_NOTES, CELLS.names]
+    rest = [
+        version,
+        CompiledSet(asked).version,
+        [each.name for each in asked],
+        sorted((columns or {}).items()),
+        all_answers,
+        BLOCK_NOTES,
+        CELLS.names,
+    ]
     digest.update(json.dumps(rest, ensure_ascii=False, default=list).encode("utf-8", "replace"))
     return digest.hexdigest()[:16]

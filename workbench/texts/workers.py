@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -54,7 +57,7 @@ def work_on(
         prepare(*given)
         yield from map(work, blocks)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=prepare, initargs=given) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(), prepare, given)) as pool:
         try:
             yield from _in_order(pool, blocks, work, workers * _AHEAD)
         except BrokenProcessPool as error:
@@ -64,6 +67,20 @@ def work_on(
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(parent: int, prepare: Callable[..., None], given: tuple) -> None:
+    """Make a worker ready: the parent decides what a Ctrl-C means, and a worker does not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    prepare(*given)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent was killed: nobody else would."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _in_order(pool: ProcessPoolExecutor, blocks: Iterable[_In], work: Callable[[_In], _Out], window: int) -> Iterator[_Out]:
