@@ -66,7 +66,6 @@ from nlp.variables.reading import load_set, parse_set, save_set
 from nlp.variables.ready import ready_names, ready_set, ready_variables
 from nlp.variables.run import Row, Tally, structure_notes
 from nlp.variables.sets import VariableSet, compose
-from nlp.variables.summary import Summary, summaries
 from nlp.variables.try_out import run_tests
 
 __all__ = [
@@ -80,7 +79,6 @@ __all__ = [
     "Near",
     "Parameter",
     "Row",
-    "Summary",
     "Tally",
     "Target",
     "Test",
@@ -98,5 +96,4 @@ __all__ = [
     "run_tests",
     "save_set",
     "structure_notes",
-    "summaries",
 ]

@@ -19,7 +19,6 @@ from nlp.variables.evaluate import CompiledSet
 from nlp.variables.functions import builtin
 from nlp.variables.run import Row, Tally, structure_notes
 from nlp.variables.sets import Change, VariableSet, compose
-from nlp.variables.summary import summaries
 from nlp.variables.try_out import run_examples, run_tests
 from nlp.variables.vocabulary import standard_vocabulary
 
@@ -79,27 +78,6 @@ def test_nearest_to_the_anchor_and_zones_do_not_matter():
 def test_answers_without_a_time_come_last():
     assert aggregate(asked("quantity", "first"), given(1, 2, days=[None, 5])).value == 2
     assert aggregate(asked("quantity", "last"), given(1, 2, days=[None, 5])).value == 1
-
-
-def test_one_value_per_encounter_or_patient_with_the_row_that_won():
-    stays = {1: ("p", "a"), 2: ("p", "a"), 11: ("p", "b"), 20: ("q", "c")}
-    largest = asked("quantity", "max", unit="mm")
-    ever = Variable(name="w", target=Target(terms=("x",)), aggregate=Aggregate(per="patient"))
-
-    def row(note, variable, value):
-        return Row(note, variable, "h", value, "", "", "present", "patient", 0, 1, "", 1.0, None, "")
-
-    rows = [row(1, "v", 3.0), row(2, "v", 9.0), row(11, "v", 5.0), row(11, "w", "absent"), row(2, "w", "possible"), row(20, "w", "present")]
-    found = list(
-        summaries([largest, ever], rows, patient=lambda item: stays[item.note_id][0], encounter=lambda item: stays[item.note_id][1])
-    )
-    assert [(item.patient, item.encounter, item.value, item.row and item.row.note_id, item.used) for item in found] == [
-        ("p", "a", 9.0, 2, 2),
-        ("p", "b", 5.0, 11, 1),
-        ("p", None, "possible", 2, 2),
-        ("q", "c", None, None, 0),
-        ("q", None, "present", 20, 1),
-    ]
 
 
 # --- sets ---
