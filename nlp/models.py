@@ -46,9 +46,9 @@ CARD = "card.json"
 
 #: Kind -> class that opens it, by ``Class.open(folder, card)``. Imported on use only: the encoder's needs torch.
 KINDS: dict[str, str] = {
-    "crf": "nlp.crf:CrfTagger",
-    "encoder": "nlp.encoder:EncoderTagger",
-    "ensemble": "nlp.ensemble:EnsembleTagger",
+    "crf": "nlp.entities.crf:CrfTagger",
+    "encoder": "nlp.entities.encoder:EncoderTagger",
+    "ensemble": "nlp.entities.ensemble:EnsembleTagger",
 }
 
 #: How long a writer that is alive may take between its two renames.
@@ -72,7 +72,7 @@ class ModelCard:
     data : dict
         What it learnt from: name, n_texts, n_entities, groups, sha256 (see :func:`describe_data`).
     metrics : dict
-        How it was measured and the scores with their intervals, as ``nlp.evaluation`` writes them.
+        How it was measured and the scores with their intervals, as ``nlp.entities.evaluation`` writes them.
     licence : str
         Of the model; that of its corpus where it is not known.
     intended_use : str

@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 import workbench as wb
-from nlp.codepairs import read_pairs
-from nlp.coder import Coder
+from nlp.coding.coder import Coder
+from nlp.coding.pairs import read_pairs
 from workbench.cohort.baseline import baseline_table
 from workbench.cohort.language import cohort
 from workbench.errors import DataError

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
-from nlp.entity_training import Request, train_model
+from nlp.entities.evaluation import evaluate, group_names, split_groups
+from nlp.entities.training import Request, train_model
 from nlp.errors import ModelError, TextDataError
-from nlp.evaluation import evaluate, group_names, split_groups
 from nlp.models import ModelCard, open_model, read_card
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nlp.entities import Entity, Example
-    from nlp.evaluation import Evaluation
+    from nlp.entities.evaluation import Evaluation
 
 __all__ = ["Changed", "Retrained", "TypeChange", "retrain", "swap_folders"]
 
@@ -136,7 +136,7 @@ def retrain(
     request : Request, optional
         How to train; the kind of the CRF if not said, which takes seconds.
     progress : callable, optional
-        As :func:`nlp.entity_training.train_model` takes it.
+        As :func:`nlp.entities.training.train_model` takes it.
 
     Returns
     -------

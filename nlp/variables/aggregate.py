@@ -95,7 +95,7 @@ def _rank(variable: Variable) -> Callable[[Given], Any]:
         order = {category.name: place for place, category in enumerate(variable.value.categories)}
         return lambda given: order.get(given.answer.value, len(order))
     if variable.target.system and variable.value.kind != "quantity":
-        from nlp.stages import rank
+        from nlp.quantities.stages import rank
 
         return lambda given: rank(variable.target.system, str(given.answer.value)) or 0.0
     return lambda given: given.answer.value

@@ -114,7 +114,7 @@ class Function:
                 raise VariableError(f"function {self.name} needs the parameter {name!r}")
 
     def _check_unit(self, name: str, given: str) -> None:
-        from nlp.units import dimension_of
+        from nlp.quantities.units import dimension_of
 
         usual = self.parameters[name].default
         if usual and dimension_of(given) != dimension_of(usual):

@@ -93,7 +93,7 @@ def _check_unit(variable: Variable) -> None:
         if value.analyte:
             raise Problem("value.analyte", "there is no unit to convert to")
         return
-    from nlp.units import convert, parse_unit
+    from nlp.quantities.units import convert, parse_unit
 
     try:
         parse_unit(value.unit)
@@ -124,7 +124,7 @@ def _check_function(variable: Variable, vocabulary: Vocabulary) -> None:
     except VariableError as error:
         raise Problem("target.parameters", error.message, error.hint) from None
     if variable.value.kind == "quantity" and variable.value.unit and (gives := function.unit_of(given)):
-        from nlp.units import dimension_of
+        from nlp.quantities.units import dimension_of
 
         if dimension_of(gives) != dimension_of(variable.value.unit):
             raise Problem("value.unit", f"found {variable.value.unit!r}, wanted one that {gives!r} converts to: {function.name} gives that")

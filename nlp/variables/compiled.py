@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.annotations import ClinicalText, Mention
-from nlp.cues import lexicon
+from nlp.assertion.cues import lexicon
 from nlp.dictionary import Dictionary, Term
 from nlp.normal import fold
 from nlp.variables.answers import Refused

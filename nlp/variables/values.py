@@ -109,14 +109,14 @@ def in_unit(quantity: Quantity, value: Value) -> tuple[float, ...] | None:
         return quantity.values if value.bare and quantity.values and quantity.kind not in ("score", "stage") else None
     if not _convertible(quantity.unit, value.unit, value.analyte):
         return None
-    from nlp.units import convert
+    from nlp.quantities.units import convert
 
     return tuple(convert(number, quantity.unit, value.unit, analyte=value.analyte) for number in quantity.values) or None
 
 
 @lru_cache(maxsize=4096)
 def _convertible(unit: str, wanted: str, analyte: str) -> bool:
-    from nlp.units import convert
+    from nlp.quantities.units import convert
 
     try:
         convert(1.0, unit, wanted, analyte=analyte)
@@ -397,7 +397,7 @@ def _fit_number(value: Value, found: Found) -> Taken:
     if found.unit and value.unit and found.unit != value.unit:
         if not _convertible(found.unit, value.unit, value.analyte):
             return Taken(None, found.start, found.end, why_not="unit")
-        from nlp.units import convert
+        from nlp.quantities.units import convert
 
         number = convert(number, found.unit, value.unit, analyte=value.analyte)
     return _taken(_Candidate(found.start, found.end, (number,), found.comparator), value, ())

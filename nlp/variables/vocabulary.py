@@ -33,7 +33,7 @@ class Vocabulary:
     functions: Catalogue | None = None
 
 
-# Systems whose grades are read by a grammar of their own (nlp/stage_forms.py), not listed in nlp/data/stages.yaml.
+# Systems whose grades are read by a grammar of their own (nlp/quantities/stage_forms.py), not listed in nlp/data/stages.yaml.
 _GRAMMARS = ("TNM", "stage", "Gleason", "Apgar", "Ki-67", "HER2", "Levine", "wound healing", "hypertension risk", "plus")
 
 
@@ -46,8 +46,8 @@ def standard_vocabulary() -> Vocabulary:
     >>> "现病史" in standard_vocabulary().sections
     True
     """
+    from nlp.quantities.stages import systems
     from nlp.sections import document_kinds, section_names
-    from nlp.stages import systems
     from nlp.variables.functions import builtin
 
     return Vocabulary(

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from nlp.codebook import key, read_codebook
-from nlp.codepairs import fold_of, read_pairs
-from nlp.coderank import Settings
-from nlp.codescores import guess_domain, score_coding
 from nlp.coding import Coder
+from nlp.coding.codebook import key, read_codebook
+from nlp.coding.pairs import fold_of, read_pairs
+from nlp.coding.rank import Settings
+from nlp.coding.scores import guess_domain, score_coding
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "text"
 BREAK = re.compile(r"[;；,，。、+＋/]|伴有|伴|合并|并(?!发)|及(?!其)|和")

@@ -14,10 +14,10 @@ import hashlib
 import sys
 import time
 
-from nlp.ensemble import EnsemblePlan, train_ensemble
 from nlp.entities import Example
-from nlp.evaluation import evaluate
-from nlp.formats import read_examples
+from nlp.entities.ensemble import EnsemblePlan, train_ensemble
+from nlp.entities.evaluation import evaluate
+from nlp.entities.formats import read_examples
 from tests.lib.paths import REPOSITORY
 
 DATA = REPOSITORY.parent / "shared" / "data" / "text"

@@ -11,9 +11,9 @@ import sys
 import time
 from typing import NamedTuple
 
-from nlp.crf import train_crf
-from nlp.evaluation import evaluate
-from nlp.formats import read_examples
+from nlp.entities.crf import train_crf
+from nlp.entities.evaluation import evaluate
+from nlp.entities.formats import read_examples
 from tests.lib.paths import REPOSITORY
 
 DATA = REPOSITORY.parent / "shared" / "data" / "text"

@@ -5,7 +5,7 @@ import random
 import numpy as np
 
 from nlp.entities import Entity, Example
-from nlp.pretrained import Pretrained, Shape
+from nlp.entities.pretrained import Pretrained, Shape
 
 SITES = "头腹胸背"
 FEELINGS = "痛胀麻痒"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nlp.annotations import Assertion, ClinicalText, Mention, Note
 from nlp.assertion import Assertions
-from nlp.cues import lexicon
+from nlp.assertion.cues import lexicon
 from nlp.normal import NormalText
 
 CUES = st.sampled_from([cue.word for cue in lexicon().cues])

@@ -3,10 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlp.codebook import Codebook
-from nlp.codepairs import Pair
-from nlp.codeterms import DOMAINS, domain_rules, units_of
 from nlp.coding import Coder
+from nlp.coding.codebook import Codebook
+from nlp.coding.pairs import Pair
+from nlp.coding.terms import DOMAINS, domain_rules, units_of
 
 PIECES = [
     "高血压",

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlp.chain import Plan
-from nlp.crf import train_crf
 from nlp.entities import Entity, Example
-from nlp.formats import example_json, read_examples
+from nlp.entities.chain import Plan
+from nlp.entities.crf import train_crf
+from nlp.entities.formats import example_json, read_examples
 
 LETTERS = st.sampled_from(list("左肺疼痛患者，。；\n 3mA（Ⅲ℃😀\u3000\ud800"))
 TEXTS = st.text(alphabet=LETTERS, max_size=60)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlp.entities import Entity
-from nlp.spans import Nesting, choose, cut_windows
+from nlp.entities.spans import Nesting, choose, cut_windows
 from tests.lib.tiny_encoder import tiny_pretrained
 
 TEXTS = st.text(alphabet=st.one_of(st.sampled_from("头痛，。；\n 3cmＡ\ud800😀"), st.characters()), max_size=400)
@@ -44,8 +44,8 @@ def test_chosen_spans_may_stand_together_and_none_is_left_without_reason(candida
 @pytest.fixture(scope="module")
 def tagger():
     torch = pytest.importorskip("torch", reason="torch is not installed (extra [text])")
-    from nlp.encoder import EncoderSettings, EncoderTagger
-    from nlp.networks import SpanNetwork
+    from nlp.entities.encoder import EncoderSettings, EncoderTagger
+    from nlp.entities.networks import SpanNetwork
 
     torch.manual_seed(0)
     pretrained = tiny_pretrained(hidden=16)

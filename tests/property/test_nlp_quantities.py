@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlp.quantities import Quantities
-from nlp.units import convert, parse_unit, unit_data
+from nlp.quantities.units import convert, parse_unit, unit_data
 
 UNITS = [
     ("cm", "cm"), ("毫米", "mm"), ("㎝", "cm"), ("mg", "mg"), ("MG", "mg"), ("μg", "ug"), ("ug", "ug"), ("mcg", "ug"), ("公斤", "kg"),

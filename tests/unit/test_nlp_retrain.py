@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nlp.entities import Entity, Example
-from nlp.entity_training import Request, train_model
+from nlp.entities.training import Request, train_model
 from nlp.errors import ModelError, TextDataError
 from nlp.models import open_model, read_card
 from nlp.review.retrain import retrain, swap_folders

@@ -6,12 +6,12 @@ from nlp.annotations import ClinicalText, Note
 from nlp.normal import normalise
 from nlp.numerals import chinese_number, roman_number
 from nlp.quantities import Quantities
-from nlp.stages import Stages, rank, systems
+from nlp.quantities.stages import Stages, rank, systems
 
 
 @pytest.mark.parametrize("system", [one for one in systems().values() if one.form == "grade"], ids=lambda one: one.name)
 def test_every_grade_of_every_system_is_found_by_its_name(system):
-    from nlp.stages import _data
+    from nlp.quantities.stages import _data
 
     entry = _data()["systems"][system.entry]
     for grade in system.grades:
@@ -21,7 +21,7 @@ def test_every_grade_of_every_system_is_found_by_its_name(system):
 
 @pytest.mark.parametrize("system", [one for one in systems().values() if one.form == "points" and one.name], ids=lambda one: one.name)
 def test_points_count_within_their_bounds(system):
-    from nlp.stages import _data
+    from nlp.quantities.stages import _data
 
     name = _data()["systems"][system.entry]["names"][0]
     for points in {int(system.high), int(max(0, system.low))}:

@@ -3,8 +3,8 @@
 import pytest
 
 from nlp.errors import VariableError
-from nlp.unit_places import match_unit
-from nlp.units import convert, dimension_of, parse_unit, unit_data
+from nlp.quantities.unit_places import match_unit
+from nlp.quantities.units import convert, dimension_of, parse_unit, unit_data
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import nlp
-from nlp import Note
+from nlp import Note, load, quantities, read
 from nlp.errors import VariableError
 from nlp.variables.aggregate import Given, aggregate
 from nlp.variables.answers import Answer
@@ -113,7 +112,7 @@ def test_composition_keeps_one_meaning_a_name():
 # --- functions ---
 @pytest.fixture(scope="module")
 def language():
-    return nlp.load()
+    return load()
 
 
 @pytest.mark.parametrize("name", list(builtin()))
@@ -161,7 +160,7 @@ def test_the_version_of_a_set_holds_its_functions():
 
 
 def test_every_staging_system_is_in_the_vocabulary():
-    source = Path(nlp.__file__).with_name("stage_forms.py").read_text(encoding="utf-8")
+    source = Path(quantities.__file__).with_name("stage_forms.py").read_text(encoding="utf-8")
     assert set(re.findall('system="([^"]+)"', source)) <= standard_vocabulary().systems
 
 
@@ -215,8 +214,8 @@ def test_a_fault_in_one_note_is_counted(language):
 def test_the_quick_way_and_the_slow_way_agree(language):
     asked_set = CompiledSet([COUGH, FEVER, Variable(name="odd", target=Target(terms=("窈窕征",)), value=Value(kind="quantity", unit="mm"))])
     note = "无发热、窈窕征，咳嗽；见窈窕征，大小8mm×6mm。父亲有窈窕征。"
-    slow = next(iter(nlp.read(language, [note])))
-    quick = next(iter(nlp.read(asked_set.pipeline(language), [note])))
+    slow = next(iter(read(language, [note])))
+    quick = next(iter(read(asked_set.pipeline(language), [note])))
     assert asked_set.evaluate(slow).answers == asked_set.evaluate(quick).answers
     assert [(answer.value, answer.why_not) for answer in asked_set.evaluate(slow).answers][2:] == [
         (None, "absent"),

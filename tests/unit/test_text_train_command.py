@@ -7,8 +7,8 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from nlp import entity_training
-from nlp.entity_training import _TRAINERS, best_kind
+from nlp.entities import training as entity_training
+from nlp.entities.training import _TRAINERS, best_kind
 from nlp.errors import MissingPart, ModelError, TextDataError, VariableError
 from workbench.cli import app, main
 from workbench.errors import DataError, DefinitionError, EnvironmentFault
@@ -143,7 +143,7 @@ def test_auto_falls_back_to_the_crf_where_the_encoder_cannot_be_trained(notes, t
     def missing(*_, **__):
         raise MissingPart("no torch")
 
-    monkeypatch.setattr("nlp.entity_training.best_kind", lambda **_: "ensemble")
+    monkeypatch.setattr("nlp.entities.training.best_kind", lambda **_: "ensemble")
     monkeypatch.setitem(_TRAINERS, "ensemble", missing)
     assert run("train", "--format", "jsonl", "--train", notes, "--out", tmp_path / "m").exit_code == 0
     assert json.loads((tmp_path / "m" / "card.json").read_text(encoding="utf-8"))["kind"] == "crf"

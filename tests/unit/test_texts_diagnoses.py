@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import workbench as wb
-from nlp.codebook import Codebook
-from nlp.coder import Coder
+from nlp.coding.codebook import Codebook
+from nlp.coding.coder import Coder
 from tests.lib.noted import noted_store
 from workbench.errors import DataError
 from workbench.texts.diagnoses import code_diagnoses, diagnosis_sections, diagnosis_terms, snapshot_codebook

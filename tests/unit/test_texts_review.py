@@ -8,7 +8,7 @@ import pytest
 
 import workbench as wb
 from nlp.entities import Entity, Example
-from nlp.entity_training import Request, train_model
+from nlp.entities.training import Request, train_model
 from nlp.errors import TextDataError
 from nlp.variables import load_set
 from nlp.variables.definition import Bilingual, Target, Value, Variable

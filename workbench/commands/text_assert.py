@@ -48,7 +48,7 @@ def assert_findings(
     ] = None,
 ) -> None:
     """Answer and score every finding of a file of dialogues."""
-    from nlp.dialogue import DialogueAssertions, Refused, answered, read_dialogues
+    from nlp.assertion.dialogue import DialogueAssertions, Refused, answered, read_dialogues
     from nlp.errors import TextDataError
 
     check_target(out, file)
@@ -81,7 +81,7 @@ def assert_findings(
 
 
 def _show(pairs: list[tuple[str, str]]) -> None:
-    from nlp.dialogue import score_table
+    from nlp.assertion.dialogue import score_table
 
     if not pairs:
         typer.echo(tr("文件中没有标准答案，未评分。", "The file holds no gold attributes; nothing was scored."))

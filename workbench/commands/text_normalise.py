@@ -16,9 +16,9 @@ from workbench.locale import tr
 from workbench.outfile import check_target, write_whole
 
 if TYPE_CHECKING:
-    from nlp.codebook import Codebook
-    from nlp.codepairs import Pair
-    from nlp.coder import Coded, Coder
+    from nlp.coding.codebook import Codebook
+    from nlp.coding.coder import Coded, Coder
+    from nlp.coding.pairs import Pair
 
 __all__ = ["register"]
 
@@ -49,11 +49,11 @@ def normalise(
     force: Annotated[bool, typer.Option("--force", help="Replace a coder that lies at --model.")] = False,
 ) -> None:
     """Code terms with a codebook and score the answers."""
-    from nlp.codebook import read_codebook
-    from nlp.codepairs import read_pairs
-    from nlp.codescores import guess_domain, score_coding
     from nlp.coding import Coder
-    from nlp.formats import ReadReport
+    from nlp.coding.codebook import read_codebook
+    from nlp.coding.pairs import read_pairs
+    from nlp.coding.scores import guess_domain, score_coding
+    from nlp.entities.formats import ReadReport
     from nlp.models import check_free
 
     check_target(out, codebook, train, test)
@@ -84,7 +84,7 @@ def normalise(
 
 
 def _trained(book: Codebook, pairs: list[Pair], domain: str) -> Coder:
-    from nlp.coder import Coder
+    from nlp.coding.coder import Coder
 
     with tqdm(total=1.0, desc="train", file=sys.stderr, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}") as bar:
 

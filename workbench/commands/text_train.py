@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nlp.entities import Entity, Example, Tagger
-    from nlp.evaluation import Evaluation, Score
+    from nlp.entities.evaluation import Evaluation, Score
 
 __all__ = ["register"]
 
@@ -71,7 +71,7 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="Replace a model that lies there.")] = False,
 ) -> None:
     """Train a model that finds entities."""
-    from nlp.entity_training import Request, train_model
+    from nlp.entities.training import Request, train_model
     from nlp.models import check_free
 
     check_free(out, force=force)
@@ -103,7 +103,7 @@ def score(
     errors: Annotated[Path | None, typer.Option(help="File to write with every mistake: .html or .csv.")] = None,
 ) -> None:
     """Score a model on annotated texts."""
-    from nlp.evaluation import evaluate, find_mistakes
+    from nlp.entities.evaluation import evaluate, find_mistakes
     from nlp.models import open_model
     from workbench.outfile import check_target
     from workbench.texts.mistakes import check_page, write_mistakes
@@ -127,7 +127,7 @@ def score(
 
 
 def _read(path: Path, name: str) -> list[Example]:
-    from nlp.formats import ReadReport, read_examples
+    from nlp.entities.formats import ReadReport, read_examples
 
     report = ReadReport()
     examples = read_examples(path, name, report=report)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 import pyarrow.compute as pc
 
-from nlp.codebook import Codebook, read_codebook
+from nlp.coding.codebook import Codebook, read_codebook
 from nlp.variables import VariableSet
 from nlp.variables.definition import Bilingual, Target, Value, Variable
 from workbench.errors import DataError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from nlp.coder import Coded, Coder
+    from nlp.coding.coder import Coded, Coder
     from workbench.store.snapshots import Snapshot
     from workbench.texts.runs import StructuredNotes
 
@@ -96,7 +96,7 @@ def snapshot_codebook(snapshot: Snapshot, path: Path | None = None) -> Codebook:
     snapshot : Snapshot
         Its table ``concept`` names the codes of the source.
     path : Path, optional
-        A codebook of the hospital; see :func:`nlp.codebook.read_codebook`.
+        A codebook of the hospital; see :func:`nlp.coding.codebook.read_codebook`.
 
     Raises
     ------

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nlp.entities import Entity, Example
-    from nlp.evaluation import Mistake
+    from nlp.entities.evaluation import Mistake
 
 __all__ = ["check_page", "write_mistakes"]
 
@@ -80,7 +80,7 @@ def write_mistakes(path: Path, examples: Sequence[Example], mistakes: Sequence[M
     examples : sequence of Example
         The texts that the mistakes count in.
     mistakes : sequence of Mistake
-        See ``nlp.evaluation.find_mistakes``.
+        See ``nlp.entities.evaluation.find_mistakes``.
     title : str
         The model.
 

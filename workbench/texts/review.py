@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nlp import load, read
-from nlp.formats import read_examples
+from nlp.entities.formats import read_examples
 from nlp.models import open_model
 from nlp.review.decisions import Decision, DecisionFile, agreement, disagreements, finals
 from nlp.review.gold import Judged, gold_tests, label_of, training_examples, with_tests
