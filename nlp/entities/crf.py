@@ -20,7 +20,7 @@ from nlp.entities import Entity
 from nlp.entities.chain import Chain, Plan, batches_of, n_tags, span_marginals, train_chain
 from nlp.entities.features import FEATURES_VERSION, Flat, RowTable, feature_hashes, flatten
 from nlp.entities.lexicon import Lexicon, learn_terms
-from nlp.entities.spans import Nesting, choose, learn_nesting
+from nlp.entities.spans import FLOOR, Nesting, SpanTagger, learn_nesting
 from nlp.errors import ModelError, TextDataError
 from nlp.tensors import read_tensors, write_tensors
 
@@ -31,10 +31,8 @@ if TYPE_CHECKING:
     from nlp.entities import Example
     from nlp.models import ModelCard
 
-__all__ = ["FLOOR", "CrfTagger", "train_crf"]
+__all__ = ["THRESHOLD", "CrfTagger", "train_crf"]
 
-#: Candidates below this probability are dropped at once.
-FLOOR = 0.02
 #: Where the candidates are cut unless training says otherwise; the best F1 lies near half of itself.
 THRESHOLD = 0.35
 
@@ -53,7 +51,7 @@ _LAYERS, _LAYER_ENTITIES = 3, 20
 _FEATURES = 0.15
 
 
-class CrfTagger:
+class CrfTagger(SpanTagger):
     """A trained character CRF.
 
     Parameters
@@ -93,58 +91,20 @@ class CrfTagger:
         threshold: float = THRESHOLD,
         version: str = "",
     ) -> None:
-        self._chains, self._table, self._lexicons = tuple(chains), table, tuple(lexicons)
-        self.nesting, self.cuts, self.threshold, self._version = nesting, cuts, threshold, version
+        super().__init__((label for chain in chains for label in chain.labels), nesting=nesting, threshold=threshold, version=version)
+        self._chains, self._table, self._lexicons, self.cuts = tuple(chains), table, tuple(lexicons), cuts
         # One product scores all layers.
         self._weights = np.concatenate([chain.weights for chain in chains], axis=1)
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels that it can give, sorted."""
-        return tuple(sorted({label for chain in self._chains for label in chain.labels}))
+    def candidates(self, texts: Sequence[str]) -> Iterator[list[Entity]]:
+        """Yield the likely spans of each text, in order of (start, end, label).
 
-    @property
-    def version(self) -> str:
-        """Name and hash, as written into results."""
-        return self._version
-
-    def tag(self, texts: Sequence[str]) -> list[tuple[Entity, ...]]:
-        """Find the entities of each text.
-
-        Parameters
-        ----------
-        texts : sequence of str
-            Any texts.
-
-        Returns
-        -------
-        list of tuple of Entity
-            In order of (start, -end, label); `score` is the span's probability.
-        """
-        return [choose(found, threshold=self.threshold, nesting=self.nesting) for found in self.candidates(texts)]
-
-    def candidates(self, texts: Sequence[str], *, floor: float = FLOOR) -> Iterator[list[Entity]]:
-        """Yield, for each text, every span whose probability reaches a floor, overlapping ones included.
-
-        The probability is exact under the chain that proposes the span; a span that several layers propose has their sum, at most 1.
-        This is what an ensemble joins with an encoder's.
-
-        Parameters
-        ----------
-        texts : sequence of str
-            Any texts.
-        floor : float, default 0.02
-            Least probability.
-
-        Yields
-        ------
-        list of Entity
-            In order of (start, end, label).
+        A probability is exact under the chain that proposes the span; a span that several layers propose has their sum, at most 1.
         """
         for block in _blocks(texts):
             pieces = [_parts(text, self.cuts) for text in block]
             flat = flatten([part for parts in pieces for part in parts])
-            found = iter(self._candidates(flat, floor))
+            found = iter(self._candidates(flat))
             for parts in pieces:
                 offset, entities = 0, []
                 for part in parts:
@@ -152,7 +112,7 @@ class CrfTagger:
                     offset += len(part)
                 yield sorted(entities)
 
-    def _candidates(self, flat: Flat, floor: float) -> list[list[Entity]]:
+    def _candidates(self, flat: Flat) -> list[list[Entity]]:
         scores = self._scores(flat)
         calm = scores[:, 0] - scores[:, 1 : n_tags(self._chains[0].labels)].max(axis=1)
         pieces = [piece for text, start in zip(flat.texts, flat.starts, strict=True) for piece in _cut(text, int(start), self.cuts, calm)]
@@ -162,7 +122,7 @@ class CrfTagger:
             own = scores[:, first : first + n_tags(chain.labels)]
             first += n_tags(chain.labels)
             for batch in batches_of(pieces):
-                spans = span_marginals(chain, own, batch, floor=floor)
+                spans = span_marginals(chain, own, batch, floor=FLOOR)
                 origin = batch.places[batch.steps == 0][spans.chain]
                 text = np.searchsorted(flat.starts, origin, side="right") - 1
                 origin = origin - flat.starts[text]

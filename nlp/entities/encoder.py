@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.entities import Entity
 from nlp.entities.pretrained import SPECIAL, Shape, rows_of
-from nlp.entities.spans import Nesting, choose, cut_windows
+from nlp.entities.spans import FLOOR, Nesting, SpanTagger, cut_windows
 from nlp.errors import MissingPart, ModelError
 from nlp.tensors import read_tensors, write_tensors
 
@@ -32,8 +32,6 @@ _SETTINGS = "encoder.json"
 _BATCH = 2048
 #: Texts whose candidates are held at once.
 _CHUNK = 256
-#: Candidates below this probability are dropped at once.
-FLOOR = 0.02
 
 
 def networks() -> ModuleType:
@@ -104,7 +102,7 @@ class EncoderSettings(NamedTuple):
     threshold: float = 0.4
 
 
-class EncoderTagger:
+class EncoderTagger(SpanTagger):
     """Finds entities by scoring every span of up to 64 characters.
 
     Parameters
@@ -123,50 +121,14 @@ class EncoderTagger:
     """
 
     def __init__(self, settings: EncoderSettings, network: SpanNetwork, *, version: str = "") -> None:
+        version = version or f"encoder-{settings.trunk}"
+        super().__init__(settings.labels, nesting=settings.nesting, threshold=settings.threshold, version=version)
         self.settings = settings
         self.network = network.eval()
-        self._version = version or f"encoder-{settings.trunk}"
         self._table = {character: row for row, character in enumerate(settings.characters, SPECIAL)}
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels that it can give, sorted."""
-        return self.settings.labels
-
-    @property
-    def version(self) -> str:
-        """Name and hash, as written into results."""
-        return self._version
-
-    def tag(self, texts: Sequence[str]) -> list[tuple[Entity, ...]]:
-        """Find the entities of each text.
-
-        Parameters
-        ----------
-        texts : sequence of str
-            Any texts, of any length.
-
-        Returns
-        -------
-        list of tuple of Entity
-            In order of (start, -end, label).
-        """
-        threshold, nesting = self.settings.threshold, self.settings.nesting
-        return [choose(found, threshold=threshold, nesting=nesting) for found in self.candidates(texts)]
-
     def candidates(self, texts: Sequence[str]) -> Iterator[list[Entity]]:
-        """Yield every span of each text with a probability of at least 0.02, overlapping ones included.
-
-        Parameters
-        ----------
-        texts : sequence of str
-            Any texts.
-
-        Yields
-        ------
-        list of Entity
-            In no order.
-        """
+        """Yield the likely spans of each text."""
         for start in range(0, len(texts), _CHUNK):
             yield from self._candidates(texts[start : start + _CHUNK])
 
@@ -177,7 +139,7 @@ class EncoderTagger:
         for batch in batches([len(each) for each in rows], _BATCH):
             for place, first, last, label, score in networks().probable_spans(self.network, pack([rows[each] for each in batch]), FLOOR):
                 number, start, _ = places[batch[place]]
-                found[number].append(Entity(start + first, start + last + 1, self.labels[label], score))
+                found[number].append(Entity(start + first, start + last + 1, self.settings.labels[label], score))
         return found
 
     def write_files(self, folder: Path) -> None:

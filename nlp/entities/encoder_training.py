@@ -36,6 +36,15 @@ class Trained(NamedTuple):
     seconds: float
     cpu_seconds: float
 
+    def record(self) -> dict:
+        """Return what the training took, for a model's card."""
+        return {
+            "steps": self.steps,
+            "epochs": round(self.epochs, 2),
+            "seconds": round(self.seconds, 1),
+            "cpu_seconds": round(self.cpu_seconds, 1),
+        }
+
 
 class _Item(NamedTuple):
     rows: list[int]

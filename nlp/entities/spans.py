@@ -1,17 +1,21 @@
-"""What every model that scores spans shares: windows of a long text, which spans may stand together, and the choice among candidates."""
+"""What every model that scores spans shares: windows of a long text, which spans may stand together, the choice among candidates."""
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nlp.entities import Entity, Example
 
-__all__ = ["Nesting", "choose", "cut_windows", "learn_nesting"]
+__all__ = ["FLOOR", "Nesting", "SpanTagger", "choose", "cut_windows", "learn_nesting"]
+
+#: Candidates below this probability are dropped at once.
+FLOOR = 0.02
 
 _SENTENCE_END = re.compile(r"[。；;！？!?\n]+")
 _SOFT_END = re.compile(r"[，,、：:\s]")
@@ -75,6 +79,55 @@ class Nesting(NamedTuple):
         if outer[:2] == inner[:2]:
             return False
         return outer.start <= inner.start and inner.end <= outer.end and (outer.label, inner.label) in self.pairs
+
+
+class SpanTagger(ABC):
+    """A model that gives spans a probability and answers with the likeliest that may stand together.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        The labels that it can give.
+    nesting : Nesting
+        Which labels may lie inside which.
+    threshold : float
+        Least probability of an answer.
+    version : str
+        Name and hash, as written into results.
+    """
+
+    def __init__(self, labels: Iterable[str], *, nesting: Nesting, threshold: float, version: str) -> None:
+        self.labels, self.nesting, self.threshold, self.version = tuple(sorted(set(labels))), nesting, threshold, version
+
+    @abstractmethod
+    def candidates(self, texts: Sequence[str]) -> Iterator[list[Entity]]:
+        """Yield, for each text, every span whose probability reaches :data:`FLOOR`, overlapping ones included, in any order.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Any texts, of any length.
+
+        Yields
+        ------
+        list of Entity
+            `score` is the span's probability.
+        """
+
+    def tag(self, texts: Sequence[str]) -> list[tuple[Entity, ...]]:
+        """Find the entities of each text.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Any texts, of any length.
+
+        Returns
+        -------
+        list of tuple of Entity
+            In order of (start, -end, label).
+        """
+        return [choose(found, threshold=self.threshold, nesting=self.nesting) for found in self.candidates(texts)]
 
 
 def learn_nesting(examples: Sequence[Example]) -> Nesting:

@@ -11,6 +11,7 @@ from nlp.entities.chain import Plan
 from nlp.entities.crf import THRESHOLD, train_crf
 from nlp.entities.evaluation import Evaluation, evaluate, split_groups
 from nlp.entities.lexicon import read_terms
+from nlp.entities.mixture import Mixture, find_mixture
 from nlp.entities.spans import choose
 from nlp.errors import MissingPart, TextDataError, VariableError
 from nlp.models import KINDS, ModelCard, describe_data, package_versions, write_model
@@ -18,16 +19,13 @@ from nlp.models import KINDS, ModelCard, describe_data, package_versions, write_
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from nlp.entities import Entity, Example
+    from nlp.entities import Example
     from nlp.entities.crf import CrfTagger
 
-__all__ = ["Request", "best_kind", "best_threshold", "train_model"]
+__all__ = ["Request", "best_kind", "train_model"]
 
 #: One group in so many is held out.
 _FOLDS = 8
-_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55)
-#: Fewer held-out entities than this decide nothing: the usual threshold is taken.
-_ENOUGH = 150
 #: Seconds that an epoch takes for each character, on a slow and busy machine; shortest training that is worth its name.
 _SECONDS, _FEWEST_EPOCHS = 3e-5, 3
 #: Shares of the time at whose end the training without the held-out part, and both trainings, are stopped.
@@ -208,41 +206,10 @@ def _crf_plan(examples: Sequence[Example], request: Request) -> Plan:
 
 def _judge(tagger: CrfTagger, held_out: Sequence[Example]) -> tuple[float, Evaluation]:
     candidates = list(tagger.candidates([example.text for example in held_out]))
-    threshold = best_threshold(held_out, candidates, lambda found, least: choose(found, threshold=least, nesting=tagger.nesting))
-    answers = [choose(found, threshold=threshold, nesting=tagger.nesting) for found in candidates]
-    return threshold, evaluate(held_out, answers)
-
-
-def best_threshold(
-    held_out: Sequence[Example],
-    candidates: Sequence[Sequence[Entity]],
-    choice: Callable[[Sequence[Entity], float], Sequence[Entity]],
-) -> float:
-    """Return the threshold with the best strict micro-F1, by the mean with its neighbours.
-
-    Parameters
-    ----------
-    held_out : sequence of Example
-        Texts that were not trained on.
-    candidates : sequence of sequence of Entity
-        What a model proposes for each.
-    choice : callable
-        Takes the candidates of a text and a threshold, returns the answer.
-
-    Returns
-    -------
-    float
-        The usual one where there are too few entities to tell.
-    """
-    if sum(len(example.entities) for example in held_out) < _ENOUGH:
-        return THRESHOLD
-    scores = []
-    for threshold in _THRESHOLDS:
-        answers = [choice(found, threshold) for found in candidates]
-        scores.append(evaluate(held_out, answers, rounds=1).micro.f1)
-    padded = [scores[0], *scores, scores[-1]]
-    means = [sum(padded[place : place + 3]) / 3 for place in range(len(scores))]
-    return _THRESHOLDS[max(range(len(means)), key=means.__getitem__)]
+    gold, none = [example.entities for example in held_out], [()] * len(held_out)
+    mixture = find_mixture(gold, none, candidates, tagger.nesting, weights=(0.0,), usual=Mixture(0.0, THRESHOLD))
+    answers = [choose(found, threshold=mixture.threshold, nesting=tagger.nesting) for found in candidates]
+    return mixture.threshold, evaluate(held_out, answers)
 
 
 def _train_ensemble(

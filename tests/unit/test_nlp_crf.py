@@ -8,9 +8,10 @@ import pytest
 
 from nlp.entities import Entity, Example
 from nlp.entities.chain import Chain, Plan, batches_of, n_tags, span_marginals, train_chain
-from nlp.entities.crf import FLOOR, CrfTagger, train_crf
+from nlp.entities.crf import CrfTagger, train_crf
 from nlp.entities.features import RowTable, feature_hashes, flatten
 from nlp.entities.lexicon import Lexicon, learn_terms, read_terms
+from nlp.entities.spans import FLOOR
 from nlp.errors import TextDataError
 from nlp.models import ModelCard
 

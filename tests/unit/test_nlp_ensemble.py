@@ -4,7 +4,8 @@ import pytest
 
 from nlp.entities import Entity, Example, ensemble
 from nlp.entities.encoder import EncoderPlan
-from nlp.entities.ensemble import EnsemblePlan, EnsembleTagger, Mixture, _split, find_mixture, mix, train_ensemble
+from nlp.entities.ensemble import EnsemblePlan, EnsembleTagger, _split, train_ensemble
+from nlp.entities.mixture import Mixture, find_mixture, mix
 from nlp.entities.spans import Nesting
 from nlp.errors import MissingPart, VariableError
 from nlp.models import ModelCard, open_model, write_model
@@ -78,10 +79,10 @@ def test_mean_of_probabilities_counts_a_silent_model_as_zero():
 def test_the_better_model_gets_the_weight():
     gold = [[Entity(0, 2, "a")]] * 200
     right, wrong = [[Entity(0, 2, "a", 0.6)]] * 200, [[Entity(1, 2, "a", 0.9)]] * 200
-    assert find_mixture(gold, right, wrong, Nesting())[0].encoder >= 0.7
-    assert find_mixture(gold, wrong, right, Nesting())[0].encoder <= 0.3
-    assert find_mixture(gold[:5], right[:5], wrong[:5], Nesting())[0] == Mixture()
-    assert find_mixture(gold[:5], right[:5], wrong[:5], Nesting(), Mixture(0.0))[0] == Mixture(0.0)
+    assert find_mixture(gold, right, wrong, Nesting()).encoder >= 0.7
+    assert find_mixture(gold, wrong, right, Nesting()).encoder <= 0.3
+    assert find_mixture(gold[:5], right[:5], wrong[:5], Nesting()) == Mixture()
+    assert find_mixture(gold[:5], right[:5], wrong[:5], Nesting(), usual=Mixture(0.0)) == Mixture(0.0)
 
 
 def test_an_encoder_of_no_weight_does_not_run(training):
