@@ -210,6 +210,19 @@ def test_no_cell_is_a_formula(tmp_path):
     assert [cell.data_type for cell in openpyxl.load_workbook(tmp_path / "o.xlsx").active["A"]] == ["s"] * 5
 
 
+def test_the_answers_of_many_blocks_make_few_row_groups(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from workbench.texts.answers_file import write_answers
+
+    blocks = (pa.table({"a": [str(number)] * 30_000}) for number in range(5))
+    assert write_answers(tmp_path / "o.parquet", blocks, pa.schema([("a", pa.string())])) == 150_000
+    file = pq.ParquetFile(tmp_path / "o.parquet")
+    assert [file.metadata.row_group(place).num_rows for place in range(file.num_row_groups)] == [90_000, 60_000]
+    assert file.read()["a"].to_pylist()[::30_000] == list("01234")
+
+
 # ------------------------------------------------------------------------------------------------------------- variables
 
 

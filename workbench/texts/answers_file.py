@@ -8,21 +8,22 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import openpyxl
+import pyarrow as pa
 import pyarrow.parquet as pq
 from openpyxl.cell import WriteOnlyCell
 
 from workbench.errors import DataError, EnvironmentFault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
-
-    import pyarrow as pa
 
 __all__ = ["check_out", "write_answers"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SHEET_ROWS = 1 << 20
+#: Rows of a row group in a Parquet file, at least.
+_GROUP_ROWS = 1 << 16
 _UNSHEETED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -111,10 +112,22 @@ def _is_number(cell: str) -> bool:
 def _parquet(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, facts: dict[str, str]) -> int:
     rows = 0
     with pq.ParquetWriter(path, schema.with_metadata(facts), compression="zstd") as writer:
-        for table in tables:
+        for table in _gathered(tables):
             writer.write_table(table.replace_schema_metadata(facts))
             rows += table.num_rows
     return rows
+
+
+def _gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Join small tables: a row group for each would cost memory to its writer and time to its readers."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(each.num_rows for each in held) >= _GROUP_ROWS:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
 
 
 def _excel(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, facts: dict[str, str]) -> int:  # noqa: ARG001  (as the others)
