@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nlp.assertion.dialogue_features import describe, feature_names
-from nlp.entities.formats import ReadReport, json_records, json_text
 from nlp.errors import ModelError, TextDataError
+from nlp.reading import ReadReport, json_records
 from nlp.trees import Trees
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def read_dialogues(path: Path) -> Iterator[tuple[dict[str, Any], Dialogue] | Ref
         If the file cannot be read at all.
     """
     report, told = ReadReport(), 0
-    for place, data in json_records(json_text(path), report):
+    for place, data in json_records(path, report):
         yield from _refusals(report, told)
         told = len(report.problems)
         try:

@@ -6,22 +6,20 @@ What is wrong in a line is reported and counted, and the rest is used. Only a co
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nlp.entities.formats import ReadReport
 from nlp.errors import TextDataError
 from nlp.normal import fold, normalise
+from nlp.reading import ReadReport, table_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["Codebook", "Entry", "decode", "key", "read_codebook", "table_rows"]
+__all__ = ["Codebook", "Entry", "key", "read_codebook"]
 
 #: For each column what its header may be called, folded.
 _HEADERS = tuple(
@@ -35,11 +33,6 @@ _HEADERS = tuple(
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028\u2029\ufeff\ud800-\udfff]")
 _LONGEST_CODE = 60
 _SYNONYM_BREAK = re.compile(r"##|[;；|\n]")
-_WANTED_FILE = "wanted a TSV, CSV or xlsx file, in UTF-8, UTF-16 with a mark or GB 18030"
-#: How an xlsx and an old xls begin.
-_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
-#: A file more of whose characters than this cannot be decoded is refused as a whole.
-_LARGEST_PART = 0.2
 _QUOTES = "\"“”'‘’「」"
 
 
@@ -164,107 +157,6 @@ def read_codebook(path: Path | str, *, report: ReadReport | None = None) -> Code
     return book
 
 
-# ----------------------------------------------------------------------------------------------------------------------- tables of any kind
-def table_rows(path: Path, headers: Sequence[Collection[str]]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield (place, cells) of a table's lines, with the columns in the order of `headers` where the table has one.
-
-    Parameters
-    ----------
-    path : Path
-        TSV, CSV or xlsx.
-    headers : sequence of collection of str
-        For each column what its header may be called, folded. The last one may occur several times.
-
-    Yields
-    ------
-    tuple of str and tuple of str
-        Place and cells; empty lines are left out.
-
-    Raises
-    ------
-    TextDataError
-        If the file cannot be read.
-    """
-    order: list[int] | None = None
-    for number, cells in enumerate(_xlsx(path) if path.suffix.lower() in {".xlsx", ".xlsm"} else _lines(path), start=1):
-        if not any(cell.strip() for cell in cells):
-            continue
-        if order is None:
-            order = _order(cells, headers)
-            if order:
-                continue
-        yield f"line {number}", tuple(cells[place] if 0 <= place < len(cells) else "" for place in order) if order else tuple(cells)
-
-
-def _order(cells: Sequence[str], headers: Sequence[Collection[str]]) -> list[int]:
-    """Return the place of each column, or nothing where the first line is no header."""
-    names = [key(cell) for cell in cells]
-    found = [[place for place, name in enumerate(names) if name in known] for known in headers]
-    if not all(found[:2]):
-        return []
-    return [places[0] if places else -1 for places in found[:-1]] + found[-1] if len(headers) > 2 else [places[0] for places in found]
-
-
-def decode(path: Path) -> str:
-    """Return a file's text: UTF-8, UTF-16 or GB 18030; bytes that are none of them become U+FFFD.
-
-    Parameters
-    ----------
-    path : Path
-        A file.
-
-    Returns
-    -------
-    str
-        Its text.
-
-    Raises
-    ------
-    TextDataError
-        If the file cannot be read, or is a workbook or another binary file.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise TextDataError(f"{path} cannot be read ({type(error).__name__})", hint=_WANTED_FILE) from error
-    if data.startswith(_WORKBOOKS):
-        raise TextDataError(
-            f"{path} is a workbook (or a zip archive), not text", hint="name it .xlsx if it is one, or save it as CSV or TSV"
-        )
-    marked = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-    for encoding in [name for mark, name in marked.items() if data.startswith(mark)] + ["utf-8", "gb18030"]:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    text = data.decode("utf-8", errors="replace")
-    if text.count("\ufffd") > _LARGEST_PART * len(text):
-        raise TextDataError(f"{path} is no text in an encoding that is known", hint=_WANTED_FILE)
-    return text
-
-
-def _lines(path: Path) -> Iterator[list[str]]:
-    text = decode(path).replace("\r\n", "\n").replace("\r", "\n")
-    first = text.partition("\n")[0]
-    if "\t" in first or "," not in first:  # a name may hold commas and quotation marks of its own in a TSV
-        yield from (line.split("\t") for line in text.split("\n"))
-        return
-    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
-    yield from csv.reader(io.StringIO(text.replace("\x00", "\x01")))  # reported below as the control character that it is
-
-
-def _xlsx(path: Path) -> Iterator[list[str]]:
-    from openpyxl import load_workbook
-
-    try:
-        sheet = load_workbook(path, read_only=True, data_only=True).worksheets[0]
-        rows = [["" if cell is None else str(cell) for cell in row] for row in sheet.iter_rows(values_only=True)]
-    except Exception as error:  # openpyxl raises what its zip and XML readers raise
-        raise TextDataError(f"{path} cannot be read as xlsx ({type(error).__name__})", hint="save it as CSV or TSV") from error
-    yield from rows
-
-
-# --------------------------------------------------------------------------------------------------------------------- one line, one entry
 def _collect(rows: Iterable[tuple[str, Sequence]], name: str, report: ReadReport) -> Codebook:
     """Gather lines into entries: a name given twice is one entry with two codes."""
     names: dict[str, tuple[str, list[str], dict[str, None]]] = {}

@@ -7,9 +7,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nlp.coding.codebook import key, table_rows
-from nlp.entities.formats import ReadReport, json_records, json_text
+from nlp.coding.codebook import key
 from nlp.errors import TextDataError
+from nlp.reading import ReadReport, json_records, table_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +103,7 @@ def fold_of(text: str, folds: int) -> int:
 
 
 def _json_rows(path: Path, report: ReadReport) -> Iterator[tuple[str, tuple[str, str]]]:
-    for place, record in json_records(json_text(path), report):
+    for place, record in json_records(path, report):
         found = record if isinstance(record, dict) else {}
         text, names = found.get("text"), found.get("normalized_result", found.get("names"))
         if isinstance(names, list):

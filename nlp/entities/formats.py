@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.entities import Entity, Example
 from nlp.errors import TextDataError, VariableError
+from nlp.reading import ReadReport, json_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
-__all__ = ["FORMATS", "Format", "Problem", "ReadReport", "example_json", "json_records", "json_text", "read_examples"]
+__all__ = ["FORMATS", "Format", "example_json", "read_examples"]
 
 
 class Format(NamedTuple):
@@ -65,55 +63,6 @@ FORMATS: dict[str, Format] = {
 }
 
 
-class Problem(NamedTuple):
-    """Something wrong at one place of a file; `found` holds no word of the note."""
-
-    place: str
-    found: str
-    wanted: str
-
-
-@dataclass(slots=True)
-class ReadReport:
-    """What a reading met.
-
-    Parameters
-    ----------
-    problems : list of Problem
-        Every problem in the order of the file.
-    counts : Counter
-        "lines", "examples", "entities", and of what was wrong: "lines refused", "entities refused", "entities mended",
-        "texts repeated", "entities repeated".
-    """
-
-    problems: list[Problem] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def add(self, kind: str, place: str, found: str, wanted: str) -> None:
-        """Count a problem and keep its place."""
-        self.counts[kind] += 1
-        self.problems.append(Problem(place, found, wanted))
-
-    def summary(self, *, limit: int = 10) -> str:
-        """Return one line of counts, then up to `limit` problems of each wording, one a line.
-
-        Parameters
-        ----------
-        limit : int, default 10
-            How many problems to list.
-
-        Returns
-        -------
-        str
-            For a log or the screen.
-        """
-        lines = [", ".join(f"{number} {kind}" for kind, number in self.counts.items())]
-        lines += [f"  {problem.place}: {problem.found}; wanted {problem.wanted}" for problem in self.problems[:limit]]
-        if len(self.problems) > limit:
-            lines.append(f"  and {len(self.problems) - limit} more")
-        return "\n".join(lines)
-
-
 class _Refused(Exception):
     """What is wrong with one record: (found, wanted)."""
 
@@ -148,6 +97,7 @@ def read_examples(path: Path | str, format: str, *, report: ReadReport | None = 
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> file = Path(tempfile.mkdtemp(), "one.jsonl")
     >>> _ = file.write_text('{"text": "腹痛3天", "entities": [{"start": 0, "end": 2, "label": "sym"}]}', encoding="utf-8")
     >>> read_examples(file, "jsonl")
@@ -157,7 +107,7 @@ def read_examples(path: Path | str, format: str, *, report: ReadReport | None = 
         raise VariableError(f"the format {format!r} is not known", hint=f"wanted one of {', '.join(FORMATS)}")
     report = ReadReport() if report is None else report
     shape, seen, examples = FORMATS[format], {}, []
-    for place, record in json_records(json_text(Path(path)), report):
+    for place, record in json_records(path, report):
         report.counts["lines"] += 1
         try:
             example = _example(record, shape, place, report)
@@ -205,102 +155,6 @@ def example_json(example: Example) -> str:
     record = {"text": example.text, "entities": entities} | ({"group": example.group} if example.group else {})
     # A lone surrogate cannot be written in UTF-8, only as an escape.
     return json.dumps(record, ensure_ascii=any("\ud800" <= letter <= "\udfff" for letter in example.text))
-
-
-def json_text(path: Path) -> str:
-    """Return a file's text, in UTF-8, UTF-16 with a mark or GB 18030; bytes that are none become surrogates U+DC80 to U+DCFF.
-
-    Parameters
-    ----------
-    path : Path
-        A file.
-
-    Returns
-    -------
-    str
-        Its text.
-
-    Raises
-    ------
-    TextDataError
-        If the file cannot be read.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise TextDataError(f"{path} cannot be read ({type(error).__name__})", hint="wanted a file of JSON lines") from error
-    for mark, encoding in (
-        (b"\xef\xbb\xbf", "utf-8-sig"),
-        (b"\xff\xfe", "utf-16"),
-        (b"\xfe\xff", "utf-16"),
-        (b"", "utf-8"),
-        (b"", "gb18030"),
-    ):
-        if data.startswith(mark):
-            try:
-                return data.decode(encoding)
-            except UnicodeDecodeError:
-                continue
-    # A surrogate escape marks the bytes that are no text; such a line is refused by itself.
-    return data.decode("utf-8", errors="surrogateescape")
-
-
-def json_records(text: str, report: ReadReport) -> Iterator[tuple[str, object]]:
-    """Yield the records of an array or of lines; what is no JSON is reported and passed over.
-
-    Parameters
-    ----------
-    text : str
-        What :func:`json_text` gives.
-    report : ReadReport
-        Takes the problems, and counts "lines" and "lines refused" of them.
-
-    Yields
-    ------
-    tuple of str and object
-        Place ("line 3", "element 3") and record.
-    """
-    if text.lstrip().startswith("["):
-        yield from _elements(text, report)
-        return
-    # Only \n ends a line: str.splitlines would also cut at U+2028 and \x85 inside a note.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        place = f"line {number}"
-        if any("\udc80" <= letter <= "\udcff" for letter in line):
-            report.counts["lines"] += 1
-            report.add("lines refused", place, "bytes that are neither UTF-8 nor GB 18030", "text in UTF-8")
-            continue
-        try:
-            yield place, json.loads(line, strict=False)
-        except (ValueError, RecursionError) as error:
-            report.counts["lines"] += 1
-            report.add("lines refused", place, f"no JSON ({_where(error)})", "one JSON object a line")
-
-
-def _elements(text: str, report: ReadReport) -> Iterator[tuple[str, object]]:
-    """Yield the elements of a JSON array; where it breaks, report the place and stop."""
-    decoder, position, number = json.JSONDecoder(strict=False), text.index("[") + 1, 0
-    gap = re.compile(r"[\s,]*")
-    while True:
-        position = gap.match(text, position).end()
-        if position >= len(text) or text[position] == "]":
-            break
-        number += 1
-        try:
-            record, position = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError) as error:
-            report.counts["lines"] += 1
-            report.add("lines refused", f"element {number}", f"no JSON from here on ({_where(error)})", "a JSON array of objects")
-            return
-        yield f"element {number}", record
-    if position >= len(text):
-        report.add("arrays not closed", f"after element {number}", "the end of the file", "the closing ]")
-
-
-def _where(error: Exception) -> str:
-    return f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else type(error).__name__
 
 
 def _example(record: object, shape: Format, place: str, report: ReadReport) -> Example:

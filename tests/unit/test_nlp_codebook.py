@@ -7,8 +7,8 @@ from openpyxl import Workbook
 
 from nlp.coding.codebook import Codebook, key, read_codebook
 from nlp.coding.pairs import fold_of, read_pairs
-from nlp.entities.formats import ReadReport
 from nlp.errors import TextDataError
+from nlp.reading import ReadReport
 
 LINES = [("I10", "高血压"), ("E11.900", "2型糖尿病"), ("J18.903", "肺炎")]
 

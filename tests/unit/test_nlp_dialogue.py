@@ -107,9 +107,12 @@ def test_an_array_is_read_too(tmp_path):
 def test_a_file_that_cannot_be_read_is_one_clear_error(tmp_path):
     with pytest.raises(TextDataError, match=r"chat\.json"):
         list(read_dialogues(tmp_path / "chat.json"))
+    (tmp_path / "chat.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(TextDataError, match="no text in an encoding"):
+        list(read_dialogues(tmp_path / "chat.json"))
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"[{", b"[" * 100_000, b'{"a":' * 100_000, b'{"n": ' + b"9" * 5000 + b"}"])
+@pytest.mark.parametrize("content", [b"[{", b"[" * 100_000, b'{"a":' * 100_000, b'{"n": ' + b"9" * 5000 + b"}"])
 def test_what_is_no_json_is_refused_by_its_place(tmp_path, content):
     path = tmp_path / "chat.json"
     path.write_bytes(content)

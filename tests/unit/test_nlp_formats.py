@@ -5,8 +5,9 @@ import json
 import pytest
 
 from nlp.entities import Entity, Example
-from nlp.entities.formats import ReadReport, example_json, read_examples
+from nlp.entities.formats import example_json, read_examples
 from nlp.errors import TextDataError, VariableError
+from nlp.reading import ReadReport
 from tests.lib.paths import shared
 
 TEXT = "患者腹痛3天，腹痛加重"

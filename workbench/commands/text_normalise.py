@@ -53,8 +53,8 @@ def normalise(
     from nlp.coding.codebook import read_codebook
     from nlp.coding.pairs import read_pairs
     from nlp.coding.scores import guess_domain, score_coding
-    from nlp.entities.formats import ReadReport
     from nlp.models import check_free
+    from nlp.reading import ReadReport
 
     check_target(out, codebook, train, test)
     if model:

@@ -127,7 +127,8 @@ def score(
 
 
 def _read(path: Path, name: str) -> list[Example]:
-    from nlp.entities.formats import ReadReport, read_examples
+    from nlp.entities.formats import read_examples
+    from nlp.reading import ReadReport
 
     report = ReadReport()
     examples = read_examples(path, name, report=report)
