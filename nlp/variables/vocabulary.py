@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Vocabulary", "nearest", "standard_vocabulary"]
 
+#: Most names that a hint lists.
+_SHOWN = 15
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
@@ -59,7 +62,7 @@ def standard_vocabulary() -> Vocabulary:
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """Return a hint with the known name that is most like a name, or the known names where they are few.
+    """Return a hint with the known name that is most like a name, or the first of the known names.
 
     Examples
     --------
@@ -69,4 +72,5 @@ def nearest(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]}?"
-    return f"known: {', '.join(sorted(known))}" if len(known) <= 12 else ""
+    shown = sorted(known)
+    return f"known: {', '.join(shown[:_SHOWN])}" + (f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else "")

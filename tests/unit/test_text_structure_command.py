@@ -9,8 +9,10 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
+from nlp.errors import VariableError
 from workbench import cli
 from workbench.texts import stream
+from workbench.texts.variable_files import open_variables
 
 VARIABLES = """schema: clinical-variables/1
 name: mine
@@ -263,3 +265,11 @@ def test_the_catalogue_of_functions_is_listed(monkeypatch, capsys):
     code, lines, _ = run(monkeypatch, capsys, "variables", "functions")
     assert code == 0
     assert any(line.startswith("count_mentions(") for line in lines)
+
+
+def test_where_no_variable_can_be_used_every_reason_is_told(tmp_path):
+    bad = ["- {name: a, target: {term: [咳嗽]}}", "- {name: b, sections: [Ω], target: {terms: [热]}}"]
+    (tmp_path / "bad.yaml").write_text("schema: clinical-variables/1\nname: x\nvariables:\n" + "\n".join(bad), encoding="utf-8")
+    reasons = r"(?s)none of the 2.*'a', target\.term: no such field.*did you mean terms.*'b', sections: 'Ω' is not known\n.*known: "
+    with pytest.raises(VariableError, match=reasons):
+        open_variables([str(tmp_path / "bad.yaml")])

@@ -77,6 +77,8 @@ def open_variables(names: Iterable[str]) -> Loaded:
     sets = [each.set for each in opened]
     found = sets[0] if len(sets) == 1 else compose("+".join(dict.fromkeys(each.name for each in sets)), *sets)
     if not len(found):
-        first = refused[0] if refused else None
-        raise VariableError(first.message if first else "there is no variable in the set", hint=first.hint if first else "write one")
+        if len(refused) == 1:
+            raise refused[0]
+        listed = "".join(f"\n{error}" for error in refused)
+        raise VariableError(f"none of the {len(refused)} variables can be used:{listed}" if refused else "there is no variable in the set")
     return Loaded(VariableSet(name=found.name, variables=found.variables, version=found.version, title=found.title), refused)
