@@ -49,8 +49,9 @@ def standard_vocabulary() -> Vocabulary:
     >>> "现病史" in standard_vocabulary().sections
     True
     """
+    from nlp.documents import document_kinds
     from nlp.quantities.stages import systems
-    from nlp.sections import document_kinds, section_names
+    from nlp.titles import section_names
     from nlp.variables.functions import builtin
 
     return Vocabulary(

@@ -7,9 +7,10 @@ from collections import defaultdict
 import pytest
 
 import nlp
+from nlp.documents import document_kinds, standard_kind
 from nlp.normal import normalise
 from nlp.pipeline import structure
-from nlp.sections import document_kinds, section_names, standard_kind
+from nlp.titles import section_names
 from tests.lib.paths import shared
 from tests.lib.sectioned import draw
 from workbench.synthetic import generate

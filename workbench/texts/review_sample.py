@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.compute as pc
 
+from nlp.documents import document_kinds
 from nlp.review.items import Item
 from nlp.review.sampling import confidence_band, draw_sample
-from nlp.sections import document_kinds
 from nlp.variables.aggregate import Given, aggregate
-from nlp.variables.answers import Answer
+from workbench.texts.asking import answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,22 +109,4 @@ def _item(variable: Variable, row: object, stratum: str, weight: float, answers:
         start=best.start,
         end=best.end,
         others=others,
-    )
-
-
-def _answer(row: object) -> Answer:
-    number = row.value_number
-    value = row.value_text if number is None or number != number else float(number)
-    spans = (int(row.span_start), int(row.span_end))
-    return Answer(
-        row.variable,
-        row.variable_hash,
-        value,
-        row.unit or "",
-        row.comparator or "",
-        row.assertion,
-        row.experiencer,
-        *spans,
-        confidence=float(row.confidence),
-        earliest=None if row.earliest is None or row.earliest != row.earliest else row.earliest.to_pydatetime(),
     )

@@ -217,7 +217,7 @@ def find_columns(header: Sequence[str], given: Mapping[str, Sequence[str]] | Non
 
 def _sections_in(header: Sequence[str], taken: set[str]) -> tuple[str, ...]:
     """Return the columns that are named like sections: 检查所见 and 诊断意见 of a report in columns of their own."""
-    from nlp.sections import section_names
+    from nlp.titles import section_names
 
     titles = {title for section in section_names().values() for title in section.titles}
     return tuple(column for column in header if column.strip() in titles and column not in taken)

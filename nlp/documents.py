@@ -1,0 +1,138 @@
+"""Kinds of documents: their names, how they are titled, which sections they can have. The kinds are data."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, NamedTuple
+
+import ahocorasick_rs
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nlp.annotations import ClinicalText
+
+__all__ = ["Kind", "document_kinds", "heading_end", "longest_titles", "section_groups", "standard_kind", "told_kind"]
+
+_HEAD_CHARACTERS = 300
+_HEAD_LINES = 4
+_TITLE_LINE = 45
+_PATTERN_SIGNS = re.compile("CT|MR|镜|超|查房|术后|检|报告|常规")
+
+
+class Kind(NamedTuple):
+    """A kind of document: what its title looks like, the sections it can have in order of precedence, those that give it away."""
+
+    name: str
+    titles: tuple[str, ...]
+    sections: tuple[str, ...]
+    signs: tuple[str, ...]
+    short: bool
+
+
+@cache
+def document_kinds() -> Mapping[str, Kind]:
+    """Return the kinds of documents by name, with the sections that each can have."""
+    data = _data()
+    groups = data["groups"]
+    kinds = {}
+    for name, row in data["kinds"].items():
+        sections = [part for entry in row["sections"] for part in groups.get(entry, [entry])]
+        kinds[name] = Kind(name, tuple(row["titles"]), tuple(dict.fromkeys(sections)), tuple(row.get("signs", ())), bool(row.get("short")))
+    return kinds
+
+
+@cache
+def _data() -> dict:
+    return yaml.safe_load(files("nlp").joinpath("data", "documents.yaml").read_text(encoding="utf-8"))
+
+
+@cache
+def section_groups() -> Mapping[str, tuple[str, ...]]:
+    """Return the groups of sections that kinds of documents share, by name."""
+    return {name: tuple(sections) for name, sections in _data()["groups"].items()}
+
+
+class _KindTitles(NamedTuple):
+    literal: ahocorasick_rs.AhoCorasick
+    owners: tuple[str, ...]
+    patterns: tuple[tuple[re.Pattern[str], str], ...]
+
+
+@cache
+def _kind_titles() -> _KindTitles:
+    """Return the titles of all kinds: an automaton for the plain ones, compiled patterns for the few others."""
+    rows = [(title, kind.name) for kind in document_kinds().values() for title in kind.titles]
+    plain = {title: name for title, name in rows if re.escape(title).replace("\\-", "-") == title}
+    patterns = tuple((re.compile(title), name) for title, name in rows if title not in plain)
+    return _KindTitles(longest_titles(list(plain)), tuple(plain.values()), patterns)
+
+
+def longest_titles(titles: list[str]) -> ahocorasick_rs.AhoCorasick:
+    """Return an automaton that finds titles in one pass, the longest where several begin."""
+    return ahocorasick_rs.AhoCorasick(
+        titles,
+        matchkind=ahocorasick_rs.MatchKind.LeftmostLongest,
+        implementation=ahocorasick_rs.Implementation.ContiguousNFA,
+        store_patterns=False,
+    )
+
+
+@cache
+def standard_kind(title: str) -> str:
+    """Return the kind that a title or a source's document type names; the words themselves where no kind is known by them.
+
+    Parameters
+    ----------
+    title : str
+        Such as 出院小结 or 胸部CT检查报告.
+
+    Returns
+    -------
+    str
+        A name of ``nlp/data/documents.yaml``, or `title`.
+
+    Examples
+    --------
+    >>> standard_kind("出院小结")
+    '出院记录'
+    """
+    return title if title in document_kinds() else _kind_in(title.replace(" ", "")) or title
+
+
+def _kind_in(line: str) -> str:
+    """Return the kind whose title is the longest in a line."""
+    titles = _kind_titles()
+    found = [(end - start, titles.owners[number]) for number, start, end in titles.literal.find_matches_as_indexes(line)]
+    if _PATTERN_SIGNS.search(line):
+        found += [(match.end() - match.start(), name) for pattern, name in titles.patterns if (match := pattern.search(line))]
+    return max(found, key=lambda pair: pair[0], default=(0, ""))[1]
+
+
+def told_kind(text: ClinicalText) -> str:
+    """Return the kind that the source or the title names, "" where neither does."""
+    if text.note.document_type:
+        return standard_kind(text.note.document_type)
+    lines = [line for line in text.text[:_HEAD_CHARACTERS].split("\n") if line.strip()][:_HEAD_LINES]
+    for line in lines:
+        head = line.replace(" ", "")
+        if (len(head) <= _TITLE_LINE or line is lines[0]) and (kind := _titled(head)):
+            return kind
+    return ""
+
+
+def _titled(head: str) -> str:
+    """Return the kind that a line's beginning names; words deep in a sentence (门诊以...收入院) are no title."""
+    cut = re.split(r"[,。;]", head, maxsplit=1)[0][:_TITLE_LINE]
+    if re.match(r"(?:主诉|现病史|患者|因|入院(?!记|病|志))", cut) or (":" in cut[:4] and not cut.startswith(("检查", "项目"))):
+        return ""
+    return _kind_in(cut)
+
+
+def heading_end(text: str) -> int:
+    """Return where a first line ends that is a document's title and nothing else, 0 where there is none."""
+    end = text.find("\n", 0, _TITLE_LINE)
+    return end if end > 0 and _titled(text[:end].replace(" ", "")) else 0
