@@ -11,6 +11,8 @@ One normal form, which every pattern, cue, dictionary term and unit of this pack
 - ``℃`` stays, ``°C`` becomes ``℃``; ``㎝ ㎜ ㎏ ㎎ ㎡`` are ``cm mm kg mg m2``; ``Ⅲ`` and ``ⅲ`` are ``III``; ``①`` stays.
 - A superscript after a digit is an exponent (``10⁹`` is ``10^9``), elsewhere a plain digit (``m²`` is ``m2``), like a subscript.
 - Traditional and variant characters are simplified, one to one. Zero-width characters and the remnants of HTML and RTF go away.
+- Blanks that a scan has put behind every character go away (``肝 硬 化`` is ``肝硬化``): all along a line most of whose Chinese characters
+  stand alone, and elsewhere in a row of three and more of them. Two blanks side by side stay.
 """
 
 from __future__ import annotations
@@ -89,6 +91,8 @@ def normalise(raw: str) -> NormalText:
     text = raw.translate(_one_to_one())
     if "\r" in text:
         text = text.replace("\r\n", " \n").replace("\r", "\n")
+    if _TORN_SIGN.search(text):
+        text = "\n".join(_mended(line) if _TORN_SIGN.search(line) else line for line in text.split("\n"))
     if _EDIT_SIGN.search(text) is None and not ("<" in text and _TAG_SIGN.search(text)) and "_x000" not in text:
         return NormalText(text)
     rich = "\\" in text and _RTF_SIGN.search(text) is not None
@@ -177,6 +181,28 @@ def _simplified() -> dict[int, int]:
     lines = files("nlp").joinpath("data/traditional.txt").read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if not line.startswith("#")]
     return {ord(a): ord(b) for upper, lower in zip(rows[::2], rows[1::2], strict=True) for a, b in zip(upper, lower, strict=True)}
+
+
+# ------------------------------------------------------------------------------------------------------------- words torn by a scan
+_TORN_SIGN = re.compile(" [一-龥][,、。;:)]? [一-龥](?![一-龥])")
+_HAN = re.compile("[一-龥]")
+# A character alone between blanks, with its punctuation; it reads in one way only.
+_LONE = r"(?=\S)[^\s\w]*(?:\w[^\s\w]*)?(?!\S)"
+_LONE_ROW = re.compile(rf"(?:(?<=[^\sa-zA-Z0-9]) |(?<!\S)){_LONE}(?: {_LONE})*(?: (?=[^\sa-zA-Z0-9]))?")
+_FEWEST_TORN = 3
+
+
+def _mended(line: str) -> str:
+    """Put a zero-width character, which an edit takes out, in the place of each blank inside a word."""
+    pieces = [piece for piece in line.split(" ") if _HAN.search(piece)]
+    alone = sum(re.fullmatch(_LONE, piece) is not None for piece in pieces)
+    throughout = alone >= _FEWEST_TORN and alone * 2 > len(pieces)
+
+    def joined(row: re.Match[str]) -> str:
+        torn = throughout or len(_HAN.findall(row[0].strip())) >= _FEWEST_TORN
+        return row[0].replace(" ", "\u200b") if torn else row[0]
+
+    return _LONE_ROW.sub(joined, line)
 
 
 # ------------------------------------------------------------------------------------------------------- edits that change the length

@@ -25,6 +25,18 @@ FORMS = {
     "escapes": ("一\\n二\\n三", "一\n二\n三"),
     "windows path": (r"\nose", r"\nose"),
     "excel": ("甲_x000D_乙", "甲乙"),
+    "torn words": ("既 往 史 ： 高 血 压 1 0 年 ， 无 糖 尿 病 。", "既往史:高血压10年,无糖尿病。"),
+    "torn words, marks attached": ("无 发 热、 咳 嗽， 诊断肝 硬 化 伴腹水", "无发热、咳嗽,诊断肝硬化伴腹水"),
+    "torn words with numbers": ("体 温 3 8 . 5 ℃ ， 血 压 1 3 0 / 8 0 m m H g", "体温38.5℃,血压130/80mmHg"),
+    "torn words beside Latin words": ("胸部 CT 示 右 肺 结 节 约 5 mm", "胸部 CT 示右肺结节约5 mm"),
+    "one torn word in a line": ("患者既往 高 血 压 病史十年,否认 外伤史 手术史 过敏史", "患者既往高血压病史十年,否认 外伤史 手术史 过敏史"),
+    "two blanks part": ("姓 名 ： 某 某  性 别 ： 男", "姓名:某某  性别:男"),
+    "a torn list": ("1 . 高 血 压\n2 . 糖 尿 病\n3 . 冠 心 病", "1.高血压\n2.糖尿病\n3.冠心病"),
+    "a torn title": ("出 院 小 结", "出院小结"),
+    "no torn words": (
+        "腹软 无 压痛 肝 脾 未及\n男 32岁 汉 已婚\n糖尿病 有 无 高血压",
+        "腹软 无 压痛 肝 脾 未及\n男 32岁 汉 已婚\n糖尿病 有 无 高血压",
+    ),
     "mojibake": ("锟斤拷ï¿烫烫", "锟斤拷ï¿烫烫"),
 }
 
@@ -46,8 +58,26 @@ def test_a_deleted_stretch_belongs_to_no_character():
     assert normal.raw(0, 2) == (0, 4)
 
 
+def test_a_torn_word_is_found_with_its_blanks():
+    raw = "考 虑 肝 硬 化 伴 腹 水 。"
+    normal = normalise(raw)
+    assert [raw[slice(*normal.raw(*span))] for span in ((2, 5), (6, 8))] == ["肝 硬 化", "腹 水"]
+    assert [normal.normal(*span) for span in ((4, 9), (12, 15))] == [(2, 5), (6, 8)]
+
+
 def test_large_and_broken_text_is_taken():
-    for raw in ("", "\ud800", "<" * 10_000, "&" * 10_000, "\\'" * 5_000, "{\\" * 5_000, "体" * 1_000_000):
+    for raw in (
+        "",
+        "\ud800",
+        "<" * 10_000,
+        "&" * 10_000,
+        "\\'" * 5_000,
+        "{\\" * 5_000,
+        "体" * 1_000_000,
+        "体 " * 100_000,
+        " - - 体" * 50_000,
+        "- " * 100_000 + "体 体 体",
+    ):
         normal = normalise(raw)
         assert normal.raw(0, len(normal.text))[1] <= len(raw)
 
