@@ -1,16 +1,12 @@
 """A set of variables made ready: all its words in one automaton, found in one pass over a note.
 
-Words that the loaded dictionary does not know need an assertion too. :class:`SetMentions` is a component that adds them as mentions before
-the assertion component of a pipeline runs; a note that came through another pipeline is judged again here, which gives the same answers in
-more time.
+Words that the loaded dictionary does not know need an assertion too: :func:`judged` adds them to a note's mentions.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.annotations import ClinicalText, Mention
@@ -22,12 +18,14 @@ from nlp.variables.patterns import compile_pattern, is_pattern, matches
 from nlp.variables.words import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from typing import Any
 
+    from nlp.assertion import Assertions
+    from nlp.relations import Relations
     from nlp.variables.definition import Variable
 
-__all__ = ["LABEL", "Search", "SearchPlan", "SetMentions", "judged"]
+__all__ = ["LABEL", "Search", "SearchPlan", "judged"]
 
 #: Entity type of mentions that only a variable's words made.
 LABEL = "finding"
@@ -47,10 +45,9 @@ class Spot(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What one pass over a note found: spots by the place of their variable, spans that need an assertion, patterns that ran too long."""
+    """What one pass over a note found: spots by the place of their variable, and patterns that ran too long."""
 
     spots: dict[int, list[Spot]]
-    spans: set[tuple[int, int]]
     refused: tuple[Refused, ...] = ()
 
 
@@ -79,8 +76,6 @@ class SearchPlan:
             self._index(place, variable)
         self._dictionary = Dictionary([Term(word, LABEL) for word in roles], name=_SOURCE)
         self._roles = [roles[term.term] for term in self._dictionary.terms]
-        self.version = self._dictionary.version
-        self._last: tuple[str, str, Search] | None = None
 
     def _index(self, place: int, variable: Variable) -> None:
         for term in variable.target.terms if variable.target.synonyms else ():
@@ -102,23 +97,14 @@ class SearchPlan:
         Returns
         -------
         Search
-            Kept until the next text, since a pipeline and the evaluation after it ask for the same.
         """
-        if self._last and self._last[0] == text and self._last[1] == document_type:
-            return self._last[2]
         spots: dict[int, list[Spot]] = {}
-        spans: set[tuple[int, int]] = set()
         for start, end, term in self._dictionary.find(fold(text), crossing=True):
             for place, role in self._roles[term]:
                 spots.setdefault(place, []).append(Spot(start, end, role))
-                if role != NOT_IN:
-                    spans.add((start, end))
-        refused = self._search_patterns(text, document_type, spots, spans)
-        found = Search(spots, spans, tuple(refused))
-        self._last = (text, document_type, found)
-        return found
+        return Search(spots, tuple(self._search_patterns(text, document_type, spots)))
 
-    def _search_patterns(self, text: str, document_type: str, spots: dict, spans: set) -> list[Refused]:
+    def _search_patterns(self, text: str, document_type: str, spots: dict[int, list[Spot]]) -> list[Refused]:
         refused = []
         for place, role, pattern in self._patterns:
             variable = self.variables[place]
@@ -128,7 +114,6 @@ class SearchPlan:
                 for match in matches(pattern, text):
                     inner = match.span("value") if "value" in pattern.groupindex else (-1, -1)
                     spots.setdefault(place, []).append(Spot(*match.span(), role, inner))
-                    spans.add(match.span())
             except TimeoutError:
                 refused.append(Refused(variable.name, "a pattern ran longer than it may"))
         return refused
@@ -176,62 +161,35 @@ def _escaped(term: str) -> str:
     return f" {term}" if is_pattern(term) else term
 
 
-class SetMentions:
-    """A component that adds the words of a set to the mentions, so that they are judged and bound like all others.
+def judged(text: ClinicalText, spans: Collection[tuple[int, int]]) -> ClinicalText:
+    """Return a note in which each of the spans is a mention too, all of them judged and bound together.
 
     Parameters
     ----------
-    plan : SearchPlan
-        The set's words.
-    """
-
-    def __init__(self, plan: SearchPlan) -> None:
-        self.plan = plan
-        self.version = plan.version
-
-    def predict(self, text: ClinicalText) -> list[Mention]:
-        """Return a mention for each hit that is none yet."""
-        return missing(self.plan, text.mentions, self.plan.search(text.text, text.document_type).spans)
-
-
-def missing(plan: SearchPlan, mentions: Sequence[Mention], spans: set[tuple[int, int]]) -> list[Mention]:
-    """Return mentions for those of the spans that no mention has."""
-    known = {(mention.start, mention.end) for mention in mentions}
-    return [Mention(start, end, LABEL, source=plan.version) for start, end in sorted(spans - known)]
-
-
-def judged(plan: SearchPlan, text: ClinicalText, spans: set[tuple[int, int]]) -> ClinicalText:
-    """Return a note in which every one of the spans is a mention with its assertion.
-
-    Parameters
-    ----------
-    plan : SearchPlan
-        The set's words.
     text : ClinicalText
         Not finished; it is not changed.
-    spans : set of (int, int)
-        In the normalised text.
+    spans : collection of (int, int)
+        In the normalised text; no mention has them.
 
     Returns
     -------
     ClinicalText
-        The same object where nothing is missing.
+        The same object where there are no spans.
     """
-    new = missing(plan, text.mentions, spans) if spans else []
-    if not new:
+    if not spans:
         return text
+    new = [Mention(start, end, LABEL, source=_SOURCE) for start, end in spans]
     whole = replace(text, mentions=sorted([*text.mentions, *new], key=lambda mention: (mention.start, -mention.end)))
-    for field, component in _judges():
-        setattr(whole, field, component.predict(whole))
+    assertions, relations = _judges()
+    whole.mentions = assertions.predict(whole)
+    whole.relations = relations.predict(whole)
     return whole
 
 
 @cache
-def _judges() -> tuple[tuple[str, Any], ...]:
+def _judges() -> tuple[Assertions, Relations]:
     """Return the components that depend on the mentions, in the order in which they run."""
     from nlp.assertion import Assertions
+    from nlp.relations import Relations
 
-    judges: list[tuple[str, Any]] = [("mentions", Assertions())]
-    if find_spec("nlp.relations"):
-        judges.append(("relations", import_module("nlp.relations").Relations()))
-    return tuple(judges)
+    return Assertions(), Relations()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nlp.errors import VariableError
 from nlp.variables.answers import CONFIDENCE, Answer, Evaluation, Refused, Taken
 from nlp.variables.catalogue import Catalogue, Found
-from nlp.variables.compiled import NOT_IN, TARGET, SearchPlan, SetMentions, Spot, judged
+from nlp.variables.compiled import NOT_IN, TARGET, SearchPlan, Spot, judged
 from nlp.variables.definition import Near
 from nlp.variables.functions import builtin
 from nlp.variables.sides import side_of
@@ -22,8 +22,6 @@ from nlp.variables.words import words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
-
-    from spacy.language import Language
 
     from nlp.annotations import ClinicalText
     from nlp.variables.definition import Variable
@@ -37,6 +35,25 @@ class _Asked(NamedTuple):
     hit: Hit
     doubts: tuple[str, ...]
     why_not: str
+
+
+class _Views:
+    """A note as each variable sees it: the pipeline's mentions and the variable's own words, judged together.
+
+    The words of other variables are no mentions there, so that an answer does not depend on what else is asked.
+    """
+
+    def __init__(self, text: ClinicalText, index: datetime | None) -> None:
+        self._text, self._index = text, index
+        self._known = {(mention.start, mention.end) for mention in text.mentions}
+        self._views: dict[frozenset[tuple[int, int]], NoteView] = {}
+
+    def of(self, spots: Iterable[Spot]) -> NoteView:
+        """Return the note as a variable sees it that has these words in it."""
+        new = frozenset((spot.start, spot.end) for spot in spots if spot.role != NOT_IN) - self._known
+        if new not in self._views:
+            self._views[new] = NoteView(judged(self._text, new), index=self._index)
+        return self._views[new]
 
 
 class CompiledSet:
@@ -80,33 +97,6 @@ class CompiledSet:
         listed = [sorted(variable.hash for variable in self.variables), functions]
         return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
-    def pipeline(self, language: Language | None = None) -> Language:
-        """Return a pipeline that judges the words of this set along with its own mentions: the quickest way over many notes.
-
-        Parameters
-        ----------
-        language : Language, optional
-            A pipeline of :func:`nlp.load`, which stays as it is; the standard one if not said.
-
-        Returns
-        -------
-        Language
-            With one component more, before the assertion.
-        """
-        from nlp.language import clinical_language
-        from nlp.pipeline import Component, Part, load
-
-        base = language if language is not None else load()
-        parts = base.own_parts() if hasattr(base, "own_parts") else None
-        if parts is None:
-            return base  # pipes of somebody else's: their words are judged after the pipeline
-        if any(part.component.name == "variables" and part.predictor.version == self.plan.version for part in parts):
-            return base  # made here before
-        before = [part for part in parts if part.component.fills != "relations" and part.component.name != "assertion"]
-        cut = next((place for place, part in enumerate(parts) if part.component.name == "assertion"), len(before))
-        extra = Part(Component("variables", f"{SetMentions.__module__}:SetMentions", "mentions", extends=True), SetMentions(self.plan))
-        return clinical_language([*parts[:cut], extra, *parts[cut:]])
-
     def evaluate(self, text: ClinicalText, *, index: datetime | None = None) -> Evaluation:
         """Ask a note all variables.
 
@@ -124,18 +114,18 @@ class CompiledSet:
         """
         text = unfinished(text)
         search = self.plan.search(text.text, text.document_type)
-        text = judged(self.plan, text, search.spans)
-        view = NoteView(text, index=index)
         spots = {place: list(found) for place, found in search.spots.items()}
         for place, spot in self.plan.in_mentions(text.mentions):
             spots.setdefault(place, []).append(spot)
+        views = _Views(text, index)
         answers: list[Answer] = []
         refused = list(search.refused)
         for place, variable in enumerate(self.variables):
             if place not in spots and place not in self._without_words:
                 continue
-            if view.document_type and variable.documents and view.document_type not in variable.documents:
+            if text.document_type and variable.documents and text.document_type not in variable.documents:
                 continue
+            view = views.of(search.spots.get(place, ()))
             try:
                 answers += self._ask(view, variable, spots.get(place, []))
             except TimeoutError:

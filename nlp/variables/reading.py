@@ -6,11 +6,9 @@ true, false, null and numbers are anything but text, so that 否, no and 2024-03
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -20,6 +18,10 @@ from nlp.variables.definition import SCHEMA, Bilingual, Variable, plain
 from nlp.variables.sets import VariableSet
 from nlp.variables.shapes import Problem, read_title, read_variable
 from nlp.variables.vocabulary import Vocabulary, nearest, standard_vocabulary
+from nlp.writing import whole_file
+
+if TYPE_CHECKING:
+    import os
 
 __all__ = ["MAX_BYTES", "Loaded", "dump_yaml", "load_set", "parse_set", "save_set"]
 
@@ -258,14 +260,5 @@ def save_set(variables: VariableSet, path: str | os.PathLike[str]) -> None:
     path : path
         The file; its folder exists.
     """
-    path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(dump_yaml(variables))
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as aside:
+        aside.write_text(dump_yaml(variables), encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.annotations import Note
@@ -16,39 +17,28 @@ if TYPE_CHECKING:
 
     from spacy.language import Language
 
-    from nlp.annotations import ClinicalText
     from nlp.variables.answers import Answer
     from nlp.variables.catalogue import Catalogue
     from nlp.variables.definition import Variable
 
-__all__ = ["Row", "Tally", "pipeline_version", "rows_of", "structure_notes"]
+__all__ = ["Row", "Tally", "pipeline_version", "short_version", "structure_notes"]
 
 #: Longest text that a row carries as its evidence.
 EVIDENCE_CHARACTERS = 200
 
 
 class Row(NamedTuple):
-    """What one place of a note answers to a variable, with where it comes from.
+    """An answer with the note that it comes from.
 
-    `span_start` and `span_end` count code points of the raw note; `evidence` is that stretch, cut to 200 characters. `time` is when the
-    answer is true, `pipeline` the version of all components, `why_not` why the place does not count (rows that count have "").
+    `document_type` is the kind that the pipeline took the note for; `evidence` the words of the raw note from the finding to its value (the
+    value's alone where they lie more than 200 characters apart); `pipeline` the versions of all components.
     """
 
     note_id: int | str
-    variable: str
-    variable_hash: str
-    value: float | str | None
-    unit: str
-    comparator: str
-    assertion: str
-    experiencer: str
-    span_start: int
-    span_end: int
+    document_type: str
+    answer: Answer
     evidence: str
-    confidence: float
-    time: datetime | None
     pipeline: str
-    why_not: str = ""
 
 
 @dataclass(slots=True)
@@ -62,18 +52,21 @@ class Tally:
     refused : Counter
         Of (variable or "", reason): what could not be asked.
     where : list of (note_id, variable, reason)
-        The first hundred of them.
+        The first `most` of them.
+    most : int, optional
+        How many places are kept; all where None.
     """
 
     notes: int = 0
     rows: int = 0
     refused: Counter = field(default_factory=Counter)
     where: list[tuple[int | str, str, str]] = field(default_factory=list)
+    most: int | None = 100
 
     def refuse(self, note_id: int | str, variable: str, reason: str) -> None:
         """Count a refusal."""
         self.refused[variable, reason] += 1
-        if len(self.where) < 100:
+        if self.most is None or len(self.where) < self.most:
             self.where.append((note_id, variable, reason))
 
 
@@ -111,8 +104,10 @@ def structure_notes(
     Row
         For each note in order, for each variable in order, each answer in order of the text.
     """
+    from nlp.pipeline import load
+
     asked = variables if isinstance(variables, CompiledSet) else CompiledSet(variables, catalogue=catalogue)
-    pipeline = asked.pipeline(language)
+    pipeline = language if language is not None else load()
     version = pipeline_version(pipeline)
     tally = tally if tally is not None else Tally()
     for note in notes:
@@ -122,7 +117,7 @@ def structure_notes(
             tally.refuse(getattr(note, "note_id", tally.notes - 1), "", "its text is no text")
             continue
         for row in _rows(asked, pipeline, known, version, tally, index):
-            if all_answers or not row.why_not:
+            if all_answers or not row.answer.why_not:
                 tally.rows += 1
                 yield row
 
@@ -140,54 +135,27 @@ def _rows(
         return []
     except Exception as error:
         # A run over a million notes does not end on one of them; the kind of error names no word of the note.
-        tally.refuse(note.note_id, "", type(error).__name__)
+        tally.refuse(note.note_id, "", f"failed with {type(error).__name__}")
         return []
     for refused in evaluation.refused:
         tally.refuse(note.note_id, refused.variable, refused.why)
-    return rows_of(text, evaluation.answers, pipeline=version)
+    return [Row(note.note_id, text.document_type, answer, _evidence(note.text, answer), version) for answer in evaluation.answers]
 
 
-def rows_of(text: ClinicalText, answers: Iterable[Answer], *, pipeline: str = "") -> list[Row]:
-    """Return the answers of a note as rows.
-
-    Parameters
-    ----------
-    text : ClinicalText
-        The note.
-    answers : iterable of Answer
-        Its answers.
-    pipeline : str
-        Version of the pipeline.
-
-    Returns
-    -------
-    list of Row
-        One for each answer.
-    """
-    raw = text.raw
-    return [
-        Row(
-            text.note.note_id,
-            answer.variable,
-            answer.hash,
-            answer.value,
-            answer.unit,
-            answer.comparator,
-            answer.assertion,
-            answer.experiencer,
-            answer.start,
-            answer.end,
-            raw[answer.start : min(answer.end, answer.start + EVIDENCE_CHARACTERS)],
-            answer.confidence,
-            answer.earliest or answer.latest,
-            pipeline,
-            answer.why_not,
-        )
-        for answer in answers
-    ]
+def _evidence(text: str, answer: Answer) -> str:
+    spans = [*answer.evidence, (answer.start, answer.end)]
+    start, end = min(start for start, _ in spans), max(end for _, end in spans)
+    if end - start > EVIDENCE_CHARACTERS:
+        start, end = answer.start, min(answer.end, answer.start + EVIDENCE_CHARACTERS)
+    return text[start:end]
 
 
 def pipeline_version(language: Language) -> str:
     """Return the versions of all components of a pipeline, in order."""
     parts = getattr(language, "parts", None)
     return " ".join(part.predictor.version for part in parts) if parts else " ".join(language.pipe_names)
+
+
+def short_version(versions: str) -> str:
+    """Return 16 hex digits that stand for the versions of all components."""
+    return sha256(versions.encode()).hexdigest()[:16]

@@ -64,10 +64,10 @@ def run_tests(
         One for each test, in order.
     """
     listed = [variables] if hasattr(variables, "target") else list(variables)
+    pipeline = language if language is not None else _standard()
     outcomes = []
     for variable in listed:
         asked = CompiledSet((variable,), catalogue=catalogue)
-        pipeline = asked.pipeline(language if language is not None else _standard())
         outcomes += [_outcome(asked, pipeline, variable, number, test) for number, test in enumerate(variable.tests, 1)]
     return outcomes
 

@@ -11,7 +11,7 @@ import pytest
 
 from nlp.errors import VariableError
 from workbench import cli
-from workbench.texts import stream
+from workbench.texts import asking, stream
 from workbench.texts.variable_files import open_variables
 
 VARIABLES = """schema: clinical-variables/1
@@ -77,9 +77,10 @@ def test_each_answer_says_where_it_comes_from(folder, monkeypatch, capsys):
         ("a2", "size", "12", "mm", "present"),
         ("a3", "cough", "absent", "", "absent"),
     ]
+    assert [row["evidence"] for row in rows] == ["结节，大小约8×6mm", "咳嗽", "结节，大小约1.2cm", "咳嗽"]
     texts = {name: text for name, _, text in NOTES}
+    assert [texts[row["note_id"]][int(row["span_start"]) : int(row["span_end"])] for row in rows] == ["约8×6mm", "咳嗽", "约1.2cm", "咳嗽"]
     for row in rows:
-        assert texts[row["note_id"]][int(row["span_start"]) : int(row["span_end"])] == row["evidence"]
         assert len(row["variable_hash"]) == 64
         assert len(row["pipeline"]) == 16
     wide = rows_of(folder / "o_patient.csv")
@@ -125,7 +126,7 @@ def test_a_note_that_fails_is_counted(folder, monkeypatch, capsys):
     monkeypatch.setattr(CompiledSet, "evaluate", evaluate)
     code, lines, said = ask(monkeypatch, capsys, folder)
     assert (code, lines[-1]) == (4, "notes=5 answers=3 refused=1")
-    assert "1 x ZeroDivisionError (rows 3)" in said
+    assert "1 x failed with ZeroDivisionError (rows 3)" in said
     assert "无咳嗽" not in said
 
 
@@ -156,22 +157,22 @@ def test_a_wide_table_needs_its_column(folder, monkeypatch, capsys):
 
 def test_a_stopped_run_goes_on_where_it_was(folder, monkeypatch, capsys):
     monkeypatch.setattr(stream, "BLOCK_NOTES", 2)
-    keep = stream._keep
+    write = stream.write_block
 
-    def stop(place, found):
-        if found.number == 1:
+    def stop(answers, refused, file):
+        if file.stem.endswith("1"):
             raise KeyboardInterrupt
-        keep(place, found)
+        write(answers, refused, file)
 
-    monkeypatch.setattr(stream, "_keep", stop)
+    monkeypatch.setattr(stream, "write_block", stop)
     code, _, said = ask(monkeypatch, capsys, folder)
     assert code == 130
     assert "go on" in said or "继续" in said
     assert not (folder / "o.csv").exists()
     worked = []
-    work = stream._work
-    monkeypatch.setattr(stream, "_keep", keep)
-    monkeypatch.setattr(stream, "_work", lambda task: worked.append(task.number) or work(task))
+    work = asking._work
+    monkeypatch.setattr(stream, "write_block", write)
+    monkeypatch.setattr(asking, "_work", lambda block: worked.append(block.number) or work(block))
     code, lines, _ = ask(monkeypatch, capsys, folder)
     assert worked == [1, 2]
     assert (code, lines[-1]) == (0, "notes=5 answers=4 refused=0")
@@ -181,10 +182,14 @@ def test_a_stopped_run_goes_on_where_it_was(folder, monkeypatch, capsys):
 def test_another_question_never_meets_the_answers_of_a_stopped_run(folder, monkeypatch, capsys):
     monkeypatch.setattr(stream, "BLOCK_NOTES", 2)
     with monkeypatch.context() as stopped:
-        keep = stream._keep
-        stopped.setattr(
-            stream, "_keep", lambda place, found: keep(place, found) if found.number == 0 else (_ for _ in ()).throw(KeyboardInterrupt)
-        )
+        write = stream.write_block
+
+        def stop(answers, refused, file):
+            if not file.stem.endswith("0"):
+                raise KeyboardInterrupt
+            write(answers, refused, file)
+
+        stopped.setattr(stream, "write_block", stop)
         assert ask(monkeypatch, capsys, folder)[0] == 130
     (folder / "v.yaml").write_text(VARIABLES.replace("[结节]", "[肿块]"), encoding="utf-8")
     assert ask(monkeypatch, capsys, folder)[0] == 0

@@ -38,6 +38,17 @@ def ask(snapshot, folder, *, variables=ASKED, **options):
     return wb.notes(snapshot).structure(variables, folder=folder, workers=1, progress=False, **options)
 
 
+def fail_on(monkeypatch, note_id):
+    evaluate = runs.CompiledSet.evaluate
+
+    def fails_once(self, text, *, index=None):
+        if text.note.note_id == note_id:
+            raise RuntimeError("of a note's words nothing may be said")
+        return evaluate(self, text, index=index)
+
+    monkeypatch.setattr(runs.CompiledSet, "evaluate", fails_once)
+
+
 def files_of(folder):
     return {path.relative_to(folder): path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
 
@@ -76,7 +87,7 @@ def test_a_wide_table_has_a_row_a_patient_and_says_where_each_cell_comes_from(sn
 
 def test_a_finished_run_asks_nothing(snapshot, tmp_path, monkeypatch):
     before = ask(snapshot, tmp_path).table()
-    monkeypatch.setattr(runs, "_work", None)
+    monkeypatch.setattr(runs, "answer_blocks", None)
     assert ask(snapshot, tmp_path).table().equals(before)
 
 
@@ -154,17 +165,25 @@ def test_a_killed_run_goes_on_where_it_was(snapshot, tmp_path):
 
 
 def test_one_note_that_fails_is_counted_and_the_rest_goes_on(snapshot, tmp_path, monkeypatch):
-    evaluate = runs.CompiledSet.evaluate
-
-    def fails_once(self, text, *, index=None):
-        if text.note.note_id == 3:
-            raise RuntimeError("of a note's words nothing may be said")
-        return evaluate(self, text, index=index)
-
-    monkeypatch.setattr(runs.CompiledSet, "evaluate", fails_once)
+    fail_on(monkeypatch, 3)
     asked = ask(snapshot, tmp_path)
     assert asked.refused.to_dict("records") == [{"note_id": 3, "variable": "", "why": "failed with RuntimeError"}]
     assert set(asked.table(all_answers=True)["note_id"]) == set(range(1, 33)) - {3}
+
+
+def test_refused_notes_are_asked_again_where_that_is_wanted_and_where_the_variable_changed(snapshot, tmp_path, monkeypatch):
+    with monkeypatch.context() as failing:
+        fail_on(failing, 3)
+        ask(snapshot, tmp_path)
+    assert len(ask(snapshot, tmp_path).refused) == 1, "what was answered is not asked again"
+    changed = VariableSet(name="asked", variables=(Variable(name="cough", target=Target(terms=("咳嗽", "干咳"))),))
+    assert ask(snapshot, tmp_path, variables=changed).refused.empty
+    before = files_of(tmp_path)
+    again = ask(snapshot, tmp_path, retry_refused=True)
+    assert again.refused.empty
+    assert set(again.table(all_answers=True)["note_id"]) == set(range(1, 33))
+    after = files_of(tmp_path)
+    assert {path.name for path in after if after[path] != before[path]} == {"block-000000.parquet"}
 
 
 def test_a_cohort_asks_for_what_was_published(snapshot, tmp_path):

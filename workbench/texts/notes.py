@@ -113,12 +113,13 @@ class NoteSet:
 
         return structure(self, variables, **options)
 
-    def index_dates_of(self, person_id: int) -> list[datetime]:
-        """Return the index dates of a patient; empty where there is no cohort."""
+    def index_date(self, person_id: int, written: datetime | None) -> datetime | None:
+        """Return the index date of a patient that is nearest to a note, for there may be several; None where there is no cohort."""
         if self.persons is None or self.index_dates is None:
-            return []
+            return None
         low, high = np.searchsorted(self.persons, [person_id, person_id + 1])
-        return self.index_dates[low:high].astype("datetime64[us]").tolist()
+        dates = self.index_dates[low:high].astype("datetime64[us]").tolist()
+        return min(dates, key=lambda day: abs(day - written) if written else day, default=None)
 
     def facts(self) -> pa.Table:
         """Return what is known of each note besides its text: note_id, person_id, kind, department and the year it was written."""

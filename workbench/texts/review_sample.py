@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from nlp.documents import document_kinds
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from nlp.variables.answers import Answer
     from nlp.variables.definition import Variable
     from workbench.texts.runs import StructuredNotes
 
@@ -61,15 +63,17 @@ def sample_items(structured: StructuredNotes, variables: Sequence[Variable], n: 
 
 def _of_variable(structured: StructuredNotes, variable: Variable, facts: pd.DataFrame, n: int, *, seed: int, floor: int) -> list[Item]:
     answers = structured.answers
-    mine = answers.filter(pc.and_(pc.equal(answers["variable"], variable.name), pc.equal(answers["why_not"], ""))).to_pandas()
-    surest = mine.groupby("note_id")["confidence"].max()
+    mine = answers.filter(pc.and_(pc.equal(answers["variable"], variable.name), pc.equal(answers["why_not"], "")))
+    surest = mine.select(["note_id", "confidence"]).to_pandas().groupby("note_id")["confidence"].max()
     has = facts["note_id"].isin(surest.index)
     found, rest = facts[has], facts[~has & _asked(variable, facts["kind"])]
     half = min(len(found), max(n - n // 2, n - len(rest)))
     banded = found.assign(band=surest.reindex(found["note_id"]).map(confidence_band).to_numpy())
     drawn = _drawn(banded, (*_STRATA, "band"), half, seed, floor) + _drawn(rest, _STRATA, n - half, seed + 1, floor)
-    groups = dict(tuple(mine[mine["note_id"].isin([row.note_id for row, *_ in drawn])].groupby("note_id")))
-    items = [_item(variable, row, stratum, weight, groups.get(row.note_id)) for row, stratum, weight in drawn]
+    given: dict[int, list[Answer]] = {row.note_id: [] for row, *_ in drawn}
+    for cells in mine.filter(pc.is_in(mine["note_id"], pa.array(given, pa.int64()))).to_pylist():
+        given[cells["note_id"]].append(answer_of(cells))
+    items = [_item(variable, row, stratum, weight, given[row.note_id]) for row, stratum, weight in drawn]
     return [items[place] for place in np.random.default_rng(seed).permutation(len(items))]
 
 
@@ -91,11 +95,11 @@ def _drawn(facts: pd.DataFrame, columns: tuple[str, ...], n: int, seed: int, flo
     return list(zip(facts.iloc[sample.places].itertuples(), drawn, sample.weights.tolist(), strict=True))
 
 
-def _item(variable: Variable, row: object, stratum: str, weight: float, answers: pd.DataFrame | None) -> Item:
+def _item(variable: Variable, row: object, stratum: str, weight: float, answers: list[Answer]) -> Item:
     blank = Item(int(row.note_id), variable.name, variable.hash, stratum=stratum, weight=weight, person_id=int(row.person_id))
-    if answers is None:
+    if not answers:
         return blank
-    given = [Given(place, _answer(each)) for place, each in enumerate(answers.itertuples())]
+    given = [Given(place, answer) for place, answer in enumerate(answers)]
     result = aggregate(variable, given)
     best = (result.given or given[0]).answer
     value = best.value if result.given or isinstance(result.value, tuple) else result.value

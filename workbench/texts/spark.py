@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from nlp import load
 from nlp.variables.evaluate import CompiledSet
-from nlp.variables.run import Tally, pipeline_version
+from nlp.variables.run import short_version
 from workbench.errors import DataError, EnvironmentFault
-from workbench.texts.stream import CELLS, answer_notes, short_version
+from workbench.texts.asking import Asker, Block
+from workbench.texts.stream import CELLS, FORM
 from workbench.texts.tables import ReadReport, TextTable, find_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pyspark.sql import DataFrame
-    from spacy.language import Language
 
     from nlp.variables.definition import Variable
 
@@ -29,7 +28,7 @@ FRAME = pa.schema([field for field in CELLS if field.name != "row"])
 
 _AT_ONCE = 500
 #: In each Python worker of Spark: the pipeline of the set asked last. Workers live on from task to task.
-_ready: dict[tuple[str, ...], tuple[CompiledSet, Language]] = {}
+_ready: dict[tuple[Variable, ...], Asker] = {}
 
 
 def structure_frame(frame: DataFrame, variables: Iterable[Variable], *, columns: Mapping[str, Sequence[str]] | None = None) -> DataFrame:
@@ -101,33 +100,25 @@ def answer_batches(
     pyarrow.RecordBatch
         Columns of :data:`FRAME`.
     """
-    asked, language = _prepared(variables)
-    version = short_version(pipeline_version(language))
+    if variables not in _ready:
+        _ready.clear()
+        _ready[variables] = Asker(variables, FORM)
     table = TextTable(Path(), dict(columns), Path())
     for batch in batches:
         for start in range(0, batch.num_rows, _AT_ONCE):
-            yield from _answered(batch.slice(start, _AT_ONCE), table, asked, language, version)
+            yield from _answered(batch.slice(start, _AT_ONCE), table, _ready[variables])
 
 
-def _answered(batch: pa.RecordBatch, table: TextTable, asked: CompiledSet, language: Language, version: str) -> Iterator[pa.RecordBatch]:
-    report, tally = ReadReport(), Tally()
+def _answered(batch: pa.RecordBatch, table: TextTable, asker: Asker) -> Iterator[pa.RecordBatch]:
+    report = ReadReport()
     rows = batch.to_pylist()
-    notes = [note for number, row in enumerate(rows) if (note := table.note_of(number, row, report)) is not None]
-    answers = answer_notes(notes, asked, language, tally=tally)
-    failed = [(number, "", why) for why in report.refused for number in report.places[why]] + list(tally.where)
-    name = table.columns["note_id"][0]
+    notes = (table.note_of(number, row, report) for number, row in enumerate(rows))
+    found = asker.answer(Block(0, {note.row: note for note in notes if note is not None}))
+    failed = [(number, "", why) for why in report.refused for number in report.places[why]] + found.refused
+    name, version = table.columns["note_id"][0], short_version(asker.pipeline)
     refused = [
         {"note_id": str(rows[number][name]), "variable": variable, "pipeline": version, "why_not": f"refused: {why}"}
         for number, variable, why in failed
     ]
-    together = pa.concat_tables([answers.drop_columns("row"), pa.Table.from_pylist(refused, FRAME)])
+    together = pa.concat_tables([found.answers.drop_columns("row"), pa.Table.from_pylist(refused, FRAME)])
     yield from together.combine_chunks().to_batches()
-
-
-def _prepared(variables: tuple[Variable, ...]) -> tuple[CompiledSet, Language]:
-    key = tuple(variable.hash for variable in variables)
-    if key not in _ready:
-        _ready.clear()
-        asked = CompiledSet(variables)
-        _ready[key] = asked, asked.pipeline(load())
-    return _ready[key]

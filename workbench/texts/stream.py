@@ -13,73 +13,59 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from nlp import load
 from nlp.variables.evaluate import CompiledSet
-from nlp.variables.run import Row, Tally, pipeline_version, structure_notes
+from nlp.variables.run import pipeline_version
 from workbench.texts.answers_file import write_answers
+from workbench.texts.asking import Block, Form, answer_blocks, answer_cells, read_facts, table_schema, writable, write_block
 from workbench.texts.tables import ReadReport, open_texts
 from workbench.texts.wide_file import check_wide_columns, wide_answers, wide_path
-from workbench.texts.workers import default_workers, work_on
+from workbench.texts.workers import default_workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from spacy.language import Language
+    import pyarrow as pa
 
     from nlp.variables.definition import Variable
+    from nlp.variables.run import Row
+    from workbench.texts.asking import Refusals
     from workbench.texts.tables import ReadNote, TextTable
 
-__all__ = ["CELLS", "Streamed", "answer_notes", "structure_file"]
+__all__ = ["CELLS", "FORM", "Streamed", "structure_file"]
 
 #: A line of the tidy table: what one place of a note answers to a variable. Offsets in code points of the note's text, ends exclusive;
 #: `row` is the note's place in its file, `pipeline` a hash of the versions of all components, `value` a text, `value_number` its number.
-CELLS = pa.schema(
-    [
-        ("row", pa.int64()),
-        ("note_id", pa.string()),
-        ("person_id", pa.string()),
-        ("visit_id", pa.string()),
-        ("document_type", pa.string()),
-        ("note_datetime", pa.timestamp("us")),
-        ("variable", pa.string()),
-        ("variable_hash", pa.string()),
-        ("value", pa.string()),
-        ("value_number", pa.float64()),
-        ("unit", pa.string()),
-        ("comparator", pa.string()),
-        ("assertion", pa.string()),
-        ("experiencer", pa.string()),
-        ("span_start", pa.int64()),
-        ("span_end", pa.int64()),
-        ("evidence", pa.string()),
-        ("confidence", pa.float64()),
-        ("time", pa.timestamp("us")),
-        ("pipeline", pa.string()),
-        ("why_not", pa.string()),
-    ]
+CELLS = table_schema(
+    "row note_id person_id visit_id document_type note_datetime variable variable_hash value value_number unit comparator assertion "
+    "experiencer span_start span_end evidence confidence time pipeline why_not"
 )
 #: Notes in a block: what one process works on at a time, and what a stopped run loses at most.
 BLOCK_NOTES = 200
+_PLACES = 100
 
 
-class _Task(NamedTuple):
-    number: int
-    notes: list[ReadNote]
+def _cells(read: ReadNote, row: Row) -> dict[str, Any]:
+    found = answer_cells(row)
+    return found | {
+        "row": read.row,
+        "note_id": writable(str(read.note.note_id)),
+        "person_id": writable(read.person_id),
+        "visit_id": writable(read.visit_id),
+        "document_type": writable(read.note.document_type) or found["document_type"],
+        "note_datetime": read.note.written,
+    }
 
 
-class _Done(NamedTuple):
-    number: int
-    notes: int
-    answers: pa.Table
-    places: list[tuple[int, str, str]]  # row, variable, reason
-    reasons: dict[str, int]
+#: How the answers of a file become :data:`CELLS`.
+FORM = Form(CELLS, _cells)
 
 
 @dataclass(slots=True)
@@ -109,96 +95,6 @@ class Streamed:
     places: list[tuple[int, str, str]] = field(default_factory=list)
     pipeline: str = ""
     written: list[Path] = field(default_factory=list)
-
-
-# ------------------------------------------------------------------------------------------------------- in each process
-
-_asked: CompiledSet | None = None
-_language: Language | None = None
-_all_answers = False
-
-
-def _prepare(variables: tuple[Variable, ...], all_answers: bool) -> None:
-    global _asked, _language, _all_answers
-    _asked, _all_answers = CompiledSet(variables), all_answers
-    _language = _asked.pipeline(load())
-
-
-def _work(task: _Task) -> _Done:
-    tally = Tally()
-    answers = answer_notes(task.notes, _asked, _language, tally=tally, all_answers=_all_answers)
-    reasons = Counter({f"{variable}: {why}" if variable else why: count for (variable, why), count in tally.refused.items()})
-    return _Done(task.number, len(task.notes), answers, tally.where, dict(reasons))
-
-
-def answer_notes(
-    notes: Sequence[ReadNote], asked: CompiledSet, language: Language, *, tally: Tally | None = None, all_answers: bool = False
-) -> pa.Table:
-    """Ask some notes a set of variables.
-
-    Parameters
-    ----------
-    notes : sequence of ReadNote
-        A block that fits into memory.
-    asked : CompiledSet
-        The variables.
-    language : Language
-        The pipeline of `asked`.
-    tally : Tally, optional
-        Counts what is refused; its places are rows.
-    all_answers : bool
-        Give the answers that do not count too, with their reason.
-
-    Returns
-    -------
-    pyarrow.Table
-        Columns of :data:`CELLS`, in order of the notes, of the variables and of the text.
-    """
-    # Each note goes by its row: identifiers of a file may repeat.
-    by_row = {each.row: each for each in notes}
-    numbered = (each.note._replace(note_id=each.row) for each in notes)
-    rows = structure_notes(asked, numbered, language, tally=tally, all_answers=all_answers)
-    return pa.Table.from_pylist([_cell(by_row[row.note_id], row) for row in rows], CELLS)
-
-
-def _cell(read: ReadNote, row: Row) -> dict[str, Any]:
-    number = float(row.value) if isinstance(row.value, int | float) and not isinstance(row.value, bool) else None
-    return {
-        "row": read.row,
-        "note_id": _writable(str(read.note.note_id)),
-        "person_id": _writable(read.person_id),
-        "visit_id": _writable(read.visit_id),
-        "document_type": _writable(read.note.document_type),
-        "note_datetime": read.note.written,
-        "variable": row.variable,
-        "variable_hash": row.variable_hash,
-        "value": None if row.value is None else _writable(f"{row.value:.15g}" if number is not None else str(row.value)),
-        "value_number": number,
-        "unit": row.unit,
-        "comparator": row.comparator,
-        "assertion": str(row.assertion),
-        "experiencer": row.experiencer,
-        "span_start": row.span_start,
-        "span_end": row.span_end,
-        "evidence": _writable(row.evidence),
-        "confidence": row.confidence,
-        "time": row.time.replace(tzinfo=None) if row.time else None,
-        "pipeline": short_version(row.pipeline),
-        "why_not": row.why_not,
-    }
-
-
-def short_version(versions: str) -> str:
-    """Return 16 hex digits that stand for the versions of all components."""
-    return sha256(versions.encode()).hexdigest()[:16]
-
-
-def _writable(text: str) -> str:
-    """Replace lone surrogates, which cannot be written, with marks of equal length."""
-    return text.encode("utf-8", "replace").decode()
-
-
-# ---------------------------------------------------------------------------------------------------------------- a file
 
 
 def structure_file(
@@ -245,7 +141,7 @@ def structure_file(
         If a worker was killed. What was finished is kept: run again to go on.
     """
     asked = tuple(variables)
-    version = pipeline_version(CompiledSet(asked).pipeline(load()))
+    version = pipeline_version(load())
     work = out.parent / f".{out.name}.work-{_key(source, asked, version, columns, all_answers)}"
     for stale in out.parent.glob(f".{out.name}.work-*"):
         if stale != work:
@@ -277,11 +173,11 @@ def _run(
 ) -> Streamed:
     processes = workers or (default_workers() if table.path.stat().st_size > 1 << 20 else 1)
     bar = tqdm(desc="notes", unit="note", disable=not progress)
-    tasks = _tasks(table.notes(done.read), folder, done, bar)
+    blocks = _blocks(table.notes(done.read), folder, done, bar)
     with bar:
-        for found in work_on(tasks, _work, prepare=_prepare, given=(asked, all_answers), workers=processes):
-            _keep(folder, found)
-            _count(done, found.notes, found.answers.num_rows, found.reasons, found.places)
+        for found in answer_blocks(blocks, asked, FORM, None, all_answers, workers=processes):
+            write_block(found.answers, found.refused, _file(folder, found.number))
+            _count(done, found.notes, found.answers.num_rows, found.refused)
             bar.update(found.notes)
     return done
 
@@ -290,46 +186,25 @@ def _answers(folder: Path) -> Iterator[pa.Table]:
     return (pq.read_table(file, schema=CELLS) for file in sorted(folder.glob("block-*.parquet")))
 
 
-def _tasks(notes: Iterator[ReadNote], folder: Path, done: Streamed, bar: tqdm) -> Iterator[_Task]:
+def _blocks(notes: Iterator[ReadNote], folder: Path, done: Streamed, bar: tqdm) -> Iterator[Block]:
     """Yield the blocks that were not answered yet; those that were are counted from what lies there."""
-    block: list[ReadNote] = []
-    number = 0
-    for note in notes:
-        block.append(note)
-        if len(block) == BLOCK_NOTES:
-            yield from _unless_done(_Task(number, block), folder, done, bar)
-            block, number = [], number + 1
-    if block:
-        yield from _unless_done(_Task(number, block), folder, done, bar)
+    for number in count():
+        block = Block(number, {each.row: each for each in islice(notes, BLOCK_NOTES)})
+        if not block.notes:
+            return
+        file = _file(folder, number)
+        if not file.is_file():
+            yield block
+            continue
+        _count(done, len(block.notes), *read_facts(file))
+        bar.update(len(block.notes))
 
 
-def _unless_done(task: _Task, folder: Path, done: Streamed, bar: tqdm) -> Iterator[_Task]:
-    file = _file(folder, task.number)
-    if not file.is_file():
-        yield task
-        return
-    kept = pq.read_metadata(file)
-    told = json.loads(kept.metadata[b"refused"])
-    _count(done, len(task.notes), kept.num_rows, told["reasons"], told["places"])
-    bar.update(len(task.notes))
-
-
-def _count(done: Streamed, notes: int, answers: int, reasons: Mapping[str, int], places: Iterable[Sequence]) -> None:
+def _count(done: Streamed, notes: int, answers: int, refused: Refusals) -> None:
     done.notes += notes
     done.answers += answers
-    done.refused.update(reasons)
-    done.places += [tuple(place) for place in places][: 100 - len(done.places)]
-
-
-def _keep(folder: Path, found: _Done) -> None:
-    file = _file(folder, found.number)
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    told = json.dumps({"reasons": found.reasons, "places": found.places})
-    try:
-        pq.write_table(found.answers.replace_schema_metadata({"refused": told}), aside, compression="zstd")
-        aside.replace(file)
-    finally:
-        aside.unlink(missing_ok=True)
+    done.refused.update(f"{variable}: {why}" if variable else why for _, variable, why in refused)
+    done.places += refused[: _PLACES - len(done.places)]
 
 
 def _file(folder: Path, number: int) -> Path:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from nlp.variables.aggregate import Given, Result, aggregate
-from nlp.variables.answers import Answer
+from workbench.texts.asking import answer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     import pyarrow as pa
@@ -38,7 +38,8 @@ def wide_table(
     per : {"patient", "encounter"}
         What a row is.
     anchor : callable
-        From a patient and the time of a note to the index date that the rule ``nearest`` measures from.
+        From a patient and the time of a note to the index date that the rule ``nearest`` measures from;
+        :meth:`workbench.texts.notes.NoteSet.index_date`.
 
     Returns
     -------
@@ -89,25 +90,8 @@ def _results(
     for row in mine.to_pylist():
         if not row["why_not"]:
             key = tuple(-1 if row[name] is None else row[name] for name in _KEYS[per])
-            grouped[key].append(Given(row["note_id"], _answer(row), anchor(row["person_id"], row["note_datetime"])))
+            grouped[key].append(Given(row["note_id"], answer_of(row), anchor(row["person_id"], row["note_datetime"])))
     return [(key, aggregate(variable, given)) for key, given in grouped.items()]
-
-
-def _answer(row: Mapping) -> Answer:
-    return Answer(
-        row["variable"],
-        row["variable_hash"],
-        row["value_text"] if row["value_number"] is None else row["value_number"],
-        unit=row["unit"],
-        comparator=row["comparator"],
-        assertion=row["assertion"],
-        experiencer=row["experiencer"],
-        start=row["span_start"],
-        end=row["span_end"],
-        confidence=row["confidence"],
-        earliest=row["earliest"],
-        latest=row["latest"],
-    )
 
 
 def _plain(result: Result) -> object:
