@@ -1,6 +1,6 @@
 """Titles of sections in a text: on their own lines, run into their line, or inline in the middle of a paragraph.
 
-Titles are found in one pass (Aho-Corasick over all titles, with blanks inside them allowed for), then each is judged by what stands before
+Titles are found in one pass (Aho-Corasick over all titles, the blanks of spaced words left out), then each is judged by what stands before
 and behind it: a colon, brackets, a line of its own, or, for titles that may run into their text, the words that follow (查体合作 is no
 title, 查体T36.5 is). Which titles count depends on the kind of document; titles and sections are data.
 """
@@ -8,6 +8,7 @@ title, 查体T36.5 is). Which titles count depends on the kind of document; titl
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +18,7 @@ import yaml
 from nlp.documents import document_kinds, heading_end, longest_titles, section_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import ahocorasick_rs
 
@@ -25,7 +26,10 @@ __all__ = ["Titled", "section_names", "titled_sections"]
 
 
 class SectionName(NamedTuple):
-    """A section of the catalogue: its standard name, code (LOINC, as WS/T 500 gives it) and how its titles are written."""
+    """A section of the catalogue: its standard name, code (LOINC, as WS/T 500 gives it) and how its titles are written.
+
+    The fields are those of ``nlp/data/sections.yaml``, which says what each means.
+    """
 
     name: str
     standard: str
@@ -33,6 +37,10 @@ class SectionName(NamedTuple):
     runs_in: str
     colon_only: frozenset[str]
     not_before: re.Pattern[str] | None
+    inside: str
+    not_inside: frozenset[str]
+    glued: frozenset[str]
+    opens: re.Pattern[str] | None
 
 
 class Titled(NamedTuple):
@@ -47,7 +55,7 @@ class Titled(NamedTuple):
 @cache
 def section_names() -> Mapping[str, SectionName]:
     """Return the catalogue of sections by standard name."""
-    rows = yaml.safe_load(files("nlp").joinpath("data", "sections.yaml").read_text(encoding="utf-8"))["sections"]
+    rows = _data()["sections"]
     return {
         name: SectionName(
             name,
@@ -56,12 +64,20 @@ def section_names() -> Mapping[str, SectionName]:
             row.get("runs_in", "never"),
             frozenset(row.get("colon_only", ())),
             re.compile(row["not_before"]) if "not_before" in row else None,
+            row.get("inside", "never"),
+            frozenset(row.get("not_inside", ())),
+            frozenset(row.get("glued", ())),
+            re.compile(row["opens"]) if "opens" in row else None,
         )
         for name, row in rows.items()
     }
 
 
-_GAPS = ("", " ", "  ", "   ", "    ")
+@cache
+def _data() -> dict:
+    return yaml.safe_load(files("nlp").joinpath("data", "sections.yaml").read_text(encoding="utf-8"))
+
+
 # Sections whose titles are labels of a form: many in a row are one section.
 _JOINED = frozenset({"一般项目", "签名", "手术人员", "体检项目", "检验结果"})
 _FRAME = frozenset({"一般项目", "签名"})
@@ -76,6 +92,7 @@ def _narrated() -> frozenset[str]:
 
 class _Titles(NamedTuple):
     automaton: ahocorasick_rs.AhoCorasick
+    titles: tuple[str, ...]
     owners: tuple[SectionName | None, ...]
 
 
@@ -93,16 +110,38 @@ def _titles(kind: str) -> _Titles:
     for section in catalogue.values():
         for title in section.titles:
             owners.setdefault(title, None)
-    spaced = {_space(title, gap): owner for title, owner in owners.items() for gap in (_GAPS if _is_spaced(title) else ("",))}
-    return _Titles(longest_titles(list(spaced)), tuple(spaced.values()))
+    return _Titles(longest_titles(list(owners)), tuple(owners), tuple(owners.values()))
 
 
-def _space(title: str, gap: str) -> str:
-    return gap.join(title)
+_BLANKS = re.compile(r" {1,4}(?=[一-龥])")
 
 
-def _is_spaced(title: str) -> bool:
-    return len(title) <= 6 and not title.isascii()
+def _hits(text: str, automaton: ahocorasick_rs.AhoCorasick) -> Iterator[tuple[int, int, int]]:
+    """Yield number, start and end of every title in a text, those written with blanks between their characters (主 诉, 术 前诊断) too."""
+    cuts = [match.span() for match in _BLANKS.finditer(text) if _parts_a_word(text, *match.span())] if " " in text else []
+    if not cuts:
+        yield from automaton.find_matches_as_indexes(text)
+        return
+    starts, shifts, pieces, at, removed = [0], [0], [], 0, 0
+    for start, end in cuts:
+        pieces.append(text[at:start])
+        removed += end - start
+        starts.append(end - removed)
+        shifts.append(removed)
+        at = end
+    for number, start, end in automaton.find_matches_as_indexes("".join([*pieces, text[at:]])):
+        yield number, start + shifts[bisect_right(starts, start) - 1], end + shifts[bisect_right(starts, end - 1) - 1]
+
+
+def _parts_a_word(text: str, start: int, end: int) -> bool:
+    """Tell whether blanks stand between two characters one of which stands alone."""
+    if not _is_han(text, start - 1):
+        return False
+    return not _is_han(text, start - 2) or not _is_han(text, end + 1)
+
+
+def _is_han(text: str, at: int) -> bool:
+    return 0 <= at < len(text) and "一" <= text[at] <= "龥"
 
 
 # What stands before a title: the edge it follows, and a number or bullet of its own.
@@ -120,7 +159,7 @@ _AFTER_REACH = 64
 # A title spaced out goes on in the same way where it is only the beginning of another (手 术 记 录).
 _SPACED_WORD = re.compile(r"[ \t]+[^\s:] {1,4}[^\s:]")
 # Between a word before it and one of these after it a title is none, whatever the rest; most hits are of this sort.
-_WORDS_ONLY = frozenset(",。;、\n")
+_WORDS_ONLY = frozenset(",。;、")
 _NUMERALS = frozenset("一二三四五六七八九十")
 _SENTENCE_EDGES = "。;.!?"
 # What begins the text of a section whose title has lost its colon and its line: a list, a full stop, the patient.
@@ -129,11 +168,9 @@ _LONG_TITLE = 4
 _HISTORY_FOLLOWS = re.compile("[无否阴不同未有父母均健适已初]")
 _NEVER_INSIDE_AFTER = frozenset("有无述追问诉其及与和等的善行于步关做做查予示")
 _HEAD_REACH = 120
-_INSIDE = frozenset(
-    {"现病史", "既往史", "个人史", "婚育史", "月经史", "家族史", "体格检查", "专科检查", "辅助检查", "诊疗经过", "出院情况", "出院医嘱"}
-)
 # Labels that also stand in the middle of a text; they sign a note only at a line's start.
 _LOOSE_LABELS = re.compile("日期|时间|医师$|医生$")
+_QUALIFIED_REACH = 14
 
 
 class _Place(NamedTuple):
@@ -144,9 +181,25 @@ class _Place(NamedTuple):
     bracket: bool
 
 
-def _place(text: str, start: int) -> _Place:
+class _Candidate(NamedTuple):
+    """Words that may be a title: where they stand, the title without blanks, its section, and whether short titles count here."""
+
+    text: str
+    start: int
+    end: int
+    title: str
+    owner: SectionName
+    place: _Place
+    short: bool
+
+    @property
+    def is_history(self) -> bool:
+        return self.title[-1] == "史"
+
+
+def _place(text: str, start: int, end: int) -> _Place:
     if start and text[start - 1].isalpha() and text[start - 1] not in _NUMERALS:
-        return _Place(start, "inside", bracket=False)  # what mostly is; no lead ends with a letter
+        return _qualified(text, start, end)
     lead = _LEAD.search(text, max(0, start - _LEAD_REACH), start)
     if lead is None:
         return _Place(start, "inside", bracket=False)
@@ -163,92 +216,76 @@ def _place(text: str, start: int) -> _Place:
     return _Place(lead.start("start") + blanks, where, bool(lead["open"]))
 
 
-def _body(text: str, start: int, end: int, place: _Place, owner: SectionName, short: bool) -> int:
+@cache
+def _qualifiers() -> re.Pattern[str]:
+    return re.compile(rf"(?:{'|'.join(_data()['qualifiers'])})+\Z")
+
+
+def _qualified(text: str, start: int, end: int) -> _Place:
+    """Return the place of a title behind letters: that of the whole label where only qualifiers stand before it (补充病史:)."""
+    inside = _Place(start, "inside", bracket=False)
+    if text[end : end + 1] not in _LABEL_ENDS:
+        return inside
+    words = _qualifiers().search(text, max(0, start - _QUALIFIED_REACH), start)
+    if words is None or (words.start() and text[words.start() - 1].isalpha()):
+        return inside
+    place = _place(text, words.start(), end)
+    return place if place.where in {"line", "sentence"} else inside
+
+
+_LABEL_ENDS = frozenset({":", "\n", "】", "]", "", "|"})
+
+
+def _body(title: _Candidate) -> int:
     """Return where the text of a titled section begins, or -1 where the words are no title."""
+    text, end, where = title.text, title.end, title.place.where
     after = _AFTER.match(text, end, min(len(text), end + _AFTER_REACH))
     kind = after.lastgroup if after else ""
     if kind == "close":
-        return after.end() if place.bracket else -1
+        return after.end() if title.place.bracket else -1
     if kind == "colon":
-        return after.end() if _colon_counts(text, start, end, place, owner, short) else -1
+        return after.end() if _colon_counts(title) else -1
     if kind == "line":
-        return end if place.where == "line" else -1
-    if kind == "joint" and place.where != "inside" and text[end - 1] == "史":
-        return after.end() if place.where == "line" or text[after.end() - 1] == ":" else -1
-    if kind in {"gap", "loose"} and place.where == "line" and (end - start > 2 or owner.runs_in != "never"):
-        return -1 if _SPACED_WORD.match(text, end) and " " in text[start:end] else after.end()
-    if place.where == "inside" and _glued_title(text, start, end, owner):
-        return end
-    return end if text[start:end] not in owner.colon_only and _runs_in(text, end, place, owner, end - start) else -1
+        return end if where == "line" else -1
+    if kind == "joint" and where != "inside" and title.is_history:
+        return after.end() if where == "line" or text[after.end() - 1] == ":" else -1
+    if kind in {"gap", "loose"} and where == "line":
+        return -1 if _SPACED_WORD.match(text, end) and " " in text[title.start : end] else after.end()
+    return end if _is_glued(title) or _runs_in(title) else -1
 
 
-# What follows a title that has lost the line end before it and the colon behind it (...反复咳嗽3天现病史患者3天前...).
-_GLUED = {
-    "现病史": re.compile("患者|患儿|病人|缘于|于?[0-9半]"),
-    "既往史": re.compile("患者|否认|平素|体健|有|无|[一-龥]{2,12}(?:病史)?[0-9]+余?年|高血压|糖尿病|身体"),
-    "过敏史": re.compile("否认|无|有|对|青霉素|头孢"),
-    "个人史": re.compile("患者|否认|无|有|生于|出生|吸烟|饮酒|原籍|久居|长期"),
-    "婚育史": re.compile("已婚|未婚|适龄|离异|丧偶|[0-9]+岁|育有?"),
-    "月经史": re.compile("初潮|[0-9]|已绝经|绝经|平素|月经"),
-    "家族史": re.compile("否认|无|有|父|母|家族|兄|姐|其"),
-    "体格检查": re.compile("T|P[0-9 :]|体温|BP|血压|神志|神清|生命|一般|皮肤|全身|心肺|心率|双肺|腹[软部平]"),
-    "辅助检查": re.compile("[A-Z]{2}|血常规|胸部|头颅|腹部|心电图|暂缺|我院|外院|20[0-9]{2}"),
-    "初步诊断": re.compile(r"[1一]\s?[.、,)]|①"),
-    "入院诊断": re.compile(r"[1一]\s?[.、,)]|①"),
-    "出院诊断": re.compile(r"[1一]\s?[.、,)]|①"),
-}
-_GLUED_TITLES = frozenset(
-    {
-        "现病史",
-        "既往史",
-        "过敏史",
-        "药物过敏史",
-        "个人史",
-        "婚育史",
-        "婚姻史",
-        "月经史",
-        "家族史",
-        "体格检查",
-        "查体",
-        "辅助检查",
-        "初步诊断",
-        "入院诊断",
-        "出院诊断",
-    }
-)
-
-
-def _glued_title(text: str, start: int, end: int, owner: SectionName) -> bool:
-    """Tell whether a title inside a word run begins a section, by the words that such a section opens with."""
-    if text[start:end] not in _GLUED_TITLES or text[start - 1] in _NEVER_INSIDE_AFTER:
+def _is_glued(title: _Candidate) -> bool:
+    """Tell whether a title that has lost the line end before it and its colon is one, by what follows (咳嗽3天现病史患者3天前)."""
+    if title.place.where != "inside" or title.title not in title.owner.glued or title.text[title.start - 1] in _NEVER_INSIDE_AFTER:
         return False
-    opens = _GLUED.get(owner.name)
-    return opens is not None and opens.match(text, end) is not None
+    return title.owner.opens is not None and title.owner.opens.match(title.text, title.end) is not None
 
 
-def _colon_counts(text: str, start: int, end: int, place: _Place, owner: SectionName, short: bool) -> bool:
-    if place.where == "inside":
-        # 糖尿病史:无 and 心脏病史:无 are items of a history, no 病史.
-        return owner.name in _INSIDE and text[start - 1] not in _NEVER_INSIDE_AFTER and text[start:end] != "病史"
-    if owner.name == "签名" and place.where != "line":
-        return _LOOSE_LABELS.search(text, start, end) is None or (end - start > 3 and text[end - 2 : end] in {"医师", "医生"})
-    return short or end - start > 2 or owner.runs_in != "never" or place.where == "line"
+def _colon_counts(title: _Candidate) -> bool:
+    owner, long = title.owner, len(title.title) > 2
+    if title.place.where == "inside":
+        anywhere = owner.inside == "always" or (owner.inside == "reports" and title.short)
+        return anywhere and title.title not in owner.not_inside and title.text[title.start - 1] not in _NEVER_INSIDE_AFTER
+    if owner.name == "签名" and title.place.where != "line":
+        return _LOOSE_LABELS.search(title.title) is None or (len(title.title) > 3 and title.title[-2:] in {"医师", "医生"})
+    return title.short or long or owner.runs_in != "never" or title.place.where == "line"
 
 
-def _runs_in(text: str, end: int, place: _Place, owner: SectionName, length: int) -> bool:
-    if owner.runs_in == "never" or place.where == "inside":
+def _runs_in(title: _Candidate) -> bool:
+    owner, where = title.owner, title.place.where
+    if owner.runs_in == "never" or where == "inside" or title.title in owner.colon_only:
         return False
-    if owner.not_before is not None and owner.not_before.match(text, end):
+    if owner.not_before is not None and owner.not_before.match(title.text, title.end):
         return False
-    if length >= _LONG_TITLE and place.where in {"line", "sentence"} and _TITLED_TEXT.match(text, end):
+    if len(title.title) >= _LONG_TITLE and where in {"line", "sentence"} and _TITLED_TEXT.match(title.text, title.end):
         return True
-    if text[end : end + 1] in {",", "。", "、", ")", ""}:
+    if title.text[title.end : title.end + 1] in {",", "。", "、", ")", ""}:
         return False
-    if place.where == "line":
+    if where == "line":
         return True
     if owner.runs_in != "sentence":
         return False
-    return place.where == "sentence" or (text[end - 1] == "史" and _HISTORY_FOLLOWS.match(text, end) is not None)
+    return where == "sentence" or (title.is_history and _HISTORY_FOLLOWS.match(title.text, title.end) is not None)
 
 
 def titled_sections(text: str, kind: str) -> list[Titled]:
@@ -260,18 +297,18 @@ def titled_sections(text: str, kind: str) -> list[Titled]:
     content = False
     heading = heading_end(text)
     narrated = _narrated()
-    for number, start, end in titles.automaton.find_matches_as_indexes(text):
-        owner = titles.owners[number]
-        if owner is None or (content and owner.name == "一般项目" and text[start:end] != "一般项目"):
+    for number, start, end in _hits(text, titles.automaton):
+        owner, title = titles.owners[number], titles.titles[number]
+        if owner is None or (content and owner.name == "一般项目" and title != "一般项目"):
             continue
         if start and text[end : end + 1] in _WORDS_ONLY and text[start - 1] not in _NUMERALS and text[start - 1].isalpha():
             continue
-        place = _place(text, start)
+        place = _place(text, start, end)
         if start < heading and ":" not in text[end:heading]:
             continue
         if place.where != "line" and not _stands_inline(owner.name, place, found, narrated if known is None else None):
             continue
-        body = _body(text, start, end, place, owner, short)
+        body = _body(_Candidate(text, start, end, title, owner, place, short))
         if body < 0 or (found and place.start < found[-1].body and place.start != found[-1].body):
             continue
         name = "一般项目" if owner.name == "签名" and not content else owner.name
