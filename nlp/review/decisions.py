@@ -1,23 +1,40 @@
-"""Decisions of reviewers: an append-only file that a kill cannot spoil, two reviewers, adjudication and their agreement."""
+"""Decisions of reviewers: append-only files that a kill cannot spoil, one a reviewer; adjudication and agreement."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
+from heapq import merge
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nlp.errors import TextDataError
+from nlp.errors import PlaceError, TextDataError
+from nlp.review.folders import make_folder, open_to_members
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from nlp.review.items import Item
 
-__all__ = ["VERDICTS", "Decision", "DecisionFile", "Final", "agreement", "check", "disagreements", "finals", "latest", "same"]
+__all__ = [
+    "VERDICTS",
+    "Decision",
+    "DecisionFile",
+    "DecisionLog",
+    "Final",
+    "agreement",
+    "check",
+    "disagreements",
+    "finals",
+    "latest",
+    "same",
+]
 
 #: Verdict -> what it says.
 VERDICTS = {
@@ -93,7 +110,7 @@ def _changes(decision: Decision, item: Item) -> bool:
 
 @dataclass
 class DecisionFile:
-    """Decisions as JSON lines, each brought to the disk before the next is taken; several processes may write.
+    """Decisions as JSON lines, each brought to the disk before the next is taken; several processes of one account may write.
 
     Parameters
     ----------
@@ -117,8 +134,12 @@ class DecisionFile:
         decisions = []
         for number, line in enumerate(lines, 1):
             try:
-                decisions.append(Decision(**json.loads(line)))
+                decision = Decision(**json.loads(line))
             except (ValueError, TypeError):
+                decision = None
+            if decision and all(isinstance(name, str) for name in (decision.item, decision.reviewer, decision.verdict, decision.time)):
+                decisions.append(decision)
+            else:
                 self.damaged.append(number)
         return decisions
 
@@ -137,10 +158,12 @@ class DecisionFile:
         """
         decision = decision if decision.time else decision._replace(time=datetime.now(UTC).isoformat(timespec="milliseconds"))
         line = json.dumps(decision._asdict(), ensure_ascii=True).encode("ascii") + b"\n"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.fstat(handle).st_size == 0:
+                open_to_members(self.path)
             end = self._mend(handle)
             written = 0
             while written < len(line):
@@ -168,6 +191,48 @@ class DecisionFile:
 
     def _dropped(self) -> int:
         return len(self._tally.read_text(encoding="utf-8").splitlines()) if self._tally.is_file() else 0
+
+
+class DecisionLog:
+    """The decisions of all reviewers in one folder: a file for each, which belongs to the account that began it.
+
+    All may read and none may write in another's name, so that two people can review in a folder of their project.
+
+    Parameters
+    ----------
+    folder : Path
+        Made by the first decision, for those who may use the folder that it lies in; see :func:`nlp.review.folders.make_folder`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def file_of(self, reviewer: str) -> DecisionFile:
+        """Return the file of a reviewer; names that differ have different ones."""
+        shown = re.sub(r"\W", "_", reviewer)[:40]
+        return DecisionFile(self.folder / f"{shown}-{sha256(reviewer.encode('utf-8', 'replace')).hexdigest()[:8]}.jsonl")
+
+    def check(self, reviewer: str) -> None:
+        """Refuse a reviewer whose decisions another account has begun.
+
+        Raises
+        ------
+        PlaceError
+            Before any decision is taken.
+        """
+        path = self.file_of(reviewer).path
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+            raise PlaceError("another account reviews under this name", hint="give another name: reviewer=...")
+
+    def append(self, decision: Decision) -> Decision:
+        """Write a decision to its reviewer's file; see :meth:`DecisionFile.append`."""
+        return self.file_of(decision.reviewer).append(decision)
+
+    def read(self) -> list[Decision]:
+        """Return all decisions by time, each reviewer's in the order in which they were made; lines in another's name do not count."""
+        files = [DecisionFile(path) for path in sorted(self.folder.glob("*.jsonl"))]
+        own = [[each for each in file.read() if self.file_of(each.reviewer).path == file.path] for file in files]
+        return list(merge(*own, key=lambda each: each.time))
 
 
 def latest(decisions: Iterable[Decision]) -> dict[tuple[str, str, bool], Decision]:
@@ -232,10 +297,19 @@ def finals(decisions: Iterable[Decision]) -> dict[str, Final]:
     >>> finals([*made, Decision("7|cough|", "c", "reject", adjudicator=True)])["7|cough|"].decision.verdict
     'reject'
     """
+    return {item: _final(item, made) for item, made in _by_item(latest(decisions).values()).items()}
+
+
+def _by_item(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:
     by_item: dict[str, list[Decision]] = {}
-    for decision in latest(decisions).values():
+    for decision in decisions:
         by_item.setdefault(decision.item, []).append(decision)
-    return {item: _final(item, made) for item, made in by_item.items()}
+    return by_item
+
+
+def _reviews(decisions: Iterable[Decision]) -> list[Decision]:
+    """Return the decisions that count, without the adjudicators'."""
+    return [decision for decision in latest(decisions).values() if not decision.adjudicator]
 
 
 def _final(item: str, made: Sequence[Decision]) -> Final:
@@ -261,10 +335,7 @@ def disagreements(decisions: Iterable[Decision]) -> list[tuple[str, tuple[Decisi
     list of (str, tuple of Decision)
         Item and the reviewers' decisions, in order of the first decision on the item.
     """
-    by_item: dict[str, list[Decision]] = {}
-    for decision in latest(decisions).values():
-        if not decision.adjudicator:
-            by_item.setdefault(decision.item, []).append(decision)
+    by_item = _by_item(_reviews(decisions))
     return [(item, tuple(made)) for item, made in by_item.items() if not all(same(made[0], each) for each in made[1:])]
 
 
@@ -298,11 +369,9 @@ def agreement(decisions: Iterable[Decision]) -> list[Agreement]:
     .. [1] J. Cohen, A coefficient of agreement for nominal scales, Educ. Psychol. Meas. 20 (1960) 37-46.
     """
     by_reviewer: dict[str, dict[str, Decision]] = {}
-    for decision in latest(decisions).values():
-        if not decision.adjudicator:
-            by_reviewer.setdefault(decision.reviewer, {})[decision.item] = decision
-    names = sorted(by_reviewer)
-    pairs = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]]
+    for decision in _reviews(decisions):
+        by_reviewer.setdefault(decision.reviewer, {})[decision.item] = decision
+    pairs = combinations(sorted(by_reviewer), 2)
     return [found for one, other in pairs if (found := _agreement((one, other), by_reviewer[one], by_reviewer[other]))]
 
 

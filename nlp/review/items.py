@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 from nlp.errors import TextDataError
+from nlp.review.folders import make_folder, open_to_members
+from nlp.writing import whole_file
 
 __all__ = ["Item", "read_items", "write_items"]
 
@@ -73,16 +74,10 @@ def write_items(items: list[Item], path: Path | str) -> None:
         The file; its folder is made.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(item._asdict(), ensure_ascii=True) + "\n" for item in items)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    make_folder(path.parent)
+    with whole_file(path) as aside:
+        aside.write_text("".join(json.dumps(item._asdict(), ensure_ascii=True) + "\n" for item in items), encoding="ascii")
+    open_to_members(path)
 
 
 def read_items(path: Path | str) -> list[Item]:

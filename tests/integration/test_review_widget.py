@@ -129,7 +129,7 @@ def picture(page, name):
 
 
 def lines(home):
-    (file,) = home.glob("reviews/*/decisions.jsonl")
+    (file,) = home.glob("reviews/*/decisions/*.jsonl")
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
@@ -143,7 +143,7 @@ def run(page, code):
 
 def settle(page, home, count):
     for _ in range(100):
-        if list(home.glob("reviews/*/decisions.jsonl")) and len(lines(home)) >= count:
+        if list(home.glob("reviews/*/decisions/*.jsonl")) and len(lines(home)) >= count:
             page.wait_for_timeout(300)
             return lines(home)
         page.wait_for_timeout(100)

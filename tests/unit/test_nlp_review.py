@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import stat
 
 import pytest
 
@@ -12,6 +14,7 @@ from nlp.errors import TextDataError
 from nlp.review import (
     Decision,
     DecisionFile,
+    DecisionLog,
     Item,
     agreement,
     disagreements,
@@ -119,10 +122,45 @@ def test_a_damaged_line_is_skipped_and_named(tmp_path):
     file = DecisionFile(tmp_path / "d.jsonl")
     file.append(says(cough(1), "accept"))
     with file.path.open("ab") as stream:
-        stream.write(b"\xff\xfe\n")
+        stream.write(b'\xff\xfe\n{"item": "1", "reviewer": 5, "verdict": "accept"}\n')
     file.append(says(cough(2), "accept"))
     assert len(file.read()) == 2
-    assert file.damaged == [2]
+    assert file.damaged == [2, 3]
+
+
+def test_decisions_of_several_reviewers_are_told_by_time(tmp_path):
+    log = DecisionLog(tmp_path / "decisions")
+    assert log.read() == []
+    times = {"甲": (1, 4, 2), "a/b": (3,), "a_b": (5,)}
+    made = {name: [log.append(says(cough(at), "accept", name, time=f"2024-01-0{at}")) for at in days] for name, days in times.items()}
+    assert len(list(log.folder.iterdir())) == 3
+    assert [each.time[-1] for each in log.read()] == ["1", "3", "4", "2", "5"], "each reviewer's own order stands"
+    assert [each for each in log.read() if each.reviewer == "甲"] == made["甲"]
+    assert agreement(log.read()) == []
+
+
+def test_nobody_decides_in_anothers_name(tmp_path):
+    log = DecisionLog(tmp_path / "decisions")
+    log.file_of("乙").append(says(cough(1), "accept", "甲"))
+    log.append(says(cough(1), "reject", "乙"))
+    assert [(each.reviewer, each.verdict) for each in log.read()] == [("乙", "reject")]
+
+
+def test_what_is_made_in_a_folder_of_a_group_is_the_groups_too(tmp_path):
+    (tmp_path / "group").mkdir()
+    (tmp_path / "group").chmod(0o2770)
+    before = os.umask(0o077)
+    try:
+        for name in ("group", "own"):
+            DecisionLog(tmp_path / name / "review" / "decisions").append(says(cough(1), "accept"))
+            write_items([cough()], tmp_path / name / "review" / "sample.jsonl")
+    finally:
+        os.umask(before)
+    modes = {str(path.relative_to(tmp_path)).split("-")[0]: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert {modes["group/review"], modes["group/review/decisions"]} == {0o2770}
+    assert {modes["group/review/sample.jsonl"], modes["group/review/decisions/a"]} == {0o640}
+    assert {modes["own/review"], modes["own/review/decisions"]} == {0o700}
+    assert {modes["own/review/sample.jsonl"], modes["own/review/decisions/a"]} == {0o600}
 
 
 def _write_many(path, reviewer):

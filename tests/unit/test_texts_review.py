@@ -85,11 +85,11 @@ def test_the_same_review_is_gone_on_with_and_a_second_reviewer_has_the_same_item
 
 def test_a_key_writes_one_line_and_goes_on(review):
     state = press(review, "accept")
-    (line,) = review.file.path.read_text(encoding="utf-8").splitlines()
+    (line,) = review.log.file_of("甲").path.read_text(encoding="utf-8").splitlines()
     assert (json.loads(line)["item"], json.loads(line)["reviewer"], json.loads(line)["verdict"]) == (review.items[0].key, "甲", "accept")
     assert (state["place"], state["done"]) == (1, 1)
     review.widget().handle({"do": "undo"})
-    assert [each.verdict for each in review.file.read()] == ["accept", "withdrawn"]
+    assert [each.verdict for each in review.log.read()] == ["accept", "withdrawn"]
     assert (review.widget().state["place"], review.widget().state["done"]) == (0, 0)
 
 
@@ -115,7 +115,7 @@ def test_the_page_gets_the_source_its_titles_and_the_span(review):
 def test_a_correction_that_means_nothing_is_refused_on_screen(review, message, fault):
     until(review, found=True)
     assert press(review, **message)["fault"] == fault
-    assert not review.file.path.exists()
+    assert not review.log.folder.exists()
 
 
 def test_reject_where_nothing_was_found_is_refused(review):
@@ -126,7 +126,7 @@ def test_reject_where_nothing_was_found_is_refused(review):
 def test_nonsense_from_the_page_changes_nothing(review):
     for message in ({}, {"do": "erase"}, {"do": "decide"}, {"do": "decide", "verdict": "withdrawn"}, {"do": "undo"}):
         review.widget().handle(message)
-    assert not review.file.path.exists()
+    assert not review.log.folder.exists()
 
 
 def test_a_correction_becomes_a_gold_test_and_an_example(review, tmp_path):

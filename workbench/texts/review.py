@@ -14,11 +14,13 @@ import pandas as pd
 from nlp import load, read
 from nlp.entities.formats import read_examples
 from nlp.models import open_model
-from nlp.review.decisions import Decision, DecisionFile, agreement, disagreements, finals
+from nlp.review.decisions import Decision, DecisionLog, agreement, disagreements, finals
+from nlp.review.folders import make_folder, open_to_members
 from nlp.review.gold import Judged, gold_tests, label_of, training_examples, with_tests
 from nlp.review.items import Item, read_items, write_items
 from nlp.review.metrics import VariableMetrics, measure
 from nlp.variables.reading import load_set, save_set
+from nlp.writing import whole_file
 from workbench.errors import DefinitionError
 from workbench.locale import tr
 from workbench.session import current, in_session
@@ -72,11 +74,12 @@ class Review:
 
     def __post_init__(self) -> None:
         self.sample = self.sample or self.items
+        self.log.check(self.reviewer)
 
     @cached_property
-    def file(self) -> DecisionFile:
+    def log(self) -> DecisionLog:
         """The decisions of all reviewers."""
-        return DecisionFile(self.folder / "decisions.jsonl")
+        return DecisionLog(self.folder / "decisions")
 
     @cached_property
     def notes(self) -> dict[int, ChosenNote]:
@@ -97,7 +100,7 @@ class Review:
             Only this reviewer's: a reviewer works without knowing what another said.
         """
         known = {item.key for item in self.sample}
-        made = [each for each in self.file.read() if each.item in known]
+        made = [each for each in self.log.read() if each.item in known]
         return [each for each in made if each.reviewer == self.reviewer and each.adjudicator == self.adjudicator] if own else made
 
     def measured(self, *, own: bool = False) -> list[VariableMetrics]:
@@ -207,8 +210,9 @@ class Review:
         variables = load_set(path).set if path.is_file() else self.structured.variables
         new = gold_tests(self.judged(), {variable.name: variable for variable in variables}, accepted=accepted)
         grown = with_tests(variables, new)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         save_set(grown, path)
+        open_to_members(path)
         _note_down(new, path.with_name(f"{path.stem}.gold.jsonl"))
         return grown
 
@@ -269,10 +273,12 @@ class Review:
 
 
 def _note_down(gold: list[GoldTest], path: Path) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        for each in gold:
-            record = each._asdict() | {"test": {"text": each.test.text, "expect": each.test.expect}}
-            file.write(json.dumps(record, ensure_ascii=True) + "\n")
+    """Add to what is there by replacing it, for the file may be another account's."""
+    known = path.read_text(encoding="utf-8") if path.is_file() else ""
+    records = [each._asdict() | {"test": {"text": each.test.text, "expect": each.test.expect}} for each in gold]
+    with whole_file(path) as aside:
+        aside.write_text(known + "".join(json.dumps(record, ensure_ascii=True) + "\n" for record in records), encoding="utf-8")
+    open_to_members(path)
 
 
 def open_review(
@@ -301,7 +307,8 @@ def open_review(
         Of the sample; see :func:`workbench.texts.review_sample.sample_items`.
     folder : Path, optional
         Where sample and decisions lie; two reviewers who give the same one, the same variables, `n` and seed judge the same items
-        without seeing each other's verdicts. By default in the run's folder.
+        without seeing each other's verdicts. Where they have accounts of their own it is a folder of their group (``chmod 2770``).
+        By default in the run's folder.
 
     Returns
     -------
@@ -312,6 +319,8 @@ def open_review(
     ------
     DefinitionError
         If nobody reviews, or `n` is smaller than two items a variable.
+    PlaceError
+        If another account reviews under this name.
 
     Examples
     --------

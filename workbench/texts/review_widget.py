@@ -90,7 +90,7 @@ class ReviewWidget(anywidget.AnyWidget):
             check(decision, item)
         except TextDataError:
             return "nothing" if not item.found else "unchanged" if decision.start in (-1, item.start) else "span"
-        self._own[item.key] = self._review.file.append(decision)
+        self._own[item.key] = self._review.log.append(decision)
         self._made.append(item.key)
         self._place = self._first_open(self._place + 1)
         return None
@@ -102,7 +102,7 @@ class ReviewWidget(anywidget.AnyWidget):
         if not self._made:
             return "undo"
         key = self._made.pop()
-        self._review.file.append(Decision(key, self._review.reviewer, "withdrawn", adjudicator=self._review.adjudicator))
+        self._review.log.append(Decision(key, self._review.reviewer, "withdrawn", adjudicator=self._review.adjudicator))
         self._own.pop(key, None)
         self._made = [each for each in self._made if each != key]
         self._place = next(place for place, item in enumerate(self._review.items) if item.key == key)
