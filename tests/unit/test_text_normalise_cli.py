@@ -35,6 +35,7 @@ def test_the_last_line_is_the_score(folder, monkeypatch, capsys):
     assert code == 0
     assert lines[-1] == "f1=1.000 recall@10=1.000"
     assert any("line 4: no name for code X1" in line for line in lines)
+    assert any(line.startswith("只有一个标准词者 (n=1) recall@10 1.000") for line in lines)
     rows = list(csv.DictReader((folder / "answers.csv").read_text(encoding="utf-8").splitlines()))
     assert [(row["term"], row["code"], row["rule"]) for row in rows] == [
         ("房颤；高血压", "I48.x01", "房颤=心房颤动"),

@@ -110,7 +110,7 @@ def test_what_is_broken_is_named_and_the_rest_goes_on(folder, monkeypatch, capsy
         file.write("a6,P3\n")
     code, lines, said = ask(monkeypatch, capsys, folder)
     assert (code, lines[-1]) == (4, "notes=5 answers=4 refused=1")
-    assert "1 x 2 cells, wanted 3 (rows 6)" in said
+    assert "1 x 2 cells, wanted 3 (行 6)" in said
 
 
 def test_a_note_that_fails_is_counted(folder, monkeypatch, capsys):
@@ -126,7 +126,7 @@ def test_a_note_that_fails_is_counted(folder, monkeypatch, capsys):
     monkeypatch.setattr(CompiledSet, "evaluate", evaluate)
     code, lines, said = ask(monkeypatch, capsys, folder)
     assert (code, lines[-1]) == (4, "notes=5 answers=3 refused=1")
-    assert "1 x failed with ZeroDivisionError (rows 3)" in said
+    assert "1 x failed with ZeroDivisionError (行 3)" in said
     assert "无咳嗽" not in said
 
 
@@ -136,8 +136,8 @@ def test_a_note_that_fails_is_counted(folder, monkeypatch, capsys):
         ({"variables": "none.yaml"}, 3, "there is no file of variables"),
         ({"notes": "none.csv"}, 4, "there is no file"),
         ({"out": "o.docx"}, 4, "ends in .docx"),
-        ({"out": "none/o.csv"}, 4, "is not there"),
-        ({"out": "n.csv"}, 4, "is the file of notes itself"),
+        ({"out": "none/o.csv"}, 8, "不存在"),
+        ({"out": "n.csv"}, 3, "输入文件"),
     ],
     ids=["variables", "notes", "ending", "folder", "itself"],
 )

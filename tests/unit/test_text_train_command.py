@@ -40,7 +40,7 @@ def model(notes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "ward"
     shown = run("train", "--format", "jsonl", "--train", notes, "--out", folder, "--kind", "crf", "--seed", 3)
     assert shown.exit_code == 0, shown.output
-    assert "held-out texts micro-F1" in shown.output
+    assert "留出文本上的 micro-F1" in shown.output
     return folder
 
 
@@ -65,8 +65,22 @@ def test_labels_that_the_model_does_not_know_are_named(model, tmp_path):
     other = tmp_path / "other.jsonl"
     other.write_text('{"text": "腹痛", "entities": [{"start": 0, "end": 1, "label": "bod"}]}', encoding="utf-8")
     shown = run("score", "--format", "jsonl", "--model", model, "--test", other)
-    assert "does not know: bod" in shown.output
+    assert "模型不认识的标签: bod" in shown.output
     assert shown.output.rstrip().endswith("micro_f1=0.000")
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("zh", ("行 60，文本 60，实体 120", "召回率", "合计（30 组）", "标签", "评分")),
+        ("en", ("60 lines, 60 examples, 120 entities", "recall", "all (30 groups)", "label", "score:")),
+    ],
+)
+def test_the_screen_speaks_both_languages_and_the_last_line_is_the_same(model, notes, monkeypatch, language, words):
+    monkeypatch.setattr("workbench.locale._chosen", language)
+    shown = run("score", "--format", "jsonl", "--model", model, "--test", notes)
+    assert [word for word in words if word not in shown.output + shown.stderr] == []
+    assert re.fullmatch(r"micro_f1=[01]\.\d{3}", shown.output.rstrip("\n").splitlines()[-1])
 
 
 @pytest.fixture

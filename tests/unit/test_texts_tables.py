@@ -74,7 +74,7 @@ def test_broken_rows_are_counted_with_their_place_and_the_rest_is_read(tmp_path)
     assert [each.note.note_id for each in notes] == ["1", "4", "5"]
     assert report.refused == {"2 cells, wanted 3": 1, "4 cells, wanted 3": 1}
     assert report.noticed == {"date is no time": 1, "the text is empty": 1}
-    assert "1 x 2 cells, wanted 3 (rows 2)" in report.lines()
+    assert "1 x 2 cells, wanted 3 (行 2)" in report.lines()
 
 
 def test_broken_lines_of_json_are_counted(tmp_path):

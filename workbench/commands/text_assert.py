@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from workbench.commands.help import command_help
+from workbench.commands.told import right
 from workbench.locale import tr
 from workbench.outfile import check_target, write_whole
 
@@ -87,7 +88,7 @@ def _show(pairs: list[tuple[str, str]]) -> None:
         typer.echo(tr("文件中没有标准答案，未评分。", "The file holds no gold attributes; nothing was scored."))
         return
     rows, macro = score_table(pairs)
-    typer.echo(f"{'':8}{'n':>7}{'P':>8}{'R':>8}{'F1':>8}")
-    for name, wanted, precision, recall, f1 in rows:
-        typer.echo(f"{name}{'':{8 - 2 * len(name)}}{wanted:>7,}{precision:>8.3f}{recall:>8.3f}{f1:>8.3f}")
+    typer.echo(right(tr("类别 数量 精确率 召回率 F1", "class n precision recall F1").split(), width=10))
+    for name, wanted, *shares in rows:
+        typer.echo(right([name, f"{wanted:,}", *(f"{share:.3f}" for share in shares)], width=10))
     typer.echo(f"macro_f1={macro:.3f}")

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from tqdm import tqdm
 
 from workbench.commands.help import command_help
+from workbench.commands.told import interval, read_lines, training_bar
 from workbench.locale import tr
 from workbench.outfile import check_target, write_whole
 
 if TYPE_CHECKING:
-    from nlp.coding.codebook import Codebook
-    from nlp.coding.coder import Coded, Coder
+    from nlp.coding.coder import Coded
     from nlp.coding.pairs import Pair
+    from nlp.coding.scores import CodingScores
 
 __all__ = ["register"]
 
@@ -65,12 +65,14 @@ def normalise(
     held = read_pairs(test, report=reports["test"])
     for name, report in reports.items():
         if report.counts:
-            typer.echo(f"{name}: {report.summary(limit=5)}")
+            typer.echo(f"{name}: " + "\n".join(read_lines(report, limit=5)))
     domain = domain or guess_domain(book)
-    coder = _trained(book, pairs, domain) if pairs else Coder(book, domain=domain)
+    with training_bar() if pairs else nullcontext() as progress:
+        coder = Coder.train(book, pairs, domain=domain, progress=progress) if pairs else Coder(book, domain=domain)
     typer.echo(f"{coder.version}  " + tr(f"领域 {domain}", f"domain {domain}"))
     if coder.metrics:
-        typer.echo(tr("训练集交叉验证", "on the training terms, crosswise") + f": {_shown(coder.metrics)}")
+        shown = "  ".join(f"{name} {value:.3f}" for name, value in coder.metrics.items())
+        typer.echo(tr("训练集交叉验证", "on the training terms, crosswise") + f": {shown}")
     if model:
         coder.save(model, force=force)
         typer.echo(tr("模型已写入", "model written to") + f" {model}")
@@ -79,25 +81,23 @@ def normalise(
         _write(out, held, coded)
         typer.echo(tr("答案已写入", "answers written to") + f" {out}")
     scores = score_coding(held, coded)
-    typer.echo(scores.table())
+    for line in _table(scores):
+        typer.echo(line)
     typer.echo(f"f1={scores.f1:.3f} recall@10={scores.recall_single:.3f}")
 
 
-def _trained(book: Codebook, pairs: list[Pair], domain: str) -> Coder:
-    from nlp.coding.coder import Coder
-
-    with tqdm(total=1.0, desc="train", file=sys.stderr, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}") as bar:
-
-        def progress(share: float, stage: str) -> None:
-            bar.set_description_str(f"train: {stage}", refresh=False)
-            bar.update(share - bar.n)
-            bar.refresh()
-
-        return Coder.train(book, pairs, domain=domain, progress=progress)
-
-
-def _shown(metrics: dict[str, float]) -> str:
-    return "  ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+def _table(scores: CodingScores) -> list[str]:
+    sizes = scores.n_terms, scores.n_names, scores.n_answers
+    single, f1 = interval(*scores.single_interval), interval(*scores.f1_interval)
+    return [
+        tr("原始词 {}  标准词 {}  答案 {}", "terms {}  names {}  answers {}").format(*sizes),
+        tr("精确率", "precision")
+        + f" {scores.precision:.3f}  "
+        + tr("召回率", "recall")
+        + f" {scores.recall:.3f}  F1 {scores.f1:.3f} {f1}",
+        tr("只有一个标准词者", "terms with one name") + f" (n={scores.n_single}) recall@10 {scores.recall_single:.3f} {single}",
+        tr("全部标准词", "all names") + f" recall@10 {scores.recall_all:.3f}",
+    ]
 
 
 def _write(out: Path, held: list[Pair], coded: list[Coded]) -> None:

@@ -10,6 +10,7 @@ import typer
 from workbench.commands.help import command_help
 from workbench.errors import DataError, DefinitionError
 from workbench.locale import tr
+from workbench.outfile import check_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +33,8 @@ def register(app: typer.Typer) -> None:
             "library:NAME/one+two; see `workbench text variables list`). The notes are a table: CSV (UTF-8, UTF-16 or GB18030), "
             "Parquet, JSON lines or Excel. Columns are told by their names in Chinese or English; the options below name them where "
             "that fails.\n\nThe output (.csv, .parquet, .xlsx) has one line an answer: note, variable with its hash, value, unit, "
-            "assertion, span in code points of the note's text, evidence, confidence, version of the pipeline. A run that was "
+            "assertion, span in code points of the note's text, evidence (the words from the finding to its value), confidence, version of "
+            "the pipeline. A run that was "
             "stopped goes on when the same command is given again. What is broken is named and counted, and the rest goes on; then "
             "the exit code is 3 (a variable) or 4 (a note).",
             "workbench text structure variables.yaml --notes notes.csv --out answers.csv",
@@ -70,9 +72,8 @@ def structure(
     from workbench.texts.wide_file import check_per
 
     check_out(out)
+    check_target(out, notes)
     check_per(wide)
-    if out.resolve() == notes.resolve():
-        raise DataError(f"{out} is the file of notes itself", hint="name another file")
     loaded = open_variables(variables)
     named = {"note_id": note_id, "document_type": document_type, "written": written, "admitted": admitted, "operated": operated}
     named |= {"department": department, "person_id": person, "visit_id": visit}
@@ -105,7 +106,7 @@ def _summarise(done: Streamed) -> None:
         typer.echo(tr("读取", "reading") + f": {line}", err=True)
     for why, count in done.refused.most_common(_SHOWN):
         rows = [str(row) for row, variable, reason in done.places if why == (f"{variable}: {reason}" if variable else reason)]
-        typer.echo(tr("未能作答", "not answered") + f": {count} x {why} (rows {', '.join(rows[:5])})", err=True)
+        typer.echo(tr("未能作答", "not answered") + f": {count} x {why} ({tr('行', 'rows')} {', '.join(rows[:5])})", err=True)
     typer.echo(tr("管线版本", "pipeline") + f": {done.pipeline}")
     for written in done.written:
         typer.echo(tr("已写入", "written to") + f" {written}")

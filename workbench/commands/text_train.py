@@ -10,6 +10,8 @@ import typer
 from tqdm import tqdm
 
 from workbench.commands.help import command_help
+from workbench.commands.told import interval, read_lines, right, training_bar
+from workbench.locale import tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,23 +78,18 @@ def train(
 
     check_free(out, force=force)
     examples = _read(train, format)
-    with tqdm(
-        total=1.0, desc="train: features", file=sys.stderr, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
-    ) as bar:
-
-        def progress(share: float, stage: str) -> None:
-            bar.set_description_str(f"train: {stage}")
-            bar.update(max(0.0, share - bar.n))
-
-        request = Request(kind=kind, lexicon=lexicon, encoder=encoder, minutes=minutes, seed=seed, name=name, licence=licence)
+    request = Request(kind=kind, lexicon=lexicon, encoder=encoder, minutes=minutes, seed=seed, name=name, licence=licence)
+    with training_bar() as progress:
         card = train_model(examples, out, request, data_name=train.name, force=force, progress=progress)
-    micro = card.metrics.get("micro", {})
-    interval = f" ({micro['interval'][0]:.3f} to {micro['interval'][1]:.3f})" if micro.get("interval") else ""
-    held_out = f"; on held-out texts micro-F1 {micro['f1']:.3f}{interval}" if micro.get("f1") is not None else ""
     if "no encoder" in card.settings:
-        typer.echo(f"Without an encoder: {card.settings['no encoder']}", err=True)
-    typer.echo(f"{card.kind} {card.source} of {card.data['n_texts']} texts, {len(card.labels)} labels{held_out}")
-    typer.echo(f"Next: workbench text score --format {format} --model {out} --test FILE")
+        typer.echo(tr("未用编码器", "without an encoder") + f": {card.settings['no encoder']}", err=True)
+    n_texts, n_labels = card.data["n_texts"], len(card.labels)
+    typer.echo(f"{card.kind} {card.source}: " + tr(f"文本 {n_texts}，标签 {n_labels}", f"{n_texts} texts, {n_labels} labels"))
+    micro = card.metrics.get("micro", {})
+    if micro.get("f1") is not None:
+        shown = interval(*micro["interval"]) if micro.get("interval") else ""
+        typer.echo(tr("留出文本上的 micro-F1", "micro-F1 on held-out texts") + f" {micro['f1']:.3f} {shown}".rstrip())
+    typer.echo(tr("下一步", "next") + f": workbench text score --format {format} --model {out} --test FILE")
 
 
 def score(
@@ -117,10 +114,10 @@ def score(
     result = evaluate(examples, answers)
     if errors is not None:
         write_mistakes(errors, examples, list(find_mistakes(examples, answers)), title=tagger.version)
-        typer.echo(f"Mistakes: {errors}")
+        typer.echo(tr("错误已写入", "mistakes written to") + f" {errors}")
     unknown = sorted(set(result.labels) - set(tagger.labels))
     if unknown:
-        typer.echo(f"Labels that the model does not know: {', '.join(unknown)}")
+        typer.echo(tr("模型不认识的标签", "labels that the model does not know") + f": {', '.join(unknown)}")
     for line in _table(result):
         typer.echo(line)
     typer.echo(f"micro_f1={0.0 if result.micro.f1 != result.micro.f1 else result.micro.f1:.3f}")
@@ -132,13 +129,13 @@ def _read(path: Path, name: str) -> list[Example]:
 
     report = ReadReport()
     examples = read_examples(path, name, report=report)
-    typer.echo(f"{path}: {report.summary()}", err=True)
+    typer.echo(f"{path}: " + "\n".join(read_lines(report)), err=True)
     return examples
 
 
 def _tag(tagger: Tagger, examples: Sequence[Example]) -> list[tuple[Entity, ...]]:
     answers: list[tuple[Entity, ...]] = []
-    with tqdm(total=len(examples), desc="score", unit="text", file=sys.stderr) as bar:
+    with tqdm(total=len(examples), desc=tr("评分", "score"), unit=tr("份", "text"), file=sys.stderr) as bar:
         for start in range(0, len(examples), _CHUNK):
             answers += tagger.tag([example.text for example in examples[start : start + _CHUNK]])
             bar.update(len(answers) - bar.n)
@@ -150,8 +147,10 @@ def _table(result: Evaluation) -> list[str]:
 
     def line(label: str, each: Score) -> str:
         shares = (each.precision, each.recall, each.f1, each.low, each.high)
-        cells = [f"{'-' if share != share else f'{share:.3f}':>9}" for share in shares]
-        return "".join(cells) + f"{each.gold:>8}{each.found:>8}  {label}"
+        cells = ["-" if share != share else f"{share:.3f}" for share in shares]
+        return right([*cells, str(each.gold), str(each.found)], width=10) + f"  {label}"
 
-    head = "".join(f"{word:>9}" for word in ("precision", "recall", "f1", "low", "high")) + f"{'gold':>8}{'found':>8}  label"
-    return [head, *(line(label, each) for label, each in result.labels.items()), line(f"all ({result.n_groups} groups)", result.micro)]
+    words = tr("精确率 召回率 F1 下限 上限 标准 模型 标签", "precision recall F1 low high gold found label").split()
+    whole = tr(f"合计（{result.n_groups} 组）", f"all ({result.n_groups} groups)")
+    lines = [line(label, each) for label, each in result.labels.items()]
+    return [right(words[:-1], width=10) + f"  {words[-1]}", *lines, line(whole, result.micro)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from openpyxl.cell import WriteOnlyCell
 
+from nlp.writing import whole_file
 from workbench.errors import DataError, EnvironmentFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["check_out", "write_answers"]
+__all__ = ["check_out", "harmless", "write_answers"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SHEET_ROWS = 1 << 20
@@ -28,19 +28,15 @@ _UNSHEETED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def check_out(path: Path) -> None:
-    """Refuse a file that cannot be written, before any work is done.
+    """Refuse a file whose ending is unknown.
 
     Raises
     ------
     DataError
-        If its ending is unknown or its folder is not there.
+        Before any work is done.
     """
     if path.suffix.lower() not in _WRITERS:
         raise DataError(f"{path.name} ends in {path.suffix or 'nothing'}", hint=f"wanted one of: {' '.join(_WRITERS)}")
-    if path.is_dir():
-        raise DataError(f"{path} is a folder", hint="name a file")
-    if not path.parent.is_dir():
-        raise DataError(f"the folder {path.parent} is not there", hint="make it first")
 
 
 def write_answers(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, facts: Mapping[str, str] | None = None) -> int:
@@ -70,17 +66,11 @@ def write_answers(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, fac
         If the file cannot be written.
     """
     check_out(path)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        rows = _WRITERS[path.suffix.lower()](aside, tables, schema, dict(facts or {}))
-        with aside.open("rb") as written:
-            os.fsync(written.fileno())
-        aside.replace(path)
+        with whole_file(path) as aside:
+            return _WRITERS[path.suffix.lower()](aside, tables, schema, dict(facts or {}))
     except OSError as error:
         raise EnvironmentFault(f"{path} cannot be written: {error.strerror}", hint="name another file, or make room") from error
-    finally:
-        aside.unlink(missing_ok=True)
-    return rows
 
 
 def _csv(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, facts: dict[str, str]) -> int:  # noqa: ARG001  (as the others)
@@ -89,12 +79,12 @@ def _csv(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, facts: dict[
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(schema.names)
         for table in tables:
-            writer.writerows([_harmless(row[name]) for name in schema.names] for row in table.to_pylist())
+            writer.writerows([harmless(row[name]) for name in schema.names] for row in table.to_pylist())
             rows += table.num_rows
     return rows
 
 
-def _harmless(cell: Any) -> Any:
+def harmless(cell: Any) -> Any:
     """Give a text that a spreadsheet would take for a formula an apostrophe, as spreadsheets write it."""
     if isinstance(cell, str) and cell[:1] in _FORMULA and cell:
         return cell if _is_number(cell) else f"'{cell}"

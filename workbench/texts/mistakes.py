@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import DataError
 from workbench.locale import tr
 from workbench.outfile import write_whole
+from workbench.texts.answers_file import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,7 @@ _KINDS = {
 
 
 def check_page(path: Path) -> None:
-    """Refuse a file that is neither a page nor a table, or whose folder is not there.
+    """Refuse a file that is neither a page nor a table.
 
     Parameters
     ----------
@@ -66,8 +67,6 @@ def check_page(path: Path) -> None:
     """
     if path.suffix.lower() not in {".html", ".htm", ".csv"}:
         raise DataError(f"{path} ends in {path.suffix or 'nothing'}", hint="wanted a page (.html) or a table (.csv)")
-    if not path.parent.is_dir():
-        raise DataError(f"the folder {path.parent} is not there", hint="make it first")
 
 
 def write_mistakes(path: Path, examples: Sequence[Example], mistakes: Sequence[Mistake], *, title: str = "") -> None:
@@ -106,8 +105,7 @@ def _list(examples: Sequence[Example], mistakes: Sequence[Mistake]) -> str:
         score = f"{mistake.found.score:.3f}" if mistake.found else ""
         around = (text[max(0, start - _AROUND) : start], text[start:end], text[end : end + _AROUND])
         row = (mistake.text + 1, examples[mistake.text].group, mistake.kind, *gold, *found, score, *around)
-        # A cell that begins like a formula is none.
-        writer.writerow("'" + cell if isinstance(cell, str) and cell[:1] in {"=", "+", "-", "@"} else cell for cell in row)
+        writer.writerow(map(harmless, row))
     return lines.getvalue()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlp.annotations import Note
 from workbench.errors import DataError
+from workbench.locale import tr
 from workbench.texts.table_rows import MIXED, mended, open_rows
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class ReadReport:
     def lines(self) -> list[str]:
         """Say each, how often and where first."""
         return [
-            f"{count} x {what} (rows {', '.join(map(str, self.places[what]))}{', ...' if count > len(self.places[what]) else ''})"
+            f"{count} x {what} ({tr('行', 'rows')} {', '.join(map(str, self.places[what]))}{', ...' if count > len(self.places[what]) else ''})"
             for what, count in [*self.refused.items(), *self.noticed.items()]
         ]
 
