@@ -51,17 +51,6 @@ class CodingScores(NamedTuple):
     n_names: int
     n_answers: int
 
-    def table(self) -> str:
-        """Return the scores for the screen."""
-        return "\n".join(
-            [
-                f"terms {self.n_terms}  names {self.n_names}  answers {self.n_answers}",
-                f"precision {self.precision:.3f}  recall {self.recall:.3f}  F1 {self.f1:.3f} {_range(self.f1_interval)}",
-                f"recall@10 of terms with one name (n={self.n_single}) {self.recall_single:.3f} {_range(self.single_interval)}",
-                f"recall@10 of all names {self.recall_all:.3f}",
-            ]
-        )
-
 
 def score_coding(pairs: Sequence[Pair], coded: Sequence[Coded]) -> CodingScores:
     """Compare answers with the names that are known.
@@ -137,10 +126,6 @@ def guess_domain(codebook: Codebook) -> str:
 
 def _f1(counts: np.ndarray) -> np.ndarray:
     return 2 * counts[0] / np.maximum(counts[1] + counts[2], 1)
-
-
-def _range(interval: tuple[float, float]) -> str:
-    return f"[{interval[0]:.3f}, {interval[1]:.3f}]"
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:

@@ -158,10 +158,12 @@ class ReadReport:
 
     def lines(self) -> list[str]:
         """Say each, how often and where first."""
-        return [
-            f"{count} x {what} ({tr('行', 'rows')} {', '.join(map(str, self.places[what]))}{', ...' if count > len(self.places[what]) else ''})"
-            for what, count in [*self.refused.items(), *self.noticed.items()]
-        ]
+        lines = []
+        for what, count in [*self.refused.items(), *self.noticed.items()]:
+            places = self.places[what]
+            more = ", ..." if count > len(places) else ""
+            lines.append(f"{count} x {what} ({tr('行', 'rows')} {', '.join(map(str, places))}{more})")
+        return lines
 
 
 def _plain(name: str) -> str:
