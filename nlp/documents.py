@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     from nlp.annotations import ClinicalText
 
-__all__ = ["Kind", "document_kinds", "heading_end", "longest_titles", "section_groups", "standard_kind", "told_kind"]
+__all__ = [
+    "Kind",
+    "document_kinds",
+    "heading_end",
+    "is_heading",
+    "is_title",
+    "longest_titles",
+    "section_groups",
+    "standard_kind",
+    "told_kind",
+]
 
 _HEAD_CHARACTERS = 300
 _HEAD_LINES = 4
@@ -31,6 +41,7 @@ class Kind(NamedTuple):
     sections: tuple[str, ...]
     signs: tuple[str, ...]
     short: bool
+    entries: bool
 
 
 @cache
@@ -41,7 +52,14 @@ def document_kinds() -> Mapping[str, Kind]:
     kinds = {}
     for name, row in data["kinds"].items():
         sections = [part for entry in row["sections"] for part in groups.get(entry, [entry])]
-        kinds[name] = Kind(name, tuple(row["titles"]), tuple(dict.fromkeys(sections)), tuple(row.get("signs", ())), bool(row.get("short")))
+        kinds[name] = Kind(
+            name,
+            tuple(row["titles"]),
+            tuple(dict.fromkeys(sections)),
+            tuple(row.get("signs", ())),
+            bool(row.get("short")),
+            bool(row.get("entries")),
+        )
     return kinds
 
 
@@ -136,3 +154,17 @@ def heading_end(text: str) -> int:
     """Return where a first line ends that is a document's title and nothing else, 0 where there is none."""
     end = text.find("\n", 0, _TITLE_LINE)
     return end if end > 0 and _titled(text[:end].replace(" ", "")) else 0
+
+
+def is_title(line: str) -> bool:
+    """Return whether a line, blanks aside, is the title of a document and nothing else."""
+    words = line.replace(" ", "")
+    return any(end - start == len(words) for _, start, end in _kind_titles().literal.find_matches_as_indexes(words))
+
+
+_SPOKEN = re.compile("[,。;]")
+
+
+def is_heading(line: str) -> bool:
+    """Return whether a line only heads what follows: a document's or a hospital's name, a date; no sentence and nothing labelled."""
+    return len(line.strip()) <= _TITLE_LINE and _SPOKEN.search(line) is None

@@ -1,4 +1,4 @@
-"""Sections of a note, and what kind of document it is by its source, its title or its sections."""
+"""Sections of a note, with titles and without, and what kind of document it is by its source, its title or its sections."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from nlp.annotations import Section
 from nlp.documents import document_kinds, told_kind
 from nlp.narrative import narrative_sections
-from nlp.titles import titled_sections
+from nlp.titles import Titled, titled_sections
+from nlp.untitled import untitled_sections
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nlp.annotations import ClinicalText
 
 __all__ = ["Documents", "Sections"]
@@ -30,22 +33,26 @@ class Documents:
 
 
 def _kind_by_signs(text: str) -> str:
-    found = {section.name for section in _sections(text, _ANY)}
+    found = {section.name for section in _titled(text, _ANY)}
     scores = {kind.name: len(found.intersection(kind.signs)) for kind in document_kinds().values() if kind.signs}
     best = max(scores, key=scores.__getitem__)
     return best if scores[best] >= min(2, len(document_kinds()[best].signs)) else ""
 
 
 @lru_cache(maxsize=1)
-def _sections(text: str, kind: str) -> tuple[Section, ...]:
-    """Return the titled sections of a text, in order, each up to the next; kept for the component that asks next about the same text."""
-    found = titled_sections(text, kind)
+def _titled(text: str, kind: str) -> tuple[Titled, ...]:
+    """Return the titles of a text; kept for the component that asks next about the same text."""
+    return tuple(titled_sections(text, kind))
+
+
+def _closed(text: str, found: Sequence[Titled]) -> list[Section]:
+    """Return the sections, each up to the next, with the nameless one before the first."""
     if not found:
-        return (Section(0, len(text), 0, "", ""),) if text else ()
+        return [Section(0, len(text), 0, "", "")] if text else []
     ends = [title.start for title in found[1:]] + [len(text)]
     sections = [Section(start, end, min(body, end), name, title) for (start, body, name, title), end in zip(found, ends, strict=True)]
     first = sections[0].start
-    return (Section(0, first, 0, "", ""), *sections) if first else tuple(sections)
+    return [Section(0, first, 0, "", ""), *sections] if first else sections
 
 
 class Sections:
@@ -66,4 +73,9 @@ class Sections:
 
     def predict(self, text: ClinicalText) -> list[Section]:
         """Return the sections in order; they cover the text from its first character to its last."""
-        return narrative_sections(text.text, told_kind(text), list(_sections(text.text, text.document_type)))
+        titled = _titled(text.text, text.document_type)
+        sections = _closed(text.text, titled)
+        narrated = narrative_sections(text.text, told_kind(text), sections)
+        if narrated is not sections:
+            return narrated
+        return _closed(text.text, untitled_sections(text.text, text.document_type, titled))

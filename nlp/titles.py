@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
-from nlp.documents import document_kinds, heading_end, longest_titles, section_groups
+from nlp.documents import document_kinds, heading_end, is_title, longest_titles, section_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -156,8 +156,6 @@ _AFTER = re.compile(
     r"(?P<joint>(?:[、/及和与][一-龥]{1,5}史){1,3}[ \t]*:?)|(?P<line>\n|\Z)|(?P<loose>[;])|(?P<gap>[ \t]))"
 )
 _AFTER_REACH = 64
-# A title spaced out goes on in the same way where it is only the beginning of another (手 术 记 录).
-_SPACED_WORD = re.compile(r"[ \t]+[^\s:] {1,4}[^\s:]")
 # Between a word before it and one of these after it a title is none, whatever the rest; most hits are of this sort.
 _WORDS_ONLY = frozenset(",。;、")
 _NUMERALS = frozenset("一二三四五六七八九十")
@@ -250,15 +248,19 @@ def _body(title: _Candidate) -> int:
     if kind == "joint" and where != "inside" and title.is_history:
         return after.end() if where == "line" or text[after.end() - 1] == ":" else -1
     if kind in {"gap", "loose"} and where == "line":
-        return -1 if _SPACED_WORD.match(text, end) and " " in text[title.start : end] else after.end()
+        # 手 术 记 录 only begins like 手术
+        return -1 if is_title(text[title.start :].partition("\n")[0]) else after.end()
     return end if _is_glued(title) or _runs_in(title) else -1
 
 
 def _is_glued(title: _Candidate) -> bool:
-    """Tell whether a title that has lost the line end before it and its colon is one, by what follows (咳嗽3天现病史患者3天前)."""
-    if title.place.where != "inside" or title.title not in title.owner.glued or title.text[title.start - 1] in _NEVER_INSIDE_AFTER:
+    """Tell whether a title that has lost its colon, and perhaps the line end before it, is one by what follows (咳嗽3天现病史患者3天前)."""
+    owner, where = title.owner, title.place.where
+    if title.title not in owner.glued or where not in {"line", "inside"}:
         return False
-    return title.owner.opens is not None and title.owner.opens.match(title.text, title.end) is not None
+    if where == "inside" and (owner.inside != "always" or title.text[title.start - 1] in _NEVER_INSIDE_AFTER):
+        return False
+    return owner.opens is not None and owner.opens.match(title.text, title.end) is not None
 
 
 def _colon_counts(title: _Candidate) -> bool:
