@@ -21,100 +21,24 @@ __all__ = ["FIELDS", "ReadNote", "ReadReport", "TextTable", "find_columns", "ope
 
 #: Field -> names of its column, the likelier first; compared without case, blanks and underscores.
 FIELDS: dict[str, tuple[str, ...]] = {
-    "text": (
-        *("note_text", "text", "note_content", "report_text", "content", "report", "note", "raw_text", "full_text"),
-        *(
-            "病历文本",
-            "病历内容",
-            "文书内容",
-            "文书文本",
-            "报告内容",
-            "报告文本",
-            "文本",
-            "文本内容",
-            "正文",
-            "内容",
-            "全文",
-            "原文",
-            "病历",
-            "报告",
-        ),
-    ),
-    "note_id": (
-        *("note_id", "document_id", "doc_id", "report_id", "text_id", "id"),
-        *(
-            "文书编号",
-            "文书ID",
-            "文书号",
-            "病历ID",
-            "病历编号",
-            "报告编号",
-            "报告号",
-            "报告单号",
-            "检查号",
-            "检查编号",
-            "文档编号",
-            "编号",
-            "序号",
-        ),
-    ),
-    "document_type": (
-        *(
-            "note_type",
-            "document_type",
-            "doc_type",
-            "note_class",
-            "note_source_value",
-            "report_type",
-            "type",
-            "kind",
-            "note_title",
-            "title",
-        ),
-        *(
-            "文书类型",
-            "文书类别",
-            "文书名称",
-            "病历类型",
-            "报告类型",
-            "报告类别",
-            "报告名称",
-            "检查类型",
-            "检查类别",
-            "文书标题",
-            "类型",
-            "类别",
-            "标题",
-        ),
-    ),
-    "written": (
-        *("written", "note_datetime", "note_date", "report_time", "report_date", "created_at", "charttime", "datetime", "date", "time"),
-        *(
-            "书写时间",
-            "记录时间",
-            "书写日期",
-            "记录日期",
-            "报告时间",
-            "报告日期",
-            "检查时间",
-            "检查日期",
-            "创建时间",
-            "文书时间",
-            "日期",
-            "时间",
-        ),
-    ),
-    "admitted": ("admitted", "admission_time", "admission_date", "admit_time", "admittime", "入院时间", "入院日期"),
-    "operated": ("operated", "operation_time", "operation_date", "surgery_date", "手术时间", "手术日期"),
-    "department": ("department", "dept", "ward", "科室", "科室名称", "科别", "所在科室", "病区"),
-    "person_id": (
-        *("person_id", "patient_id", "subject_id", "patient", "pid", "mrn"),
-        *("患者ID", "患者编号", "患者号", "患者标识", "病人ID", "病人编号", "病人号", "登记号", "病案号", "病历号"),
-    ),
-    "visit_id": (
-        *("visit_occurrence_id", "visit_id", "encounter_id", "admission_id", "hadm_id"),
-        *("就诊ID", "就诊号", "就诊编号", "就诊流水号", "住院号", "住院流水号", "住院ID"),
-    ),
+    field: tuple(names.split())
+    for field, names in {
+        "text": "note_text text note_content report_text content report note raw_text full_text "
+        "病历文本 病历内容 文书内容 文书文本 报告内容 报告文本 文本 文本内容 正文 内容 全文 原文 病历 报告",
+        "note_id": "note_id document_id doc_id report_id text_id id "
+        "文书编号 文书ID 文书号 病历ID 病历编号 报告编号 报告号 报告单号 检查号 检查编号 文档编号 编号 序号",
+        "document_type": "note_type document_type doc_type note_class note_source_value report_type type kind note_title title "
+        "文书类型 文书类别 文书名称 病历类型 报告类型 报告类别 报告名称 检查类型 检查类别 文书标题 类型 类别 标题",
+        "written": "written note_datetime note_date report_time report_date created_at charttime datetime date time "
+        "书写时间 记录时间 书写日期 记录日期 报告时间 报告日期 检查时间 检查日期 创建时间 文书时间 日期 时间",
+        "admitted": "admitted admission_time admission_date admit_time admittime 入院时间 入院日期",
+        "operated": "operated operation_time operation_date surgery_date 手术时间 手术日期",
+        "department": "department dept ward 科室 科室名称 科别 所在科室 病区",
+        "person_id": "person_id patient_id subject_id patient pid mrn "
+        "患者ID 患者编号 患者号 患者标识 病人ID 病人编号 病人号 登记号 病案号 病历号",
+        "visit_id": "visit_occurrence_id visit_id encounter_id admission_id hadm_id "
+        "就诊ID 就诊号 就诊编号 就诊流水号 住院号 住院流水号 住院ID",
+    }.items()
 }
 _TIMES = ("written", "admitted", "operated")
 _TIME = re.compile(
