@@ -166,9 +166,9 @@ class TimeExpression(NamedTuple):
 class Relation(NamedTuple):
     """What belongs to a mention.
 
-    `start` and `end` cover both. `mention` is the place of the mention in the list; `kind` is value, site, laterality or time; `target`
-    is the place of the quantity, the site's mention or the time in its list, -1 for a laterality, whose word is `text` (left, right,
-    bilateral).
+    `start` and `end` cover both. `mention` is the place of the mention in the list; `kind` is value, distance, site, laterality or time;
+    `target` is the place of the quantity, the site's mention or the time in its list, -1 for a laterality, whose word is `text` (left,
+    right, bilateral). The `text` of a distance is what it is measured from.
     """
 
     start: int

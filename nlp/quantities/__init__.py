@@ -1,7 +1,7 @@
 """Numbers with what belongs to them: value, comparator, range, unit, size, reference range and flag.
 
-Three passes, each led by a set of characters: stages and scores (:mod:`nlp.quantities.stages`), Arabic numbers, Chinese numerals. The span
-of a record runs from the comparator to the unit; a reference range or a flag beside it belongs to the record but not to its span.
+Passes, each led by a set of characters: stages and scores (:mod:`nlp.quantities.stages`), Arabic numbers, Chinese numerals,
+rows of numbers. The span of a record runs from the comparator to the unit; a reference range or a flag beside it belongs to the record but not to its span.
 Dates, clock times, ages, ordinals, list numbers, telephone and record numbers, and digits inside names are no quantities.
 """
 
@@ -23,6 +23,7 @@ from nlp.quantities.context import (
     record_of,
 )
 from nlp.quantities.other_numbers import is_glued, skip
+from nlp.quantities.rows import rows
 from nlp.quantities.stages import Stages
 from nlp.quantities.terms import NUMBER, Term, chain
 from nlp.quantities.units import Unit, parse_unit
@@ -72,6 +73,8 @@ class Quantities:
         """
         text = text if isinstance(text, str) else text.text
         taken = Stages().find(text)
+        if shared := rows(text):
+            taken = sorted([*taken, *((one.start, one.end, one) for one in shared)], key=lambda span: span[:2])
         found = [quantity for _, _, quantity in taken if quantity]
         taken_spans = [(start, end) for start, end, _ in taken]
         numbers = _arabic(text, taken_spans)

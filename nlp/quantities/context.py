@@ -273,7 +273,7 @@ def _trusted(text: str, found: re.Match[str], end: int, dimension: str, unit: Un
         return False
     gap = found["gap"]
     following = text[end : end + 1]
-    alone = not following or following in " \t\r\n,，;；。、)）↑↓|"
+    alone = not following or text[end - 1].isspace() or following in " \t\r\n,，;；。、)）↑↓|"
     return bool(gap) and gap.replace("|", " ").isspace() and "\n" not in gap and alone and (unit is not None or decimal)
 
 

@@ -1,10 +1,11 @@
-"""Relations: which value, site, side and time belong to a mention."""
+"""Relations: which value, distance, site, side and time belong to a mention."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from nlp.annotations import Relation
+from nlp.relations.distances import distances
 from nlp.relations.places import Sides, laterality, sites
 from nlp.relations.times import times
 from nlp.relations.values import values
@@ -21,8 +22,8 @@ class Relations:
 
     Values: a test or a drug takes what follows it in its clause with nothing but linking words between (``data/relations.yaml``), a
     finding also what stands right before it (8mm结节) and what a later clause says of its size (大小约…, 较大者…); the dimension has to
-    suit the role. A value is bound once, but to all of a list that 均 closes, and in order where 分别 stands. Reference ranges, distances
-    (距肛门5cm) and times are no values.
+    suit the role. A value is bound once, but to all of a list that 均 closes, and in order where 分别 stands. Reference ranges and times are no
+    values. A distance (肿物距肛缘8cm) is no value either, but a relation of its own whose `text` is what it is measured from.
 
     Sites: mentions labelled anatomy inside a mention, before it in its clause with their list (左肾、右肾囊肿), behind 位于, or
     at the end of the clause before where this one goes on (可见…). Sides: 左 右 双 两 in it, right before it, or at its sites;
@@ -51,13 +52,15 @@ class Relations:
         for view in views(text):
             for place, item, mention in values(view) if view.quantities else ():
                 found.append(_joined(item, text.quantities[place], mention, "value", place))
+            for place, item, landmark in distances(view) if view.quantities else ():
+                found.append(_joined(item, text.quantities[place], item.place, "distance", place)._replace(text=landmark))
             places = sites(view)
             for mention, some in places.items():
                 found += [_joined(text.mentions[mention], site, mention, "site", site.place) for site in some]
             found += [Relation(item.start, item.end, item.place, "laterality", -1, side) for item, side in laterality(view, sides, places)]
             for place, item in times(view) if view.times else ():
                 found.append(_joined(item, text.times[place], item.place, "time", place))
-        order = {"value": 0, "site": 1, "laterality": 2, "time": 3}
+        order = {"value": 0, "distance": 1, "site": 2, "laterality": 3, "time": 4}
         return sorted(found, key=lambda one: (one.mention, order[one.kind], one.target))
 
 

@@ -50,7 +50,7 @@ def _right_before(view: View, time: TimeExpression) -> Item | None:
     for item in view.around(time.start, time.start):
         if item.start >= time.start:
             break
-        if item.role in _lasting() and (last is None or item.end >= last.end):
+        if item.role in _lasting() and (last is None or item.end > last.end):
             last = item
     if last is None:
         return None

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from functools import cache
 from typing import TYPE_CHECKING
 
+from nlp.relations.distances import distance_word
 from nlp.relations.view import chain_before, rules, stripper
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _BEFORE_SIZE = re.compile(r"(?:见|及|示|有|为|呈|一|枚|个|处|扪及|�
 _LIST_NUMBER = re.compile(r"\d[.、)]|[①-⑳。;\n]")
 # A clause between that tells of something else: 脾大,胆囊内见强回声团,大小约2cm.
 _ANOTHER = re.compile(r"[一-龥](?:内|叶|侧|区|部|处|体|壁|旁|腔|窝|底|窦|段)(?:可|隐约)?(?:见|探及)")
+_DIRECT = ("", " ", ":", "为", ": ")
+_LISTED = re.compile(r"\s?(?:[、,/]|和|及|与|以及)?\s?约?(?:\([^()]{0,12}\))?")
+_NAMED = re.compile(r"[A-Za-z]\s?[:=]?\s?$")
 _BODIES = ("finding", "problem", "sign", "symptom")
 _GRADED = ("problem", "finding", "sign", "procedure", "test")
 
@@ -30,11 +34,11 @@ _GRADED = ("problem", "finding", "sign", "procedure", "test")
 def values(view: View) -> Iterator[tuple[int, Item, int]]:
     """Give (place of the quantity, mention, place of the mention) for each value that is bound in a sentence."""
     bound: list[tuple[Quantity, list[Item]]] = []
-    shared: dict[int, Item] = {}
+    shared: dict[int, list[Item]] = {}
     for order, (quantity, place) in enumerate(view.quantities):
-        if _is_time(view, quantity) or _is_reference(view, quantity, bound) or _is_distance(view, quantity):
+        if _is_time(view, quantity) or _is_reference(view, quantity, bound) or distance_word(view, quantity) is not None:
             continue
-        owners = [shared.pop(order)] if order in shared else _owners(view, quantity, order, bound, shared)
+        owners = shared.pop(order) if order in shared else _owners(view, quantity, order, bound, shared)
         if owners:
             bound.append((quantity, owners))
         for owner in owners:
@@ -53,14 +57,6 @@ def _is_reference(view: View, quantity: Quantity, bound: list) -> bool:
     return "(" in view.text[bound[-1][0].end : quantity.start]
 
 
-def _is_distance(view: View, quantity: Quantity) -> bool:
-    if quantity.dimension != "length":
-        return False
-    head = view.text[max(view.start, quantity.start - 10) : quantity.start]
-    at = max(head.rfind(word) for word in rules()["distances"])
-    return at >= 0 and not re.search(r"[,。;、\d]", head[at:])
-
-
 @cache
 def _takes(role: str, dimension: str, kind: str) -> bool:
     """Whether a role has values of a dimension."""
@@ -71,7 +67,7 @@ def _takes(role: str, dimension: str, kind: str) -> bool:
     return dimension in rules()["dimensions"].get(role, ())
 
 
-def _owners(view: View, quantity: Quantity, order: int, bound: list, shared: dict[int, Item]) -> list[Item]:
+def _owners(view: View, quantity: Quantity, order: int, bound: list, shared: dict[int, list[Item]]) -> list[Item]:
     if named := _named_in(view, quantity):
         return [named]
     before = _before(view, quantity, bound)
@@ -81,15 +77,33 @@ def _owners(view: View, quantity: Quantity, order: int, bound: list, shared: dic
     if not before:
         return []
     gap = view.text[before.end : quantity.start]
-    if "均" in gap or "分别" in gap:
-        chain = chain_before(view, before)
-        if "均" in gap:
-            return chain
-        following = view.quantities[order : order + len(chain)]
-        if len(following) == len(chain) and all(_takes(before.role, one.dimension, one.kind) for one, _ in following):
-            shared.update({order + step: owner for step, owner in enumerate(chain) if step})
-            return [chain[0]]
+    if "均" in gap:
+        return chain_before(view, before)
+    if "分别" in gap:
+        return _in_order(view, before, order, shared)
     return [before, *_same_end(view, before)]
+
+
+def _in_order(view: View, last: Item, order: int, shared: dict[int, list[Item]]) -> list[Item]:
+    """Give the values of a row to the mentions of a list, one each, or all of them to a mention that stands alone (大小分别约4mm、9mm)."""
+    row = _row(view, order)
+    chain = chain_before(view, last)
+    if len(chain) == len(row) > 1 and all(_takes(last.role, one.dimension, one.kind) for one in row):
+        owners = [[one] for one in chain]
+    else:
+        owners = [[last, *_same_end(view, last)]] * len(row)
+    shared.update({order + step: some for step, some in enumerate(owners) if step})
+    return owners[0]
+
+
+def _row(view: View, order: int) -> list[Quantity]:
+    """Return a quantity and those that nothing but the signs of a list parts from it."""
+    row = [view.quantities[order][0]]
+    for following, _ in view.quantities[order + 1 :]:
+        if not _LISTED.fullmatch(view.text, row[-1].end, following.start):
+            break
+        row.append(following)
+    return row
 
 
 def _named_in(view: View, quantity: Quantity) -> Item | None:
@@ -124,10 +138,22 @@ def _after(view: View, quantity: Quantity) -> Item | None:
         if item.start - quantity.end > 8:
             return None
         if item.role in _BODIES and _takes(item.role, quantity.dimension, quantity.kind):
+            if _in_a_row(view, quantity, item):
+                return None
             return item if _FOLLOWING.fullmatch(view.text, quantity.end, item.start) else None
         if item.role != "anatomy":
             return None
     return None
+
+
+def _in_a_row(view: View, quantity: Quantity, item: Item) -> bool:
+    """Whether names and values take turns without any sign (LV 47mm RA 35mm): what follows a value has a value of its own, or none."""
+    if view.text[quantity.end] != " ":
+        return False
+    if _NAMED.search(view.text[max(view.start, quantity.start - 4) : quantity.start]):
+        return True
+    at = bisect_left(view.quantities, item.end, key=lambda pair: pair[0].start)
+    return at < len(view.quantities) and view.text[item.end : view.quantities[at][0].start] in _DIRECT
 
 
 def _before(view: View, quantity: Quantity, bound: list) -> Item | None:
@@ -163,7 +189,7 @@ def _preceding(view: View, start: int) -> Iterator[Item]:
 
 def _linked(view: View, item: Item, quantity: Quantity, bound: list) -> bool:
     gap = view.text[item.end : quantity.start]
-    if gap in ("", " ", ":", "为", ": "):
+    if gap in _DIRECT:
         return True
     last = bound[-1] if bound and bound[-1][0].start >= item.end else None
     if last:

@@ -90,8 +90,7 @@ def views(text: ClinicalText) -> Iterator[View]:
     spans: Iterable[tuple] = text.sentences or _parts(content)
     clauses = text.clauses
     at_item = at_quantity = at_time = at_clause = 0
-    for sentence in spans:
-        start, end = sentence[0], sentence[1]
+    for start, end in _with_next_lines(text, spans, items):
         first, at_item = _within(items, at_item, start, end)
         if first == at_item:
             continue
@@ -102,6 +101,29 @@ def views(text: ClinicalText) -> Iterator[View]:
         first_time, at_time = _within(text.times, at_time, start, end)
         nested = any(before.end > after.start for before, after in pairwise(inside))
         yield View(content, start, end, parts, inside, quantities[first_quantity:at_quantity], times[first_time:at_time], nested)
+
+
+def _with_next_lines(text: ClinicalText, spans: Iterable[tuple], items: list[Item]) -> Iterator[tuple[int, int]]:
+    """Give the sentences; a line that ends with a test's name goes on where the next begins with a value."""
+    content, quantities = text.text, text.quantities
+    start, end = -1, -1
+    for span in spans:
+        if start >= 0 and content[span[0]].isdigit() and "\n" in content[end : span[0]] and _awaits_value(content, items, start, end):
+            at = bisect_left(quantities, (span[0],))
+            if at < len(quantities) and quantities[at].start == span[0]:
+                end = span[1]
+                continue
+        if start >= 0:
+            yield start, end
+        start, end = span[0], span[1]
+    if start >= 0:
+        yield start, end
+
+
+def _awaits_value(content: str, items: list[Item], start: int, end: int) -> bool:
+    name_end = len(content[start:end].rstrip(" :\n")) + start
+    at = bisect_left(items, (name_end,))
+    return any(item.end == name_end and item.role == "test" for item in items[max(0, at - 3) : at])
 
 
 def _within(things: list, at: int, start: int, end: int) -> tuple[int, int]:

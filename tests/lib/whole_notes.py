@@ -98,7 +98,7 @@ def _time(one: str, text: ClinicalText) -> bool:
 
 def _relation(one: str, text: ClinicalText) -> bool:
     mention, _, target = one.partition(" > ")
-    targets = {"value": text.quantities, "site": text.mentions, "time": text.times}
+    targets = {"value": text.quantities, "distance": text.quantities, "site": text.mentions, "time": text.times}
     for relation in text.relations:
         found = text.text_of(targets[relation.kind][relation.target]) if relation.kind in targets else relation.text
         named = text.text_of(text.mentions[relation.mention])

@@ -60,7 +60,7 @@ def test_targets_exist_and_spans_cover_both(drawn):
     clinical.quantities = Quantities().predict(clinical)
     clinical.times = Times().predict(clinical)
     found = Relations().predict(clinical)
-    lists = {"value": clinical.quantities, "site": clinical.mentions, "time": clinical.times}
+    lists = {"value": clinical.quantities, "distance": clinical.quantities, "site": clinical.mentions, "time": clinical.times}
     for one in found:
         mention = clinical.mentions[one.mention]
         assert 0 <= one.start <= mention.start

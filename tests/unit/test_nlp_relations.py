@@ -1,5 +1,6 @@
 """Relations: the corpus of our own sentences, and the values that the synthetic hospital wrote beside its mentions."""
 
+import re
 from collections import defaultdict
 from datetime import datetime
 
@@ -59,7 +60,7 @@ def structured(text: str, mentions: list[Mention]) -> ClinicalText:
 
 
 def said(clinical: ClinicalText) -> list[str]:
-    lists = {"value": clinical.quantities, "site": clinical.mentions, "time": clinical.times}
+    lists = {"value": clinical.quantities, "distance": clinical.quantities, "site": clinical.mentions, "time": clinical.times}
     return [
         f"{clinical.text_of(clinical.mentions[one.mention])} {one.kind} "
         + (one.text if one.kind == "laterality" else clinical.text_of(lists[one.kind][one.target]))
@@ -69,8 +70,8 @@ def said(clinical: ClinicalText) -> list[str]:
 
 def lean(relation: str) -> str:
     """Take 约 and the like from a value: whether they belong to its span is the quantities' business."""
-    mention, kind, target = relation.rsplit(" value ", 1)[0], " value ", relation.rsplit(" value ", 1)[-1]
-    return relation if " value " not in relation else mention + kind + target.lstrip("最大小约为直径")
+    parts = re.fullmatch("(.+ (?:value|distance) )(.+)", relation, re.DOTALL)
+    return parts[1] + parts[2].lstrip("最大小约为直径") if parts else relation
 
 
 def test_a_wrong_expectation_is_found():
@@ -90,6 +91,18 @@ def test_spans_cover_both_ends_of_a_relation():
     value = next(one for one in clinical.relations if one.kind == "value")
     assert clinical.text_of(value).startswith("结节")
     assert clinical.text_of(value).endswith("8×6mm")
+
+
+@pytest.mark.parametrize(
+    ("say", "landmarks"),
+    [
+        ("{f肿物}距远端切缘约3cm，距离近端切缘仅8cm", ["远端切缘", "近端切缘"]),
+        ("{p肿瘤}，距肛缘（齿状线）约8cm", ["肛缘(齿状线)"]),
+        ("{f结节}，相距3cm", [""]),
+    ],
+)
+def test_a_distance_tells_what_it_is_measured_from(say, landmarks):
+    assert [one.text for one in structured(*marked(say)).relations if one.kind == "distance"] == landmarks
 
 
 def test_without_sentences_the_text_is_cut_at_its_stops():
