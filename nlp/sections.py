@@ -33,10 +33,14 @@ class Documents:
 
 
 def _kind_by_signs(text: str) -> str:
-    found = {section.name for section in _titled(text, _ANY)}
-    scores = {kind.name: len(found.intersection(kind.signs)) for kind in document_kinds().values() if kind.signs}
-    best = max(scores, key=scores.__getitem__)
-    return best if scores[best] >= min(2, len(document_kinds()[best].signs)) else ""
+    """Return the kind most of whose signs stand there; those at a line's start count double, and two of them are wanted."""
+    found: dict[str, int] = {}
+    for title in _titled(text, _ANY):
+        at_line = title.start == 0 or text[title.start - 1] == "\n"
+        found[title.name] = max(found.get(title.name, 0), 1 + at_line)
+    signs = {kind.name: [found[sign] for sign in kind.signs if sign in found] for kind in document_kinds().values() if kind.signs}
+    best = max(signs, key=lambda name: sum(signs[name]))
+    return best if len(signs[best]) >= min(2, len(document_kinds()[best].signs)) else ""
 
 
 @lru_cache(maxsize=1)

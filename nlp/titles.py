@@ -66,7 +66,7 @@ def section_names() -> Mapping[str, SectionName]:
             re.compile(row["not_before"]) if "not_before" in row else None,
             row.get("inside", "never"),
             frozenset(row.get("not_inside", ())),
-            frozenset(row.get("glued", ())),
+            frozenset(map(str, row["titles"]) if row.get("glued") == "all" else row.get("glued", ())),
             re.compile(row["opens"]) if "opens" in row else None,
         )
         for name, row in rows.items()
@@ -216,7 +216,7 @@ def _place(text: str, start: int, end: int) -> _Place:
 
 @cache
 def _qualifiers() -> re.Pattern[str]:
-    return re.compile(rf"(?:{'|'.join(_data()['qualifiers'])})+\Z")
+    return re.compile(rf"(?:(?<![一-龥])[一-龥]{{1,6}}[及与和、])?(?:{'|'.join(_data()['qualifiers'])})*\Z")
 
 
 def _qualified(text: str, start: int, end: int) -> _Place:
@@ -225,7 +225,7 @@ def _qualified(text: str, start: int, end: int) -> _Place:
     if text[end : end + 1] not in _LABEL_ENDS:
         return inside
     words = _qualifiers().search(text, max(0, start - _QUALIFIED_REACH), start)
-    if words is None or (words.start() and text[words.start() - 1].isalpha()):
+    if words.start() == start or (words.start() and text[words.start() - 1].isalpha()):
         return inside
     place = _place(text, words.start(), end)
     return place if place.where in {"line", "sentence"} else inside
@@ -266,11 +266,11 @@ def _is_glued(title: _Candidate) -> bool:
 def _colon_counts(title: _Candidate) -> bool:
     owner, long = title.owner, len(title.title) > 2
     if title.place.where == "inside":
-        anywhere = owner.inside == "always" or (owner.inside == "reports" and title.short)
+        anywhere = owner.inside == "always" or (owner.inside == "reports" and title.short) or len(title.title) >= _LONG_TITLE
         return anywhere and title.title not in owner.not_inside and title.text[title.start - 1] not in _NEVER_INSIDE_AFTER
     if owner.name == "签名" and title.place.where != "line":
         return _LOOSE_LABELS.search(title.title) is None or (len(title.title) > 3 and title.title[-2:] in {"医师", "医生"})
-    return title.short or long or owner.runs_in != "never" or title.place.where == "line"
+    return title.short or long or owner.runs_in != "never" or owner.name in _JOINED or title.place.where == "line"
 
 
 def _runs_in(title: _Candidate) -> bool:

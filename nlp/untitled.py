@@ -28,15 +28,20 @@ _DATE = r"(?:[0-9]{2,4} ?[-年./] ?)?[0-9]{1,2} ?[-月./] ?[0-9]{1,2} ?日?"
 _TIME = r"(?:[ ,T]{0,3}[0-9]{1,2} ?[:时点](?: ?[0-9]{1,2} ?分?)?(?:[:][0-9]{2})?)?"
 _DAY = re.compile(rf"(?m)^[ \t]*{_DATE}{_TIME}[^\n,。;:]{{0,24}}(?:查房|病程|小结|病情记录|术后|交班|接班|转入|转出)[^\n,。;:]{{0,12}}$")
 _SAID = re.compile(
-    r"(?:^|(?<=[\n。;]))[^\n。;:]{0,24}(?:主任|主治|上级|医师|医生|教授)[^\n。;:]{0,8}?(?:查房|查看|看过|看)(?:了?(?:患者|病人|患儿))?[后时]?"
-    r"[^\n。;:]{0,6}?(?:指示|示|指出|认为|分析|意见|强调|嘱)[:,]"
+    r"(?:^|(?<=[\n。;]))[^\n。;:]{0,24}(?:主任|主治|上级|医师|医生|教授)(?:[^\n。;:]{0,8}?(?:查房|查看|看过|看)(?:了?(?:患者|病人|患儿))?[后时]?[^\n。;:]{0,6}?)?"
+    r"(?:指示|示|指出|认为|分析|意见|强调|嘱)[:,]"
 )
+# Notes by subject, object, assessment and plan.
+_SOAP = re.compile(r"(?ms)^(S ?[:(]).*?^(O ?[:(]).*?^(A ?[:(]).*?^(P ?[:(])")
+_SOAP_NAMES = ("病情记录", "病情记录", "病情分析", "诊疗计划")
+# The head of a table of laboratory results.
+_RESULTS = re.compile(r"(?m)^[^\n:。]*(?:项目|指标)[^\n:。]*结果[^\n:。]*(?:参考|单位|提示|范围)[^\n:。]*$")
 _HAN = "[一-龥]"
 _POST = r"(?:(?:副?主任|主治|住院|经治|进修|实习)?(?:医师|医生|护士|护师|教授|主任))?"
 _NAME = rf"{_HAN}{{1,4}}?[*×xX]{{0,2}}{_POST}"
 _SIGNED = re.compile(rf"{_NAME}(?:[ /、,]+{_NAME}){{0,3}}")
 _SIGNER = re.compile(rf"({_HAN}{{1,4}}?[*×xX]{{0,2}})({_POST})(?:[ /、,]+|$)")
-_SIGNED_DATE = re.compile(rf"{_DATE}{_TIME}")
+_SIGNED_DATE = re.compile(rf"{_DATE}{_TIME}\s*$")
 _INDENTED = 8
 _LAST_LINES = 4
 _ENTRY = "病情记录"
@@ -77,7 +82,11 @@ def _untitled(text: str, kind: str, titled: Sequence[Titled]) -> Iterator[tuple[
     known = document_kinds().get(kind)
     if known is not None and known.entries:
         yield from ((start, _ENTRY) for start in _days(text, first))
+        if soap := _SOAP.search(text):
+            yield from zip(map(soap.start, range(1, 5)), _SOAP_NAMES, strict=True)
         yield from ((match.start(), "查房意见") for match in _SAID.finditer(text) if "查房意见" in known.sections)
+    if known is not None and "检验结果" in known.sections and (table := _RESULTS.search(text)):
+        yield table.start(), "检验结果"
     if (start := _signature(text)) >= 0 and (not titled or titled[-1].name != "签名"):
         yield start, "签名"
 
@@ -110,7 +119,7 @@ def _signature(text: str) -> int:
     for line in reversed(lines[1:]):
         written = line.group()
         indented = len(written) - len(written.lstrip()) >= _INDENTED
-        name = _is_signed(written.strip(), indented)
+        name = _is_signed(_SIGNED_DATE.sub("", written).strip(), indented)
         if not name and _SIGNED_DATE.fullmatch(written.strip()) is None:
             break
         named = named or name or indented
