@@ -65,6 +65,7 @@ pd.DataFrame(
 # %% [markdown]
 # ## 3 提问
 # 运行会显示进度；中断后再运行这一格，会从断点继续。结果放在会话的个人目录里，随快照、文书和规则版本分开存放。
+# 没能提问的文书列在 `structured.refused`；要再试一次，加上 `retry_refused=True`。
 
 # %%
 kept = None if in_session() else Path(mkdtemp(prefix="note-structuring-"))
