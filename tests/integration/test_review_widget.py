@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from nlp.review import DecisionLog
 from nlp.variables import load_set
 from tests.lib.hub_client import free_port
 
@@ -129,8 +129,8 @@ def picture(page, name):
 
 
 def lines(home):
-    (file,) = home.glob("reviews/*/decisions/*.jsonl")
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    (folder,) = home.glob("reviews/*/decisions")
+    return [each._asdict() for each in DecisionLog(folder).read()]
 
 
 def run(page, code):
@@ -143,7 +143,7 @@ def run(page, code):
 
 def settle(page, home, count):
     for _ in range(100):
-        if list(home.glob("reviews/*/decisions/*.jsonl")) and len(lines(home)) >= count:
+        if list(home.glob("reviews/*/decisions")) and len(lines(home)) >= count:
             page.wait_for_timeout(300)
             return lines(home)
         page.wait_for_timeout(100)
