@@ -9,6 +9,8 @@ synthetic hospital's gold and our corpus keep:
 - Of several cues the one of higher priority decides, then the one behind the mention, then the nearer.
 - Commas end the reach of a denial, unless bare mentions follow: after 否认 one is enough (否认肝炎，结核病史), after 无 there
   must be a row of them (无发热，咳嗽，咳痰); after 未见 what follows is as a rule a finding (未见骨折，软组织肿胀).
+- What excludes with nothing of its own speaks of the head of its item (肺结核：患者无低热，暂不考虑), in a differential diagnosis over full
+  stops too. What is planned is done where its result follows (1周后复查CT示吸收).
 - A cue inside a mention (无力, 不适, 非小细胞肺癌) is no cue for it or for what follows.
 """
 
@@ -30,7 +32,7 @@ __all__ = ["Assertions"]
 _ENDS = frozenset(',。;!?)|\t\n、"”')
 _QUOTES = " \"'“”‘’《〈「[(:"
 _DURATION = re.compile(
-    r"[\"”』)]?(?:等?(?:疾|疾病)?病?史)?[\"”]?[,:\s]?(?:已|约|近|达|逾|有|共|为|长达)*\s*[\d一二三四五六七八九十两数半余多+]+\s*[余多+]?个?[余多]?(?:年|月|周|天|日)(?!前)"
+    r"[\"”』)]?(?:等?(?:疾|疾病)?病?史)?[\"”]?[,:\s]?(?:已|约|近|达|逾|有|共|为|长达)*\s*(?!(?:19|20)\d\d年)[\d一二三四五六七八九十两数半余多+]+\s*[余多+]?个?[余多]?(?:年|月|周|天|日)(?!前)"
 )
 _TAIL = re.compile(r"(等(?:不适|症状|表现|情况|慢性病史|传染病史|病史|疾病史|疾病|史)?|病史|史)?[\"”]?\s*(?=[,。;\n!]|$)")
 #: Priority of what the section alone says, and of a procedure told among a patient's history.
@@ -84,8 +86,8 @@ class _Walk:
     """The state of one pass: which cues are in force at the place reached."""
 
     __slots__ = (
-        "active", "answers", "body", "border", "clause_first", "default_who", "has_sections", "lexicon", "mentions", "order", "paren",
-        "place", "row_end", "section", "section_place", "sections", "sentence_first", "settled", "who",
+        "active", "answers", "begin", "body", "border", "clause_first", "default_who", "has_sections", "head", "lexicon", "mentions",
+        "order", "paren", "place", "row_end", "section", "section_place", "sections", "sentence_first", "settled", "who",
     )  # fmt: skip
 
     def __init__(self, text: ClinicalText) -> None:
@@ -100,6 +102,8 @@ class _Walk:
         self.active: list[tuple[Cue, int, int]] = []
         self.place = self.clause_first = self.sentence_first = 0
         self.paren = self.row_end = -1
+        # The mention that an item is about (肺结核：…), -1 without one; where the sentence begins.
+        self.head, self.begin = -1, 0
         self.who = self.default_who = "patient"
         self.section = ""
         self.sections: list[Section] = text.sections
@@ -124,7 +128,7 @@ class _Walk:
                 _STEPS[cue.role](self, cue, start, end)
             elif cue.inside:
                 self._inside(cue, start, end)
-            if self.place == last and start > covered + _FARTHEST:
+            if self.place == last and start > covered + _FARTHEST and self.head < 0:
                 break
         while self.place < last:
             self._mention(mentions[self.place])
@@ -155,7 +159,7 @@ class _Walk:
             return (_SECTION_PRIORITY, Assertion.HISTORICAL, (-1, -1))
         if self.section == "differential" and (not mention.label or self._is("problem", mention)):
             return (_SECTION_PRIORITY, Assertion.POSSIBLE, (-1, -1))
-        if self.section == "plan" and (self._is("procedure", mention) or self._is("test", mention)):
+        if self.section == "plan" and (self._is("procedure", mention) or self._is("test", mention)) and not self._reported(mention):
             return (_SECTION_PRIORITY, Assertion.HYPOTHETICAL, (-1, -1))
         return (0, Assertion.PRESENT, (-1, -1))
 
@@ -172,6 +176,8 @@ class _Walk:
             return False
         if cue.unlike and any(self._is(label, mention) for label in cue.unlike):
             return False
+        if cue.labels and cue.assertion == Assertion.HYPOTHETICAL and self._reported(mention):
+            return False
         return not (cue.weak and (self.who != "patient" or self._lasts(mention, end)))
 
     def _lasts(self, mention: Mention, end: int) -> bool:
@@ -180,6 +186,10 @@ class _Walk:
         if self.lexicon.lasting.search(body, mention.start, mention.end) or _DURATION.match(body, mention.end):
             return True
         return end > mention.end and _DURATION.match(body, end) is not None
+
+    def _reported(self, mention: Mention) -> bool:
+        """Say whether the result of a test or procedure follows it, so that it has been done."""
+        return self.lexicon.reported.match(self.body, mention.end) is not None
 
     def _beside(self, end: int, start: int) -> bool:
         return end == start or (end < start <= end + 2 and not self.body[end:start].strip(_QUOTES))
@@ -214,16 +224,26 @@ class _Walk:
         if not self.has_sections:
             self._begin(cue.section)
         self._hard(cue, start, end)
+        # A title may be what is denied: 手术史：无
+        while self.clause_first and self.mentions[self.clause_first - 1].end >= start:
+            self.clause_first -= 1
 
     # ---- breaks
 
-    def _hard(self, _cue: Cue | None, _start: int, _end: int) -> None:
+    def _hard(self, cue: Cue | None, _start: int, end: int) -> None:
         self.active.clear()
+        if self.section != "differential" or (cue and cue.role == "enumerator"):
+            self.head = -1
         self.clause_first = self.sentence_first = self.place
+        self.begin = end
         self.who = self.default_who
         self.paren = -1
 
     def _soft(self, _cue: Cue, start: int, end: int) -> None:
+        if self.section == "differential" and self.sentence_first < self.place:
+            first = self.mentions[self.sentence_first].start
+            if not self.body[self.begin : first].strip():
+                self._item(start)
         self.clause_first = self.place
         if self.active or self.who != self.default_who:
             bare = 2 if end <= self.row_end else self._row(end)
@@ -272,7 +292,17 @@ class _Walk:
         if not self.body[end : end + 1].isdigit() and (len(cue.word) > 1 or not self.body[start - 1 : start].isascii()):
             self._hard(cue, start, end)
 
+    def _item(self, end: int) -> None:
+        """Take the mention that ends at a place for the head of its item, if it is the first of its sentence."""
+        for place in range(self.sentence_first, self.place):
+            mention = self.mentions[place]
+            if mention.start > self.mentions[self.sentence_first].start:
+                break
+            if mention.end == end and self._is("problem", mention):
+                self.head = place
+
     def _colon(self, _cue: Cue, start: int, end: int) -> None:
+        self._item(start)
         if self.active:
             self.active = [row for row in self.active if row[2] == start or row[0].reach == "sentence"]
             self.active = [(cue, first, end if last == start else last) for cue, first, last in self.active]
@@ -298,7 +328,7 @@ class _Walk:
 
     def _either(self, cue: Cue, start: int, end: int) -> None:
         # A quotation mark behind the cue closes (胸水"无",) or opens: 否认"高血压、糖尿病"病史.
-        behind = end + self.body.startswith(('"', "”"), end)
+        behind = _THE_ITEM.match(self.body, end).end()  # type: ignore[union-attr]
         if behind < len(self.body) and self.body[behind] not in _ENDS:
             self._opened(cue, start, end)
         else:
@@ -341,12 +371,19 @@ class _Walk:
         if cue.ends and self.body.endswith("待查", 0, start):
             self._soft(cue, start, end)  # 发热待查? asks for the cause
             return
-        for place in self._chain(cue, start):
+        places = self._chain(cue, start)
+        if cue.item and not places and self.head >= 0:
+            places = self._with_nested(self.head)
+        for place in places:
             mention, (priority, _, who, _) = self.mentions[place], self.answers[place]
             if priority <= cue.priority and self._fits(cue, mention, end):
                 self.answers[place] = (cue.priority, cue.assertion, who, (start, end))
         if cue.ends:
             self._soft(cue, start, end)
+
+    def _with_nested(self, head: int) -> list[int]:
+        """Return a mention and those that lie in it."""
+        return [place for place in range(head, min(head + 6, self.place)) if self.mentions[place].end <= self.mentions[head].end]
 
     def _kin_after(self, cue: Cue, start: int, end: int) -> None:
         places = self._chain(cue, start)
@@ -388,6 +425,8 @@ class _Walk:
         return _patterns()[1].fullmatch(self.body, end, left) is not None
 
 
+#: What may stand behind a cue that closes: a quotation mark, and words for what the item is about (故不考虑该诊断).
+_THE_ITEM = re.compile(r"(?:(?:该|此|本|上述)(?:病|诊断|疾病|可能)|诊断)?[\"”]?")
 #: Behind the last mention no cue farther than this can speak of it.
 _FARTHEST = 16
 _MOST_ACTIVE = 12

@@ -41,6 +41,7 @@ class Cue(NamedTuple):
     ends: bool = False
     firm: bool = False
     inside: bool = False
+    item: bool = False
     labels: tuple[str, ...] = ()
     unlike: tuple[str, ...] = ()
     section: str = ""
@@ -65,6 +66,7 @@ class Lexicon(NamedTuple):
     symptom_endings: tuple[str, ...]
     kin_goes_on: tuple[str, ...]
     lasting: re.Pattern[str]
+    reported: re.Pattern[str]
 
     def find(self, text: str) -> list[tuple[int, int, int]]:
         """Return (place of the cue, start, end) of all cues, the longest at each place, none overlapping."""
@@ -132,6 +134,7 @@ def read_lexicon(source: str) -> Lexicon:
         symptom_endings=tuple(data["symptom_endings"].split()),
         kin_goes_on=tuple(data["kin_goes_on"].split()),
         lasting=re.compile("|".join(data["lasting"].split())),
+        reported=re.compile(rf"\s?(?:\([^()]{{0,16}}\))?(?:检查|结果|报告)*(?:{'|'.join(data['reported'].split())})"),
     )
 
 

@@ -1,8 +1,8 @@
 """Numbers with what belongs to them: value, comparator, range, unit, size, reference range and flag.
 
-Passes, each led by a set of characters: stages and scores (:mod:`nlp.quantities.stages`), Arabic numbers, Chinese numerals,
-rows of numbers. The span of a record runs from the comparator to the unit; a reference range or a flag beside it belongs to the record but not to its span.
-Dates, clock times, ages, ordinals, list numbers, telephone and record numbers, and digits inside names are no quantities.
+Passes, each led by a set of characters: stages and scores (:mod:`nlp.quantities.stages`), Arabic numbers, Chinese numerals, rows of
+numbers. The span of a record runs from the comparator to the unit; a reference range or a flag beside it belongs to the record but not
+to its span. Dates, clock times, ages, ordinals, list numbers, telephone and record numbers, and digits inside names are no quantities.
 """
 
 from __future__ import annotations

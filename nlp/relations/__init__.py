@@ -22,8 +22,9 @@ class Relations:
 
     Values: a test or a drug takes what follows it in its clause with nothing but linking words between (``data/relations.yaml``), a
     finding also what stands right before it (8mm结节) and what a later clause says of its size (大小约…, 较大者…); the dimension has to
-    suit the role. A value is bound once, but to all of a list that 均 closes, and in order where 分别 stands. Reference ranges and times are no
-    values. A distance (肿物距肛缘8cm) is no value either, but a relation of its own whose `text` is what it is measured from.
+    suit the role. A value is bound once, but to all of a list that 均 closes, and in order where 分别 stands. Reference ranges and
+    times are no values. A distance (肿物距肛缘8cm) is no value either, but a relation of its own whose `text` is what it is measured
+    from.
 
     Sites: mentions labelled anatomy inside a mention, before it in its clause with their list (左肾、右肾囊肿), behind 位于, or
     at the end of the clause before where this one goes on (可见…). Sides: 左 右 双 两 in it, right before it, or at its sites;
