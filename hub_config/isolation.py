@@ -27,6 +27,7 @@ __all__ = ["LIBRARY", "MANIFEST", "NAMESPACES", "Mount", "Plan", "Seat", "plan"]
 HOME = "/home/work"
 DATA = "/data"
 OUTBOX = "/outbox"
+SHARED = "/shared"
 STATUS = "/run/airlock"
 GATE = "/run/hub"
 LIBRARY = "/opt/workbench/library"
@@ -141,7 +142,7 @@ def plan(user: str, project: str, settings: Settings, *, seat: Seat) -> Plan:
 
 
 def _mounts(user: str, project: str, sid: str, settings: Settings, layout: Layout, seat: Seat, root_files: Path) -> tuple[Mount, ...]:
-    """List the file tree in the order in which it is built; all of it but home, outbox and the tmpfs is read-only."""
+    """List the file tree in the order in which it is built; all of it but home, shared folder, outbox and the tmpfs is read-only."""
     return (
         Mount("ro", "/usr", "/usr"),
         *(Mount("symlink", f"/{name}", f"usr/{name}") for name in ("bin", "sbin", "lib", "lib64")),
@@ -159,6 +160,7 @@ def _mounts(user: str, project: str, sid: str, settings: Settings, layout: Layou
         Mount("ro", STATUS, str(layout.airlock_status(project, user))),
         Mount("ro", DATA, str(settings.paths.slices / project)),
         Mount("rw", HOME, str(layout.home(sid))),
+        Mount("rw", SHARED, str(layout.shared(project))),
         Mount("rw", OUTBOX, str(layout.outbox(project, user))),
     )
 
@@ -174,6 +176,7 @@ def _manifest(user: str, project: str, sid: str, settings: Settings) -> str:
             "language": settings.language,
             "data": {"store": DATA},
             "home": {"path": HOME},
+            "shared": {"path": SHARED},
             "disclosure": {"threshold": settings.disclosure.threshold, "rounding": settings.disclosure.rounding},
             "release": {"outbox": OUTBOX, "status": STATUS},
             "broker": {"socket": f"{GATE}/gate.sock"},
@@ -202,6 +205,7 @@ def _folders(user: str, project: str, sid: str, settings: Settings, layout: Layo
     outbox, status = layout.outbox(project, user), layout.airlock_status(project, user)
     return (
         Folder(layout.home(sid), seat.uid, seat.gid, 0o700),
+        Folder(layout.shared(project), 0, seat.gid, 0o2770),  # what is made in it belongs to the project
         Folder(outbox.parent, 0, airlock, 0o751),
         Folder(outbox, seat.uid, airlock, 0o2750),  # what is put in belongs to the airlock's group, which reads it
         Folder(status.parent, airlock, airlock, 0o711),

@@ -157,6 +157,10 @@ class Layout:
         """Return what a session asks to release; the path says whose it is."""
         return self.state / "outbox" / project / user
 
+    def shared(self, project: str) -> Path:
+        """Return the folder that a project's sessions write to together."""
+        return self.state / "shared" / project
+
     def airlock_status(self, project: str, user: str) -> Path:
         """Return what the airlock answers to a session."""
         return self.state / "airlock-status" / project / user
@@ -180,6 +184,7 @@ class Layout:
             (self.state / "logs" / "sessions", 0, 0, 0o700),
             (self.state / "library", 0, 0, 0o755),
             (self.state / "homes", 0, 0, 0o711),
+            (self.state / "shared", 0, 0, 0o711),
             (self.state / "outbox", 0, own["airlock"], 0o751),
             (self.state / "airlock-status", own["airlock"], own["airlock"], 0o711),
             *((self.state / name, own[name], own[name], 0o750) for name in ("hub", "airlock", "broker", "portal")),

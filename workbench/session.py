@@ -53,6 +53,13 @@ class HomeSection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SharedSection:
+    """The folder that the members of the project write to together."""
+
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
 class DisclosureSection:
     """The centre's disclosure policy, as :class:`workbench.disclosure.DisclosurePolicy` checks it."""
 
@@ -85,7 +92,7 @@ class Session:
         Who works, in which project, and the session's own identifier.
     language : str
         On-screen language, ``"zh"`` or ``"en"``.
-    data, home, disclosure, release, broker
+    data, home, shared, disclosure, release, broker
         The sections of the manifest, one small frozen class each.
     """
 
@@ -95,6 +102,7 @@ class Session:
     language: str
     data: DataSection
     home: HomeSection
+    shared: SharedSection
     disclosure: DisclosureSection
     release: ReleaseSection
     broker: BrokerSection

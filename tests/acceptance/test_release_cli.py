@@ -23,6 +23,8 @@ language = "zh"
 store = "/data"
 [home]
 path = "/home/work"
+[shared]
+path = "/shared"
 [disclosure]
 threshold = 10
 rounding = 5

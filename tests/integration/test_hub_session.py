@@ -99,6 +99,7 @@ EXPECTED = {
     "data": one_of("heart"),
     **{f"write {place}": one_of("EROFS") for place in REFUSED_WRITES},
     "write /home/work": one_of("written"),
+    "write /shared": one_of("written"),
     "write /outbox": one_of("written"),
     "write /tmp": one_of("written"),
     "change manifest": one_of("EROFS", "EACCES"),
@@ -234,6 +235,17 @@ def test_wrong_password_is_refused(hub):
 def test_a_code_error_comes_back_as_such(alice):
     with pytest.raises(KernelError, match="ZeroDivisionError"):
         alice.execute("1 / 0")
+
+
+def test_members_of_a_project_share_one_folder(hub, alice):
+    alice.execute("open('/shared/set.yaml', 'w').write('x')")
+    with hub.client("bob") as bob:
+        bob.login()
+        bob.spawn("heart")
+        assert "x" in bob.execute("print(open('/shared/set.yaml').read())")
+        bob.execute("open('/shared/answer.yaml', 'w').write('y')")
+        bob.stop()
+    assert "y" in alice.execute("print(open('/shared/answer.yaml').read())")
 
 
 def test_outbox_on_the_host_says_whose_it_is(hub, alice):

@@ -125,6 +125,7 @@ for place in ("/", "/usr", "/etc", "/run", "/run/hub", "/run/airlock", "/run/wor
     attempt(f"write {place}", lambda place=place: write(f"{place}/x"))
 attempt("write image", lambda: write(f"{sys.prefix}/x"))
 attempt("write /home/work", lambda: write("/home/work/x"))
+attempt("write /shared", lambda: write("/shared/x.txt"))
 attempt("write /outbox", lambda: write("/outbox/x.txt"))
 attempt("write /tmp", lambda: write("/tmp/x"))
 attempt("change manifest", lambda: write("/run/workbench/session.toml"))

@@ -45,8 +45,8 @@ def test_every_namespace_is_its_own_and_no_capability_is_left(planned):
     assert words[words.index("--seccomp") + 1] == "6"
 
 
-def test_only_home_and_outbox_of_the_host_are_writable(mounts):
-    assert {target for target, mount in mounts.items() if mount.kind == "rw"} == {"/home/work", "/outbox"}
+def test_only_home_shared_folder_and_outbox_of_the_host_are_writable(mounts):
+    assert {target for target, mount in mounts.items() if mount.kind == "rw"} == {"/home/work", "/shared", "/outbox"}
     assert {target for target, mount in mounts.items() if mount.kind == "tmpfs"} == {"/tmp", "/dev/shm"}
     assert all(mount.size_bytes > 0 for mount in mounts.values() if mount.kind == "tmpfs")
 
@@ -56,6 +56,7 @@ def test_the_mount_contract(mounts):
     expected = {
         "/data": ("ro", "/srv/slices/heart"),
         "/home/work": ("rw", f"/var/lib/wb/homes/{sid}"),
+        "/shared": ("rw", "/var/lib/wb/shared/heart"),
         "/outbox": ("rw", "/var/lib/wb/outbox/heart/alice"),
         "/run/airlock": ("ro", "/var/lib/wb/airlock-status/heart/alice"),
         "/run/hub": ("ro", "/var/lib/wb/run/gate"),
@@ -123,6 +124,7 @@ def test_the_manifest_is_the_contract(planned):
         "language": "zh",
         "data": {"store": "/data"},
         "home": {"path": "/home/work"},
+        "shared": {"path": "/shared"},
         "disclosure": {"threshold": 10, "rounding": 5},
         "release": {"outbox": "/outbox", "status": "/run/airlock"},
         "broker": {"socket": "/run/hub/gate.sock"},
@@ -139,16 +141,26 @@ def test_the_library_reads_the_manifest_that_the_hub_writes(planned, tmp_path):
     assert (read.disclosure.threshold, str(read.release.outbox), str(read.data.store)) == (10, "/outbox", "/data")
 
 
-def test_two_people_and_two_projects_share_no_writable_folder():
+def test_two_people_share_the_folder_of_their_project_and_nothing_else():
     settings = parse(changed("projects", [{"name": name, "members": ["alice", "bob"]} for name in ("heart", "lung")]))
-    folders = [
-        mount.source
+    folders = {
+        (user, project, mount.target): mount.source
         for user in ("alice", "bob")
         for project in ("heart", "lung")
         for mount in plan(user, project, settings, seat=SEAT).mounts
         if mount.kind == "rw"
-    ]
-    assert len(folders) == len(set(folders)) == 8
+    }
+    shared = {place for place in folders if place[2] == "/shared"}
+    own = [source for place, source in folders.items() if place not in shared]
+    assert len(own) == len(set(own)) == 8
+    assert {(project, folders[user, project, target]) for user, project, target in shared} == {
+        (name, f"/var/lib/wb/shared/{name}") for name in ("heart", "lung")
+    }
+
+
+def test_the_shared_folder_belongs_to_the_project(planned):
+    folder = next(folder for folder in planned.folders if folder.path == Path("/var/lib/wb/shared/heart"))
+    assert (folder.owner, folder.group, oct(folder.mode)) == (0, SEAT.gid, "0o2770")
 
 
 def test_listed_devices_are_passed_and_no_others():

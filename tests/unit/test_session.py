@@ -1,5 +1,6 @@
 """The session manifest: what is read, and which key is named when it does not fit."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ language = "zh"
 store = "/data"
 [home]
 path = "/home/work"
+[shared]
+path = "/shared"
 [disclosure]
 threshold = 10
 rounding = 5
@@ -44,7 +47,7 @@ def test_every_key_is_read(manifest):
     here = session.current()
     assert (here.user, here.project, here.session, here.language) == ("wang", "diabetes", "s1", "zh")
     assert here.data.store == Path("/data")
-    assert here.home.path == Path("/home/work")
+    assert (here.home.path, here.shared.path) == (Path("/home/work"), Path("/shared"))
     assert (here.disclosure.threshold, here.disclosure.rounding) == (10, 5)
     assert (here.release.outbox, here.release.status) == (Path("/outbox"), Path("/run/airlock"))
     assert here.broker.socket == Path("/run/hub/broker.sock")
@@ -64,14 +67,15 @@ def test_outside_a_session_says_so(monkeypatch, tmp_path):
 
 
 KEYS = [
-    (None, "user"), (None, "project"), (None, "session"), (None, "language"), ("data", "store"), ("home", "path"),
+    (None, "user"), (None, "project"), (None, "session"), (None, "language"), ("data", "store"), ("home", "path"), ("shared", "path"),
     ("disclosure", "threshold"), ("disclosure", "rounding"), ("release", "outbox"), ("release", "status"), ("broker", "socket"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("section", "key"), KEYS, ids=[".".join(filter(None, pair)) for pair in KEYS])
 def test_a_missing_key_is_named(manifest, section, key):
-    manifest("\n".join(line for line in MANIFEST.splitlines() if not line.startswith(f"{key} =")))
+    before, _, after = MANIFEST.partition(f"[{section}]") if section else ("", "", MANIFEST)
+    manifest(before + (f"[{section}]" if section else "") + re.sub(rf"(?m)^{key} = .*\n", "", after, count=1))
     name = f"{section}.{key}" if section else key
     with pytest.raises((DefinitionError, PolicyError), match=rf"{name}\b") as caught:
         session.current()

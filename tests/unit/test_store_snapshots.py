@@ -254,6 +254,7 @@ class TestOpenStore:
             language = "zh"
             data.store = "{tmp_path / "slice"}"
             home.path = "/home"
+            shared.path = "/shared"
             disclosure = {{threshold = 10, rounding = 5}}
             release = {{outbox = "/o", status = "/s"}}
             broker.socket = "/b"
