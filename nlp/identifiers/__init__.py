@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nlp.identifiers.numbers import find_numbers
-from nlp.identifiers.people import People
+from nlp.identifiers.people import find_people
 from nlp.identifiers.places import find_places
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ KINDS = {
     "licence_plate": "车牌号",
     "email": "邮箱",
     "account": "账号",
+    "age": "高龄",
 }
+# Numbers beside which a name is likely.
+_PERSONAL = frozenset(("identity_number", "mobile_number", "phone", "record_number", "bed", "insurance_number", "certificate"))
 # Of two hits that share characters the surer kind gives its name to both.
 _RANK = {
     kind: place
@@ -47,8 +50,9 @@ _RANK = {
 class Identifiers:
     """Find names of persons, numbers, addresses and institutions, by their form and by the words around them.
 
-    A name needs a context: a label (姓名:, 主刀:), a relation (患者王芳, 其子李强), a title (张主任), a signature, sex and age behind it;
-    once found it is found wherever else it stands in the note. Eponyms, drugs and words that begin like a name are not touched.
+    What stands behind a label is a name if it can be one at all (姓名:, 主刀:); else a small network judges the characters and what stands
+    around them (:mod:`nlp.identifiers.tagger`), more readily in a note that names somebody. Once found, a name is found wherever else it
+    stands in the note. Eponyms, drugs and words that begin like a name are left.
 
     Examples
     --------
@@ -62,7 +66,7 @@ class Identifiers:
     李建国 physician
     """
 
-    version = "identifiers 1"
+    version = "identifiers 2"
 
     def predict(self, text: ClinicalText) -> list[Identifier]:
         """Answer the identifiers of a note, in order, none overlapping another."""
@@ -88,8 +92,8 @@ def find_identifiers(text: str) -> list[Identifier]:
     (4, 6, 'name')
     """
     numbers = list(find_numbers(text))
-    phones = [hit for hit in numbers if hit.kind in ("mobile_number", "phone")]
-    return _joined([*numbers, *People(text).find(phones), *find_places(text)])
+    people = find_people(text, named=any(hit.kind in _PERSONAL for hit in numbers))
+    return _joined([*numbers, *people, *find_places(text)])
 
 
 def _joined(found: Iterable[Identifier]) -> list[Identifier]:

@@ -36,7 +36,7 @@ _CARD_LABEL = re.compile(r"(?:银行卡|银行帐|银行账|卡号|账\s?号|帐
 
 _VALUE = r"[A-Za-z0-9](?:[A-Za-z0-9_#/\\-]|\.(?=[0-9]))*(?: (?=[0-9]{3,4}(?![0-9.A-Za-z一-鿿]))[0-9]{3,4})*"
 _RECORD = (
-    "病案号|病案编号|病案首页号|病历号|病历编号|病历本号|住院号|住院编号|住院病历号|住院流水号|"
+    "腕带号?|卡号|留观号|抢救号|透析号|麻醉号|转诊单号|会诊单号|结算号|建档号|病案号|病案编号|病案首页号|病历号|病历编号|病历本号|住院号|住院编号|住院病历号|住院流水号|"
     "住院登记号|门诊号|门诊编号|门诊病历号|门诊卡号|门急诊号|急诊号|登记号|挂号序号|就诊卡号?|"
     "就诊号|"
     "就诊编号|就诊序号|诊疗卡号?|诊疗号|一卡通号?|健康卡号?|电子健康码|磁卡号|ID号|病人ID|患者ID|"
@@ -53,7 +53,7 @@ _RECORD = (
     "ID|MRN|AccessionNumber|Accession No"
 )
 _INSURANCE = (
-    "医保卡?号码?|医保编号|医保卡|医保个人编号|社保卡?号码?|社保卡|社会保障卡?号码?|社会保障号|"
+    "医保 ?卡? ?号码?|医保编号|医保卡|医保个人编号|社保卡?号码?|社保卡|社会保障卡?号码?|社会保障号|"
     "新农合证?号|合作医疗证?号|农合号|合疗证?号|保险号|保单号|医疗证号|医疗保险号|参合号|参保号|"
     "个人编号|健康保险号|公费医疗证?号"
 )
@@ -72,7 +72,9 @@ _LABELLED = re.compile(
     r"|(?P<account>微\s?信号?|WeChat|weixin|VX|QQ号?码?|qq号?|抖音号?|支付宝账?号?|钉钉号?|微博号?))"
     rf"(?:码|\(?ID\)?)?(?:\([^()\n]{{0,10}}\))?[ \t]*(?:[:为是#=|]|No\.?|NO\.?|_{{1,8}})?[ \t:_]*(?P<value>{_VALUE})"
 )
-_LOOSE = re.compile(rf"(?<![A-Za-z])(?P<label>ID|No\.?|NO\.?)[ ]?[:#.][ ]?(?P<value>{_VALUE})")
+# What a label ending in 号 gives, whatever it is called, less what numbers a thing.
+_ANY_LABEL = re.compile(rf"(?<=[一-鿿])(?<![批型信符货国文称账帐])(?:号码?|编[号码]|序号|条码)[ \t]*[:#=][ \t:_]*(?P<value>{_VALUE})")
+_LOOSE = re.compile(rf"(?<![A-Za-z])(?:(?:ID|No\.?|NO\.?)[ ]?[:#.]|[A-Z][a-z]+ (?:ID|No\.?|Number)[:# ])[ ]?(?P<value>{_VALUE})")
 _EMAIL = re.compile(r"@(?=[A-Za-z0-9])")
 _EMAIL_LEFT = re.compile(r"[A-Za-z0-9_.+-]{1,64}$")
 _EMAIL_RIGHT = re.compile(r"@[A-Za-z0-9](?:[A-Za-z0-9-]|\.(?=[A-Za-z0-9])){1,80}")
@@ -81,17 +83,29 @@ _PLATE = re.compile(
     r"(?=[A-Z]{0,5}[0-9])[A-HJ-NP-Z0-9]{5,6}(?![A-Za-z0-9])"
 )
 _PASSPORT = re.compile(r"(?<![A-Za-z0-9])(?:[EG][0-9]{8}|E[A-HJ-NP-Z][0-9]{7})(?![A-Za-z0-9])")
+_BED_NUMBER = r"(?:加|\+|[A-Za-z]{1,2})?[0-9]{1,4}[A-Za-z]?(?:-[0-9]{1,3})?(?:号?床|号)?"
 _BED = re.compile(
-    r"(?:床\s?号|床位号?|床)(?:码)?[ \t]*[:为][ \t]*(?P<a>[A-Za-z加+]{0,2}[0-9一二三四五六七八九十]{1,4}[A-Za-z]?"
-    r"(?:-[0-9]{1,3})?[床号]?)"
-    r"|床号 ?(?P<c>[A-Za-z+]?[0-9]{1,4})|(?<![0-9.\-/~A-Za-z])(?P<b>(?:加|\+|[A-Z])?[0-9]{1,3}\+?(?:[-/][0-9]{1,2})?号?病?床)"
-    r"(?![旁边上头垫单被位])"
+    rf"(?:床\s?号|床\s?位号?|床|Bed(?: ?No\.?)?|BED)(?:码)?[ \t]*[:为][ \t]*(?P<a>{_BED_NUMBER}|[一二三四五六七八九十]{{1,3}}[床号]?)"
+    rf"|床\s?(?:号|位号?)[ \t]{{0,4}}(?P<c>{_BED_NUMBER})"
+    r"|(?<![0-9.\-/~A-Za-z])(?P<b>(?:加|\+|[A-Z])?[0-9]{1,3}\+?(?:[-/][0-9]{1,2})?号?病?床)(?![旁边上头垫单被位])"
 )
+_ORDER = "[一二三四五六七八九十0-9A-Z]{1,3}"
 _WARD = re.compile(
-    r"(?:病\s?区|病\s?室|病\s?房|房\s?号|房间号|护理单元)[ \t]*[:为]"
-    r"[ \t]*(?P<a>(?=[^\s,;。:()]{0,7}[0-9一二三四五六七八九十区楼])[^\s,;。:()]{1,10})"
-    r"|(?P<b>(?:第?[一二三四五六七八九十0-9]{1,3}|(?<![A-Za-z])[A-Z][0-9]{1,3})[号楼]?(?:[东南西北]区?)?(?:病区|病房|病室|护理单元))"
+    r"(?:病\s?区|病\s?室|病\s?房|房\s?号|房间号|护理单元|Ward|WARD)(?:[ \t]*[:为][ \t]*|[ \t]+)"
+    r"(?P<a>(?=[^\s,;。:()]{0,9}[0-9一二三四五六七八九十区楼])[^\s,;。:()]{1,12})"
+    rf"|(?P<b>(?:第?{_ORDER}|(?<![A-Za-z])[A-Z][0-9]{{1,3}})[号楼]?(?:[东南西北]区?)?(?:病区|病房|病室|护理单元))"
+    rf"|(?P<c>(?<=科)[一二三四五六七八九十A-Z]区|普?[内外妇儿骨产]{_ORDER}(?:病区|病房|病室))"
+    rf"|(?P<d>(?:[内外]科|住院|门诊|综合|外|内|病房)?[大]?楼{_ORDER}[层楼](?:[东南西北中][区侧])?)"
 )
+
+# An age at which few are left: 92岁, 年龄:101, 九十三岁 (45 CFR 164.514 names 90 and above).
+_AGE = re.compile(
+    r"(?<![0-9.\-~/])(?:9[0-9]|1[01][0-9]) ?周?岁(?![以之][上下内])|年龄[: ]{0,3}(?P<bare>(?:9[0-9]|1[01][0-9])(?![0-9.\-~]))"
+    r"|(?:九十[一二三四五六七八九]?|一?百(?:零[一二三四五六七八九]|一十?[一二三四五六七八九]?)?)岁(?![以之][上下内])"
+)
+
+# The department to which a ward belongs: 肿瘤科一病区.
+_DEPARTMENT = re.compile("(?:(?![收转入住至到由在于从的])[一-鿿]){1,4}科$")
 
 
 def identity_digits(written: str) -> str:
@@ -156,9 +170,12 @@ def find_numbers(text: str) -> Iterator[Identifier]:
         yield Identifier(*match.span(), "licence_plate", "form")
     for match in _PASSPORT.finditer(text):
         yield Identifier(*match.span(), "certificate", "form", 0.8)
-    for kind, pattern in (("bed", _BED), ("ward", _WARD)):
+    for kind, pattern in (("bed", _BED), ("ward", _WARD), ("age", _AGE)):
         for match in pattern.finditer(text):
-            yield Identifier(*match.span(match.lastgroup or 0), kind, "label")
+            start, end = match.span(match.lastgroup or 0)
+            if kind == "ward" and (department := _DEPARTMENT.search(text, max(0, start - 5), start)):
+                start = department.start()
+            yield Identifier(start, end, kind, "label")
 
 
 def _runs(text: str) -> Iterator[Identifier]:
@@ -236,6 +253,6 @@ def _labelled(text: str) -> Iterator[Identifier]:
         digits = sum(character.isdecimal() for character in value)
         if digits >= (4 if kind == "account" else 2) or (kind == "account" and len(value) >= 6):
             yield Identifier(*match.span("value"), kind, "label")
-    for match in _LOOSE.finditer(text):
+    for match in (*_LOOSE.finditer(text), *_ANY_LABEL.finditer(text)):
         if sum(character.isdecimal() for character in match["value"]) >= 4:
             yield Identifier(*match.span("value"), "record_number", "label", 0.9)

@@ -21,12 +21,12 @@ __all__ = ["find_places"]
 _NUMBER = "(?:[0-9A-Za-z]{1,5}(?:[-#之][0-9]{1,4})?|[一二三四五六七八九十甲乙丙丁东西南北]{1,3})"
 _UNIT_WORDS = (
     "省|市|维吾尔自治区|壮族自治区|回族自治区|自治区|自治州|自治县|自治旗|地区|盟|新区|开发区|高新区|县|区|旗|街道办事处|街道|办事处|镇|乡|苏木|嘎查|村民委员会|村委会|行政村|自然村|新村|村|屯|寨|社区|居委会|"
-    "大队|生产队|营子|胡同|大道|大街|街|路|巷|弄|小区|花园|家园|公寓|新苑|苑|大厦|广场|名城|府邸|国际城|庄园|山庄|农场|林场|团场|家属院|宿舍|里|庄|坊"
+    "大队|生产队|新城|道(?=[0-9])|城(?=[0-9])|营子|胡同|大道|大街|街|路|巷|弄|小区|花园|家园|公寓|新苑|苑|大厦|广场|名城|府邸|国际城|庄园|山庄|农场|林场|团场|家属院|宿舍|里|庄|坊"
 )
-_NAMED = rf"[{HAN}0-9]{{1,9}}?(?:{_UNIT_WORDS})(?:村|镇|乡|小区|社区|街道|花园|家属院|[东西南北中](?:段|区|路|里))?"
+_NAMED = rf"[{HAN}0-9]{{1,9}}?(?:{_UNIT_WORDS})(?:村|镇|乡|小区|社区|街道|花园|家属院|[东西南北中一二三四五六](?:段|区|路|里))?"
 _COUNTED = rf"第?{_NUMBER}(?:号院|号楼|号门|号|栋|幢|座|单元|门|楼|层|室|组|队|社|连|期|弄|巷|院|户|#)"
 _UNIT = re.compile(
-    rf"(?P<named>{_NAMED})|(?P<counted>{_COUNTED})|(?P<bare>(?<=[0-9号楼栋幢元座-])-?[0-9]{{1,4}}(?:-[0-9]{{1,4}}){{0,2}}(?:室|号|房)?)"
+    rf"(?P<named>{_NAMED})|(?P<counted>{_COUNTED})|(?P<bare>(?<=[0-9号楼栋幢元座苑园城院村庄寓里区舍-])-?[0-9]{{1,4}}(?:-[0-9]{{1,4}}){{0,3}}(?:室|号|房)?)"
 )
 # The name of an estate that ends in no word for one: 御祥园1号楼.
 _ESTATE = re.compile(rf"[{HAN}0-9]{{1,8}}?(?=[0-9]{{1,4}}(?:号楼|栋|幢|单元|号院|区|期|组团))")
@@ -53,10 +53,15 @@ _BUILDING = re.compile(
 _STOPS = frozenset(
     "于在至到由从住来系为是我的了往去赴经过途居租户址家该本并和与及或被因时后前,是乃农工民生职称诉行走今日晨晚者人女男岁叫曾现"
 )
-_FUNCTION = re.compile(r"[的了是有无不否未或就都且但仍已再还把将请予给诉称]|[^一-鿿A-Za-z0-9()·]")
+_FUNCTION = re.compile(r"(?<![江成丰宜于新昌首])都|[的了是有无不否未或就且但仍已再还把将请予给诉称]|[^一-鿿〇A-Za-z0-9()·]")
 _NO_SCHOOL = ("矮小学", "大小学", "细小学", "短小学", "减小学", "拿大学")
 _DAY = re.compile(r".*[0-9]{1,4}[年月日时]|[0-9]{1,2}(?=[一-鿿])|.*(?<=[0-9一二两三四五六七八九十数多几])[家所个]")
-_INSIDE = re.compile(rf"[{HAN}A-Za-z0-9()·]{{0,24}}$")
+_SOME = re.compile("某|一[家所个]|^一$")
+# What stands before a place in the name of an institution: 武警四川总队医院, 首都医科大学附属北京朝阳医院.
+_PARENT = re.compile(
+    r"(?:武警|解放军|空军|海军|陆军|火箭军|联勤保障部队|公安部|铁道部|中铁|中建|[一-鿿]{2,8}?(?:大学|医学院|研究院)(?:第?[一二三四五六七八九十])?(?:附属|医学院)?)$"
+)
+_INSIDE = re.compile(rf"[{HAN}〇A-Za-z0-9()·]{{0,24}}$")
 
 
 class _Table(NamedTuple):
@@ -199,12 +204,14 @@ def _institutions(text: str, divisions: dict[int, int], table: _Table) -> Iterat
             if not any(at <= cut.start() < stop for at, stop in held):
                 begin = max(begin, cut.end())
         known = [at for at, _ in held if at >= begin]
+        if known and (parent := _PARENT.search(text, begin, known[0])):
+            known[0] = parent.start()
         begin = known[0] if known else begin + _leading(text[begin:start])
         core = text[begin:start]
         if text[begin:end].endswith(_NO_SCHOOL) or text[end : end + 1] in ("者", "生") or not 2 <= len(core) <= 18:
             continue
         rest = core[divisions[begin] - begin :] if begin in divisions and divisions[begin] <= start else core
-        if table.generic.fullmatch(core) or (("某" in rest or "一" in rest) and table.generic.fullmatch(rest)):
+        if table.generic.fullmatch(core) or (_SOME.search(rest) and table.generic.fullmatch(rest)):
             continue
         yield begin, end
 
@@ -228,7 +235,7 @@ def _table() -> _Table:
         return "|".join(sorted(map(re.escape, words[name]), key=len, reverse=True))
 
     def label(name: str) -> re.Pattern[str]:
-        return re.compile(rf"(?:{any_of(name)})[ \t]?(?:\([^()\n]{{0,8}}\))?[ \t]?[:=][ \t_]{{0,4}}")
+        return re.compile(rf"(?:{any_of(name)})[ \t]?(?:\([^()\n]{{0,8}}\))?[ \t]?[:=】][ \t_]{{0,4}}")
 
     strong = "|".join(sorted((word for word in words["cues"] if len(word) > 1), key=len, reverse=True))
     return _Table(
