@@ -78,7 +78,7 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     connectors = lexicon().connectors
     return (
         re.compile(rf"[{connectors}\"“”]*"),
-        re.compile(rf"(?:[{connectors}\"“”]+[^,。;:!\n(]{{0,6}})?"),
+        re.compile(rf"(?:[{connectors}\"“”]+[^,。;:!\n(\d]{{0,6}})?"),
     )
 
 

@@ -115,7 +115,7 @@ def comparator_before(text: str, start: int, *, time: bool = False) -> tuple[int
     if not found:
         return start, ""
     word = found[0].strip()
-    if word[0] == "大" and text[lead + found.start() - 1 : lead + found.start()] == "最":
+    if word[0] == "大" and text[max(0, lead + found.start() - 1) : lead + found.start()] in ("最", "较"):
         return lead + found.start() + 1, known.signs[word]  # 最大约6mm is "the largest about"
     if time and word == "近":
         return start, ""
@@ -243,7 +243,7 @@ def _reference(text: str, so_far: After, dimension: str, *, decimal: bool) -> Af
     if low is not None and high is not None and low > high:
         return None
     end, unit = found.end(), so_far.unit
-    late = match_unit(text, end) or _late_unit(text, end)
+    late = None if text[end - 1] == "\n" else match_unit(text, end) or _late_unit(text, end)
     if late:
         if unit is not None and late[1].dimension != dimension:
             return None

@@ -11,7 +11,7 @@ from nlp.quantities.units import Unit, find_unit, unit_data
 __all__ = ["match_unit"]
 
 # What may follow a Latin unit directly: doses run into days and routes (50mgd1, 240mgivgtt).
-_LATIN_END = r"(?=[^A-Za-z]|$|[xX]\s?\d|(?-i:d)\d|iv|po(?![A-Za-z])|q[dnhow\d]|[bt]id|im(?![A-Za-z])|ih|sc(?![A-Za-z])|st(?![A-Za-z]))"
+_LATIN_END = r"(?=[^A-Za-z]|$|[xX]\s?\d|(?-i:d)\d|iv|po(?![A-Za-z\d])|q[dnhow\d]|[bt]id|im(?![A-Za-z])|ih|sc(?![A-Za-z])|st(?![A-Za-z]))"
 
 
 def _escape(spelling: str, not_before: str) -> str:

@@ -57,7 +57,8 @@ def _beside(view: View, item: Item, anatomy: list[Item], previous: Item | None, 
     start, _ = view.clause(item.start)
     before = [one for one in anatomy if one.end <= item.start]
     near = before[-1] if before else None
-    if near and near.start >= start and _BETWEEN.fullmatch(text, near.end, item.start):
+    own = near and previous and previous.start <= near.start and near.end <= previous.end
+    if near and not own and near.start >= start and _BETWEEN.fullmatch(text, near.end, item.start):
         between = previous and near.end <= previous.start and previous.end <= item.start
         if not between:
             return chain_before(view, near)

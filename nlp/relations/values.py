@@ -26,6 +26,7 @@ _LIST_NUMBER = re.compile(r"\d[.、)]|[①-⑳。;\n]")
 _ANOTHER = re.compile(r"[一-龥](?:内|叶|侧|区|部|处|体|壁|旁|腔|窝|底|窦|段)(?:可|隐约)?(?:见|探及)")
 _DIRECT = ("", " ", ":", "为", ": ")
 _LISTED = re.compile(r"\s?(?:[、,/]|和|及|与|以及)?\s?约?(?:\([^()]{0,12}\))?")
+_JOINTS = ("、", "和", "及", "与")
 _NAMED = re.compile(r"[A-Za-z]\s?[:=]?\s?$")
 _BODIES = ("finding", "problem", "sign", "symptom")
 _GRADED = ("problem", "finding", "sign", "procedure", "test")
@@ -90,6 +91,9 @@ def _in_order(view: View, last: Item, order: int, shared: dict[int, list[Item]])
     chain = chain_before(view, last)
     if len(chain) == len(row) > 1 and all(_takes(last.role, one.dimension, one.kind) for one in row):
         owners = [[one] for one in chain]
+    elif len(chain) < len(row) and view.text[chain[0].start - 1 : chain[0].start] in _JOINTS:
+        # Names that nothing knows stand at the head of the list.
+        owners = [*([] for _ in row[len(chain) :]), *([one] for one in chain)]
     else:
         owners = [[last, *_same_end(view, last)]] * len(row)
     shared.update({order + step: some for step, some in enumerate(owners) if step})
@@ -194,6 +198,8 @@ def _linked(view: View, item: Item, quantity: Quantity, bound: list) -> bool:
     last = bound[-1] if bound and bound[-1][0].start >= item.end else None
     if last:
         return item in last[1] and _goes_on(view, item, last[0], quantity)
+    if quantity.system == "plus" and "," in gap:
+        return False
     if quantity.kind in ("stage", "score"):
         return len(gap) <= 20 and not _LIST_NUMBER.search(gap)
     if item.role == "habit":
