@@ -104,6 +104,12 @@ _AGE = re.compile(
     r"|(?:九十[一二三四五六七八九]?|一?百(?:零[一二三四五六七八九]|一十?[一二三四五六七八九]?)?)岁(?![以之][上下内])"
 )
 
+# Kind, what a text must hold for the pattern to be tried, and the pattern.
+_SIGNED = (
+    ("bed", ("床", "Bed", "BED"), _BED),
+    ("ward", ("病区", "病室", "病房", "房号", "房间", "护理单元", "Ward", "WARD", "楼", "科", "病 "), _WARD),
+    ("age", ("岁", "年龄"), _AGE),
+)
 # The department to which a ward belongs: 肿瘤科一病区.
 _DEPARTMENT = re.compile("(?:(?![收转入住至到由在于从的])[一-鿿]){1,4}科$")
 
@@ -170,7 +176,9 @@ def find_numbers(text: str) -> Iterator[Identifier]:
         yield Identifier(*match.span(), "licence_plate", "form")
     for match in _PASSPORT.finditer(text):
         yield Identifier(*match.span(), "certificate", "form", 0.8)
-    for kind, pattern in (("bed", _BED), ("ward", _WARD), ("age", _AGE)):
+    for kind, signs, pattern in _SIGNED:
+        if not any(sign in text for sign in signs):
+            continue
         for match in pattern.finditer(text):
             start, end = match.span(match.lastgroup or 0)
             if kind == "ward" and (department := _DEPARTMENT.search(text, max(0, start - 5), start)):

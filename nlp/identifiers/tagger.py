@@ -30,7 +30,7 @@ _SLOTS = LEFT + 4 + RIGHT
 _LONGEST_FOREIGN = 7
 _LEAST = -4.5
 _LEAST_GIVEN = -7.0
-_LEAST_NAME = -3.0
+_LEAST_NAME = -1.5
 _STAFF, _TITLE, _VERB, _CUES = 1 << 1, 1 << 3, 1 << 4, 0b1111
 # What is asked beyond of a word of the dictionary, times its weight there.
 _WORD_BESIDE, _WORD_ALONE = 2.0, 4.0
@@ -167,13 +167,13 @@ class Describer:
         self._bits = tuple(bits.values())
         self._automaton = AhoCorasick(list(bits))
 
-    def candidates(self, text: str) -> Iterator[Candidate]:
+    def candidates(self, cues: Cues) -> Iterator[Candidate]:
         """Give every surname with one or two characters that given names are made of, also with blanks inside (王 芳).
 
         Behind a mark or a cue any character will do for a given name, and names that have no surname (扎西多吉) are looked for.
         """
         compound, surnames, sounds = self.shapes.compound, self.shapes.surnames, self._sounds
-        cues = self.cues(text)
+        text = cues.text
         for match in self._begins.finditer(text):
             start = match.start()
             pair = text[start : start + 2]
@@ -216,7 +216,7 @@ class Describer:
             if closed and len(word) >= 2 and (len(word) > 3 or not self.shapes.family(word, 0)):
                 yield Candidate(start, end, word, 0)
 
-    def numbers(self, text: str, candidates: list[Candidate]) -> tuple[np.ndarray, np.ndarray]:
+    def numbers(self, cues: Cues, candidates: list[Candidate]) -> tuple[np.ndarray, np.ndarray]:
         """Describe candidates.
 
         Returns
@@ -226,8 +226,7 @@ class Describer:
         numbers : ndarray of shape (n_candidates, n_numbers), float32
             How it lies among words, and what it is made of.
         """
-        cues = self.cues(text)
-        codes = self._codes_of(_PAD * LEFT + text + _PAD * RIGHT)
+        codes = self._codes_of(_PAD * LEFT + cues.text + _PAD * RIGHT)
         starts = np.array([candidate.start for candidate in candidates], np.int32)
         ends = np.array([candidate.end for candidate in candidates], np.int32)
         slots = np.zeros((len(candidates), _SLOTS), np.int32)
@@ -322,10 +321,10 @@ class NameModel:
             Log-odds from which a candidate counts as a name: without and with a cue beside it (a label, a person, a title).
         """
         short, places = squeezed(text)
-        candidates = list(self.describer.candidates(short))
+        cues = self.describer.cues(short)
+        candidates = list(self.describer.candidates(cues))
         if not candidates:
             return []
-        cues = self.describer.cues(short)
         words = self._words
         wanted = np.array(
             [
@@ -333,7 +332,7 @@ class NameModel:
                 for start, end, word, _ in candidates
             ]
         )
-        scores = self.scores(short, candidates)
+        scores = self.scores(cues, candidates)
         sure = [
             (float(scores[place]), candidates[place])
             for place in np.flatnonzero(scores >= wanted)
@@ -343,9 +342,9 @@ class NameModel:
             Found(places[start], places[end - 1] + 1, odds, cues.staff(start, end)) for start, (end, odds) in sorted(_apart(sure).items())
         ]
 
-    def scores(self, text: str, candidates: list[Candidate]) -> np.ndarray:
+    def scores(self, cues: Cues, candidates: list[Candidate]) -> np.ndarray:
         """Return the log-odds that each candidate is a name, of shape (n_candidates,)."""
-        slots, numbers = self.describer.numbers(text, candidates)
+        slots, numbers = self.describer.numbers(cues, candidates)
         table, weights, bias = self._hidden
         hidden = numbers @ weights + bias
         for slot in range(_SLOTS):

@@ -1,7 +1,15 @@
 """Learns the model of :mod:`nlp.identifiers.tagger` from sentences in which names were planted.
 
 ``python -m nlp.identifiers.training TEXTS nlp/data/name_model.safetensors``; `TEXTS` holds the folders ccks2017, ccks2019, cmeee, mdcfnpc,
-chip_cdn, yidu_n7k and lexicons.
+chip_cdn, yidu_n7k and lexicons. Three minutes of CPU time; it needs torch, the model only NumPy.
+
+Names: those of jieba's dictionary (MIT) and their parts put together anew. Sentences: the frames of ``nlp/data/name_frames.yaml``, and real
+texts in which names were put for persons, before titles and between clauses. What else looks like a name there is the counter-example, with
+terms of codebooks and lexicons. No text is kept, only weights.
+
+Scores: in 1,500 notes by another writer (misses had been looked at), 97.3 % of 11,144 planted names, every
+character (96.3 % of patients and relatives, 98.0 % of staff; one in eleven was a word or a herb, of these three in four; 99 % of the rest).
+A model trained without every seventh real text found 27 names in those 216,000 characters, 9 of them right.
 """
 
 from __future__ import annotations
@@ -254,17 +262,18 @@ def _examples(describer: Describer, sentences: Iterable[Sentence], dice: random.
         text, places = squeezed(written)
         spans = [(bisect_left(places, start), bisect_left(places, end)) for start, end in planted]
         wanted = set(spans)
+        cues = describer.cues(text)
         held = [False] * (len(text) + 1)
         for start, end in spans:
             held[start:end] = [True] * (end - start)
         chosen = [
             candidate
-            for candidate in describer.candidates(text)
+            for candidate in describer.candidates(cues)
             if (candidate.start, candidate.end) in wanted or any(held[candidate.start : candidate.end]) or dice.random() < keep
         ]
         if not chosen:
             continue
-        one, two = describer.numbers(text, chosen)
+        one, two = describer.numbers(cues, chosen)
         slots.append(one)
         numbers.append(two)
         answers.append(np.array([(candidate.start, candidate.end) in wanted for candidate in chosen], np.float32))
