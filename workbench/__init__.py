@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from workbench.report import Report
     from workbench.store import open_store
     from workbench.templates import list_templates, run_template
+    from workbench.texts.shared_sets import share_variables
+    from workbench.texts.variable_files import variable_set
     from workbench.texts.variable_form import VariableForm
 
 _LANGUAGE = """
@@ -88,6 +90,8 @@ _PLACES: dict[str, tuple[str, str]] = {
     "load_cohort": ("workbench.cohort.language", "load"),
     "notes": ("workbench.texts.notes", "notes"),
     "VariableForm": ("workbench.texts.variable_form", "VariableForm"),
+    "share_variables": ("workbench.texts.shared_sets", "share_variables"),
+    "variable_set": ("workbench.texts.variable_files", "variable_set"),
     "variables": ("workbench.cohort.variables", ""),
     "Report": ("workbench.report", "Report"),
     "feasibility": ("workbench.broker_client", "feasibility"),
@@ -149,9 +153,11 @@ __all__ = [
     "run_template",
     "set_language",
     "sex",
+    "share_variables",
     "source_codes",
     "source_concepts",
     "union",
+    "variable_set",
     "variables",
     "vitals",
 ]

@@ -20,6 +20,19 @@ from workbench.texts.review_words import words
 
 COUGH = Variable(name="cough", title=Bilingual("咳嗽", "Cough"), target=Target(terms=("咳嗽",)))
 SIZE = Variable(name="nodule_size", documents=("CT报告",), target=Target(terms=("结节",)), value=Value(kind="quantity", unit="mm"))
+MANIFEST = """
+schema = 1
+user = "{user}"
+project = "p"
+session = "s"
+language = "zh"
+data.store = "/data"
+home.path = "/home"
+shared.path = "{root}/shared"
+disclosure = {{threshold = 10, rounding = 5}}
+release = {{outbox = "/o", status = "/s"}}
+broker.socket = "/b"
+"""
 ASKED = VariableSet(name="asked", variables=(COUGH, SIZE))
 
 
@@ -81,6 +94,17 @@ def test_the_same_review_is_gone_on_with_and_a_second_reviewer_has_the_same_item
     assert second.items == review.items
     assert second.widget().state["done"] == 0
     assert second.widget().state["item"]["decision"] is None
+
+
+def test_the_members_of_a_project_meet_in_its_shared_folder(structured, tmp_path, monkeypatch):
+    (tmp_path / "shared").mkdir()
+    for user in ("wang", "li"):
+        (tmp_path / user).write_text(MANIFEST.format(user=user, root=tmp_path), encoding="utf-8")
+        monkeypatch.setenv("WORKBENCH_SESSION", str(tmp_path / user))
+        review = structured.review(n=16)
+        assert (review.reviewer, review.folder.parent) == (user, tmp_path / "shared" / "reviews")
+        press(review, "accept")
+    assert [len(review.decisions()), len(review.decisions(own=True))] == [2, 1]
 
 
 def test_a_key_writes_one_line_and_goes_on(review):

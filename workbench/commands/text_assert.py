@@ -56,7 +56,7 @@ def assert_findings(
     model = DialogueAssertions()
     pairs: list[tuple[str, str]] = []
     lines: list[str] = []
-    refused = n_mentions = 0
+    refused = n_mentions = learnt = 0
     for row in read_dialogues(file):
         if isinstance(row, Refused):
             refused += 1
@@ -66,6 +66,7 @@ def assert_findings(
         data, dialogue = row
         answers = model.predict(dialogue)
         n_mentions += len(answers)
+        learnt += model.learnt_from(dialogue)
         pairs += [(mention.answer, answer) for mention, answer in zip(dialogue.mentions, answers, strict=True) if mention.answer]
         lines.append(json.dumps(answered(data, dialogue, answers), ensure_ascii=False))
     if not lines:
@@ -78,7 +79,17 @@ def assert_findings(
             f"{model.version}: {len(lines)} dialogues, {n_mentions} findings, {refused} refused",
         )
     )
+    if learnt:
+        typer.echo(_learnt(learnt), err=True)
     _show(pairs)
+
+
+def _learnt(number: int) -> str:
+    return tr(
+        f"注意：模型曾用其中 {number} 段对话训练。这些对话只由交叉验证中未见过它们的那一折作答，因此下面的得分是交叉验证得分。",
+        f"note: the model has learnt from {number} of these dialogues. They are answered only by the trees of the fold that has not seen "
+        "them, so that the score below is one of cross-validation.",
+    )
 
 
 def _show(pairs: list[tuple[str, str]]) -> None:

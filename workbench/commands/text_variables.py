@@ -11,13 +11,18 @@ from workbench.errors import DefinitionError
 from workbench.locale import get_language, tr
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nlp.errors import VariableError
     from nlp.variables import Variable
     from nlp.variables.definition import Bilingual
     from nlp.variables.try_out import Outcome
 
 __all__ = ["register"]
 
-_SETS = typer.Argument(help="YAML files, or ready sets as library:NAME, library:all, library:NAME/one+two.")
+_SETS = typer.Argument(
+    help="YAML files; ready sets as library:NAME, library:all, library:NAME/one+two; a project's as project:NAME or project:NAME@VERSION."
+)
 
 _app = typer.Typer(
     no_args_is_help=True,
@@ -43,21 +48,33 @@ def _said(text: Bilingual) -> str:
 @_app.command(
     "list",
     help=command_help(
-        "List the ready sets, or the variables of the sets given.",
+        "List the ready sets and those that the project shares, or the variables of the sets given.",
         "workbench text variables list",
-        "workbench text variables list library:imaging mine.yaml",
+        "workbench text variables list library:chest_ct mine.yaml",
         codes=(3,),
     ),
 )
 def list_(sets: Annotated[list[str] | None, _SETS] = None) -> None:
-    """List the ready sets, or the variables of the sets given."""
-    from nlp.variables import ready_names, ready_set
+    """List the ready sets and those that the project shares, or the variables of the sets given."""
+    from nlp.errors import VariableError
+    from nlp.variables import load_set, ready_names, ready_set
+    from workbench.session import in_session
+    from workbench.texts.shared_sets import PROJECT, shared_sets
     from workbench.texts.variable_files import LIBRARY, open_variables
 
     if not sets:
         for name in ready_names():
             found = ready_set(name)
             typer.echo(f"{LIBRARY + name:<24} {found.version:<6} {len(found):>4}  {_said(found.title)}")
+        refused = []
+        for shared in shared_sets() if in_session() else ():
+            try:
+                found = load_set(shared.path).set
+            except VariableError as error:
+                refused.append(error)
+                continue
+            typer.echo(f"{PROJECT + shared.name:<24} {shared.version:<6} {len(found):>4}  {_said(found.title)}")
+        _end(refused)
         return
     loaded = open_variables(sets)
     for variable in loaded.set:
@@ -88,6 +105,25 @@ def show(sets: Annotated[list[str], _SETS]) -> None:
         typer.echo(f"# {variable.name} {variable.hash}")
     typer.echo(dump_yaml(loaded.set), nl=False)
     _end(loaded.refused)
+
+
+@_app.command(
+    "share",
+    help=command_help(
+        "Give sets to the members of the project, who open them as project:NAME. A version that was shared stays what it was.",
+        "workbench text variables share mine.yaml",
+        codes=(3, 8),
+    ),
+)
+def share(sets: Annotated[list[str], _SETS]) -> None:
+    """Give sets to the members of the project."""
+    from workbench.texts.shared_sets import PROJECT, share_variables
+    from workbench.texts.variable_files import variable_set
+
+    for name in sets:
+        found = variable_set(name)
+        share_variables(found)
+        typer.echo(f"{PROJECT}{found.name}@{found.version}  {len(found)}  {found.hash[:12]}")
 
 
 @_app.command(
@@ -195,7 +231,7 @@ def functions() -> None:
             typer.echo(f"    {what}: {score:.3f}")
 
 
-def _end(refused: tuple) -> None:
+def _end(refused: Sequence[VariableError]) -> None:
     for error in refused:
         typer.echo(str(error), err=True)
     if refused:

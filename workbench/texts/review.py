@@ -281,6 +281,12 @@ def _note_down(gold: list[GoldTest], path: Path) -> None:
     open_to_members(path)
 
 
+def _reviews(structured: StructuredNotes, folder: Path | None) -> Path:
+    if folder is None and in_session():
+        return current().shared.path / "reviews"
+    return Path(folder) if folder else structured.folder / "reviews"
+
+
 def open_review(
     structured: StructuredNotes,
     variables: Iterable[str] | None = None,
@@ -308,7 +314,7 @@ def open_review(
     folder : Path, optional
         Where sample and decisions lie; two reviewers who give the same one, the same variables, `n` and seed judge the same items
         without seeing each other's verdicts. Where they have accounts of their own it is a folder of their group (``chmod 2770``).
-        By default in the run's folder.
+        By default in the project's shared folder, outside a session in the run's.
 
     Returns
     -------
@@ -340,7 +346,7 @@ def open_review(
             )
         )
     key = sha256(repr(([(each.name, each.hash) for each in asked], n, seed, floor)).encode()).hexdigest()[:12]
-    place = (Path(folder) if folder else structured.folder / "reviews") / f"{structured.folder.name}-{key}"
+    place = _reviews(structured, folder) / f"{structured.folder.name}-{key}"
     sample = place / "sample.jsonl"
     if not sample.is_file():
         write_items(sample_items(structured, asked, n, seed=seed, floor=floor), sample)

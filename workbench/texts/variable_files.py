@@ -1,4 +1,4 @@
-"""Sets of variables by name or by file: what a command or a template is given."""
+"""Sets of variables by name or by file: what a notebook, a command or a template is given."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from nlp.errors import VariableError
 from nlp.variables import VariableSet, compose, load_set, ready_names, ready_set, ready_variables
 from nlp.variables.reading import Loaded
+from workbench.texts.shared_sets import PROJECT, open_shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["LIBRARY", "open_variable_set", "open_variables"]
+__all__ = ["LIBRARY", "open_variable_set", "open_variables", "variable_set"]
 
 #: What the name of a ready set begins with.
 LIBRARY = "library:"
@@ -25,7 +26,8 @@ def open_variable_set(name: str) -> Loaded:
     Parameters
     ----------
     name : str
-        A file, ``library:NAME`` for a ready set, ``library:all`` for all of them; ``library:NAME/one+two`` takes only these.
+        A file, ``library:NAME`` for a ready set, ``library:all`` for all of them, ``project:NAME`` or ``project:NAME@VERSION`` for one
+        that a member of the project shared; ``library:NAME/one+two`` takes only these.
 
     Returns
     -------
@@ -42,16 +44,46 @@ def open_variable_set(name: str) -> Loaded:
     >>> [variable.name for variable in open_variable_set("library:example/cough").set]
     ['cough']
     """
-    if name.startswith(LIBRARY):
-        ready, _, only = name.removeprefix(LIBRARY).partition("/")
-        found = ready_variables() if ready == "all" else ready_set(ready)
-        return Loaded(found.select(part for part in re.split(r"[,+\s]+", only) if part) if only else found)
+    scheme, _, rest = name.rpartition(":")
+    if f"{scheme}:" in (LIBRARY, PROJECT):
+        named, _, only = rest.partition("/")
+        loaded = open_shared(named) if f"{scheme}:" == PROJECT else Loaded(ready_variables() if named == "all" else ready_set(named))
+        chosen = [part for part in re.split(r"[,+\s]+", only) if part]
+        return loaded._replace(set=loaded.set.select(chosen)) if chosen else loaded
     if not Path(name).is_file():
         raise VariableError(
             f"there is no file of variables {name}",
             hint=f"a YAML file, or one of: {', '.join(LIBRARY + each for each in ('all', *ready_names()))}",
         )
     return load_set(name)
+
+
+def variable_set(name: str) -> VariableSet:
+    """Open one set whose variables can all be read.
+
+    Parameters
+    ----------
+    name : str
+        As :func:`open_variable_set` takes it.
+
+    Returns
+    -------
+    VariableSet
+        All of it.
+
+    Raises
+    ------
+    VariableError
+        If there is no such set, or a variable of it cannot be read.
+
+    Examples
+    --------
+    ``wb.notes(cohort).structure(wb.variable_set("project:chest@1.1"))``
+    """
+    loaded = open_variable_set(name)
+    if loaded.refused:
+        raise loaded.refused[0]
+    return loaded.set
 
 
 def open_variables(names: Iterable[str]) -> Loaded:
