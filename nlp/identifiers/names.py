@@ -100,7 +100,8 @@ class Shapes(NamedTuple):
         """Return whether a name is but part of a term (克罗恩) or makes an eponym with what follows (鲍曼不动杆菌)."""
         if self.eponyms.match(text, end) or (text[end : end + 1] in self.sounds and self.eponyms.match(text, end + 1)):
             return True
-        if text[start : end + 2] in self.not_names or (end - start > 2 and text[start:end] in dictionary()):
+        words = dictionary()  # of three characters or four no word is a name: 胡言乱语
+        if text[start : end + 2] in self.not_names or text[start : start + 4] in words or (end - start > 2 and text[start:end] in words):
             return True
         return any(
             text[at : at + length] in self.terms for at in range(max(0, start - 4), start + 1) for length in range(start - at + 2, 9)

@@ -20,7 +20,7 @@ __all__ = ["find_people"]
 
 # Log-odds from which a candidate is a name, without and with a cue beside it: in a text that names or numbers a person anyway,
 # and in one that does not.
-_NAMED, _UNNAMED = {"alone": -1.0, "beside": -1.5}, {"alone": 4.0, "beside": 1.0}
+_NAMED, _UNNAMED = {"alone": -1.0, "beside": -1.5}, {"alone": 4.0, "beside": 0.0}
 
 _COLON = re.compile(r"[ \t_]{0,6}(?:\([^()\n:]{0,8}\))?[ \t_]{0,6}[:=】][ \t_(\[\"]{0,8}")
 _BLANK = re.compile(r"[ \t]+(?=[^ \t])")
