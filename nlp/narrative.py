@@ -2,7 +2,7 @@
 
 Older discharge summaries and notes glued together by an export have paragraphs such as general particulars, history, course and state at
 discharge with no title above them. Where a text shows that it is one (parts of two kinds at least are told surely), every
-paragraph gets the section whose weighted patterns and place in the order fit best (Viterbi); a text of one paragraph is taken by sentences.
+paragraph gets the section whose weighted patterns and place in the order fit best (Viterbi); `nlp.unbroken` reads a text of one paragraph.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import yaml
 
 from nlp.annotations import Section
+from nlp.unbroken import unbroken_parts
 
 __all__ = ["narrative_sections"]
 
@@ -23,11 +24,9 @@ _INLINE = frozenset({"", "体格检查", "专科检查", "辅助检查", "修正
 _KINDS = frozenset({"", "出院记录", "死亡记录"})
 _MARK = re.compile(r"[\s\])};,、&a-zA-Z]*(?:[0-9]{1,3} ?[.、 ]|[①-⑳]|[0-9](?=患))?[\s,]*")
 _LINE = re.compile(r"[^\n]+")
-_SENTENCE = re.compile(r"[^。\n]+。?")
 _LONGEST_READ = 1_500
 _MOST_PARTS = 60
 _COURSE = "诊疗经过"
-_COURSE_SIGN = re.compile("[入住]院后")
 
 
 class _Stage(NamedTuple):
@@ -46,8 +45,7 @@ class _Costs(NamedTuple):
 
 class _Rules(NamedTuple):
     stages: tuple[_Stage, ...]
-    by_lines: _Costs
-    by_sentences: _Costs
+    costs: _Costs
     longest_profile: int
     sure: float
 
@@ -59,7 +57,7 @@ def _rules() -> _Rules:
         _Stage(name, re.compile(row["strong"]), tuple((re.compile(pattern), weight) for pattern, weight in row["weights"]))
         for name, row in data["sections"].items()
     )
-    return _Rules(stages, _Costs(**data["by_lines"]), _Costs(**data["by_sentences"]), data["longest_profile"], data["sure"])
+    return _Rules(stages, _Costs(**data["costs"]), data["longest_profile"], data["sure"])
 
 
 def narrative_sections(text: str, kind: str, sections: list[Section]) -> list[Section]:
@@ -81,23 +79,26 @@ def narrative_sections(text: str, kind: str, sections: list[Section]) -> list[Se
     """
     if kind not in _KINDS or not text or any(_tells(text, section) for section in sections):
         return sections
-    by_lines = text.count("\n", 0, _LONGEST_READ) > 1
-    if not by_lines and _COURSE_SIGN.search(text) is None:
-        return sections
-    parts = [match.span() for match in (_LINE if by_lines else _SENTENCE).finditer(text) if match.group().strip()]
+    begun = unbroken_parts(text) if text.count("\n", 0, _LONGEST_READ) <= 1 else _lines_told(text, _rules())
+    return _merged(text, sections, begun) if begun else sections
+
+
+def _lines_told(text: str, rules: _Rules) -> list[tuple[int, str]]:
+    """Return where each part begins and its section, nothing where the lines show too little of a narrative."""
+    parts = [match.span() for match in _LINE.finditer(text) if match.group().strip()]
     if not 2 < len(parts) <= _MOST_PARTS:
-        return sections
+        return []
     pieces = [_MARK.sub("", text[start : min(end, start + _LONGEST_READ)], count=1).rstrip() for start, end in parts]
-    rules = _rules()
-    shown = {stage.name for piece in pieces for stage in rules.stages if stage.strong.match(piece)}
-    if not shown or not (by_lines or len(shown) > 1):
-        return sections
+    if not any(stage.strong.match(piece) for piece in pieces for stage in rules.stages):
+        return []
     scores = [[_score(piece, stage, rules) for stage in rules.stages] for piece in pieces]
-    path = _best(scores, rules.by_lines if by_lines else rules.by_sentences)
+    path = _best(scores, rules.costs)
     sure = {rules.stages[place].name for place, row in zip(path, scores, strict=True) if row[place] >= rules.sure}
     if len(sure) < 2 or not (_COURSE in sure or len(sure) > 2):
-        return sections
-    return _merged(text, sections, parts, [rules.stages[place].name for place in path])
+        return []
+    return [
+        (start, rules.stages[place].name) for (start, _), place, last in zip(parts, path, [-1, *path[:-1]], strict=True) if place != last
+    ]
 
 
 def _tells(text: str, section: Section) -> bool:
@@ -127,13 +128,9 @@ def _cost(path: list[int], place: int, costs: _Costs) -> float:
     return costs.change + costs.against * ((place < path[-1]) + (place in path))
 
 
-def _merged(text: str, sections: list[Section], parts: list[tuple[int, int]], names: list[str]) -> list[Section]:
-    """Put the parts among the inline sections; a part of one name with the part before it goes on with it."""
-    starts = [
-        Section(start, 0, start, name, "")
-        for (start, _), name, before in zip(parts, names, [None, *names[:-1]], strict=True)
-        if name != before
-    ]
+def _merged(text: str, sections: list[Section], begun: list[tuple[int, str]]) -> list[Section]:
+    """Put the parts among the inline sections."""
+    starts = [Section(start, 0, start, name, "") for start, name in begun]
     known = {section.start for section in starts}
     titled = [section for section in sections if section.name and section.start not in known]
     together = sorted([*starts, *titled], key=lambda section: section.start)

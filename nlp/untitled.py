@@ -104,12 +104,11 @@ def _particulars(text: str, first: int, titled: Sequence[Titled]) -> int:
 
 
 def _days(text: str, first: int) -> Iterator[int]:
-    """Yield where the text of a day begins: behind the document's heading, and at every dated heading after it."""
-    for line in _LINE.finditer(text, 0, first):
-        if not is_heading(line.group()):
-            yield line.start()
-            break
-    yield from (day.start() for day in _DAY.finditer(text, first))
+    """Yield where the text of a day begins: behind the document's heading, and at the dated headings after it."""
+    opening = next((line.start() for line in _LINE.finditer(text, 0, first) if not is_heading(line.group())), -1)
+    if opening >= 0:
+        yield opening
+    yield from (day.start() for day in _DAY.finditer(text, max(0, opening)))
 
 
 def _signature(text: str) -> int:

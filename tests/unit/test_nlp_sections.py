@@ -11,6 +11,7 @@ from nlp.documents import document_kinds, standard_kind
 from nlp.normal import normalise
 from nlp.pipeline import structure
 from nlp.titles import section_names
+from nlp.unbroken import unbroken_parts
 from tests.lib.paths import shared
 from tests.lib.sectioned import draw
 from workbench.synthetic import generate
@@ -135,6 +136,24 @@ def test_real_sections_glued_together(parts, order, wanted, titled):
     assert right / total >= wanted
 
 
+def test_real_sections_glued_without_line_ends(parts):
+    """The weights were learnt from these patients; by cross-validation 91 % of the parts begin at the right place."""
+    right = total = 0
+    for names, texts in glued(lambda _: NAMES):
+        found, position = structure("".join(text.strip() for text in texts), parts), 0
+        for name, text in zip(names, texts, strict=True):
+            right += name_at(found, position + min(2, len(text.strip()) - 1)) == STANDARD.get(name, name)
+            total += 1
+            position += len(text.strip())
+    assert right / total >= 0.89
+
+
+def test_histories_are_no_narratives_of_a_stay():
+    lines = shared("text/ccks2019/notes_800.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 800
+    assert not any(unbroken_parts(normalise(json.loads(line)["originalText"]).text) for line in lines)
+
+
 TITLES = {
     "run in": ("既往史无特殊。家族史阴性", [("既往史", "既往史"), ("家族史", "家族史")]),
     "no title": ("患者有高血压既往史,查体合作,辅助检查均正常,诊断明确。", [("", "")]),
@@ -144,6 +163,22 @@ TITLES = {
     "joint": ("个人史、家族史：无特殊", [("个人史", "个人史")]),
     "brackets": ("【主诉】腹痛\n【现 病 史】3天前", [("主诉", "主诉"), ("现病史", "现 病 史")]),
     "spaces": ("主  诉  腹痛3天\n现病史  患者", [("主诉", "主  诉"), ("现病史", "现病史")]),
+    "unevenly spaced": ("术 前诊断 肺癌\n手 术 名称:肺叶切除", [("术前诊断", "术 前诊断"), ("手术名称", "手 术 名称")]),
+    "qualified": ("补充体征:腹软\n中医鉴别诊断\n头痛", [("体格检查", "体征"), ("鉴别诊断", "鉴别诊断")]),
+    "two in one label": ("【住院期间病情及治疗经过】抗感染", [("诊疗经过", "治疗经过")]),
+    "no space to the name": ("诊断:肺炎\n医师签名陈某某", [("诊断", "诊断"), ("签名", "医师签名")]),
+    "particulars without title": ("市医院\n李某 女 78岁 普外科\n主诉:腹痛", [("", ""), ("一般项目", ""), ("主诉", "主诉")]),
+    "names at the end": ("诊断:肺炎\n                 陈某某\n        2023-01-28", [("诊断", "诊断"), ("签名", "")]),
+    "a disease at the end": ("诊断:\n肺炎\n高血压", [("诊断", "诊断")]),
+    "soap": (
+        "病程记录\nS:咳嗽\nO:神清\nA:肺炎\nP:抗感染",
+        [("", ""), ("病情记录", ""), ("病情记录", ""), ("病情分析", ""), ("诊疗计划", "")],
+    ),
+    "days": (
+        "日常病程记录\n2023-02-14\n患者今日一般可,无发热。\n2023-02-15 09:20 查房记录\n咳嗽减轻。张某主治医师查房后指示:继续抗感染。",
+        [("", ""), ("病情记录", ""), ("病情记录", ""), ("查房意见", "")],
+    ),
+    "results": ("检验报告\n姓名:李某\n项目\t结果\t参考值\t单位\n肌酐\t78\t57-97", [("", ""), ("一般项目", "姓名"), ("检验结果", "")]),
     "nothing": ("", []),
 }
 
