@@ -4,71 +4,18 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-import yaml
+
+from nlp.assertion.dialogue_turns import COMMAS, NEGATIONS, STOPS, Told, TurnFacts, answer_kind, told_of, turn_facts, words_of_chat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nlp.assertion.dialogue import Dialogue, DialogueMention
 
 __all__ = ["describe", "feature_names"]
 
 _WINDOW = 12
-_STOPS = re.compile(r"[。！!？?；;\n]")
-_NEGATIONS = frozenset("不没无未沒")
-_COMMAS = re.compile(r"[，,、 ]")
-
-
-class _Words(NamedTuple):
-    classes: dict[str, re.Pattern[str]]
-    answers: dict[str, re.Pattern[str]]
-    denials: dict[str, re.Pattern[str]]
-    columns: dict[str, list[str]]
-
-
-@cache
-def _words() -> _Words:
-    data = yaml.safe_load((files("nlp") / "data" / "dialogue.yaml").read_text("utf-8"))
-    classes = {name: re.compile("|".join(words.split())) for name, words in data["classes"].items()}
-    patterns = [{name: re.compile(pattern) for name, pattern in data[part].items()} for part in ("answers", "denials")]
-    return _Words(classes, *patterns, {name: columns.split() for name, columns in data["columns"].items()})
-
-
-class _Turn(NamedTuple):
-    """What is told of a whole turn."""
-
-    doctor: bool
-    text: str
-    asks: bool
-    yes: bool
-    no: bool
-    some_no: bool
-    bare_no: bool
-    thanks: bool
-    n_mentions: int
-    keys: frozenset[str]
-
-
-def _turn(text: str, doctor: bool, mentions: Sequence[DialogueMention]) -> _Turn:
-    words = _words()
-    answers = {name: bool(pattern.search(text)) for name, pattern in words.answers.items()}
-    asks = bool(words.classes["ask_end"].search(text) or words.classes["a_not_a"].search(text))
-    return _Turn(
-        doctor,
-        text,
-        asks,
-        answers["agrees"],
-        answers["denies"],
-        answers["other_no"],
-        answers["bare_no"],
-        answers["thanks"],
-        len(mentions),
-        frozenset(mention.key for mention in mentions),
-    )
 
 
 def describe(dialogue: Dialogue) -> np.ndarray:
@@ -82,8 +29,8 @@ def describe(dialogue: Dialogue) -> np.ndarray:
     by_turn: list[list[DialogueMention]] = [[] for _ in dialogue.turns]
     for mention in dialogue.mentions:
         by_turn[mention.turn].append(mention)
-    turns = [_turn(turn.text, turn.doctor, mentions) for turn, mentions in zip(dialogue.turns, by_turn, strict=True)]
-    told = _told(dialogue, turns)
+    turns = [turn_facts(turn.text, turn.doctor, mentions) for turn, mentions in zip(dialogue.turns, by_turn, strict=True)]
+    told = told_of(dialogue, turns)
     seen: dict[str, int] = {}
     rows = []
     for place, mention in enumerate(dialogue.mentions):
@@ -93,45 +40,7 @@ def describe(dialogue: Dialogue) -> np.ndarray:
     return np.array(rows, np.float32).reshape(len(rows), len(feature_names()))
 
 
-class _Told(NamedTuple):
-    """What the words right around a mention say: whether it is denied, and how, and whether it is asked for."""
-
-    denied: int
-    asked: bool
-
-    @property
-    def stated(self) -> int:
-        """-1 for denied, 1 for said, 0 for asked."""
-        return 0 if self.asked else -1 if self.denied else 1
-
-
-def _told(dialogue: Dialogue, turns: list[_Turn]) -> list[_Told]:
-    told: list[_Told] = []
-    for place, mention in enumerate(dialogue.mentions):
-        previous = dialogue.mentions[place - 1] if place and dialogue.mentions[place - 1].turn == mention.turn else None
-        told.append(_around_told(mention, turns[mention.turn].text, previous, told[-1] if previous else None))
-    return told
-
-
-def _around_told(mention: DialogueMention, text: str, previous: DialogueMention | None, before: _Told | None) -> _Told:
-    words = _words()
-    head, tail = _STOPS.split(text[: mention.start])[-1], text[mention.end :]
-    stop = _STOPS.search(tail)
-    sentence_tail = tail[: stop.end()] if stop else tail
-    chosen = bool(words.denials["choice"].search(head))
-    asked = chosen or bool(words.classes["ask_end"].search(head + "x" + sentence_tail))
-    denied = 0
-    if not chosen and words.denials["before"].search(head):
-        denied = 1
-    elif words.denials["behind"].search(tail):
-        denied = 3
-    elif previous and before and words.denials["joint"].match(text[previous.end : mention.start]):
-        denied = 2 if before.denied in (1, 2) else 0
-        asked = asked or before.asked
-    return _Told(denied, asked)
-
-
-def _resolved(place: int, dialogue: Dialogue, turns: list[_Turn], told: list[_Told]) -> list[float]:
+def _resolved(place: int, dialogue: Dialogue, turns: list[TurnFacts], told: list[Told]) -> list[float]:
     """Tell what else the dialogue says of the mention: answers to a question for it, other statements of the same name."""
     mention, own = dialogue.mentions[place], told[place]
     same = [other for other, its in enumerate(dialogue.mentions) if its.key == mention.key and other != place]
@@ -139,7 +48,7 @@ def _resolved(place: int, dialogue: Dialogue, turns: list[_Turn], told: list[_To
     doctor = [other for other in same if turns[dialogue.mentions[other].turn].doctor and told[other].stated]
     later = [told[other].stated for other in patient if dialogue.mentions[other].turn > mention.turn][:1]
     earlier = [told[other].stated for other in patient if dialogue.mentions[other].turn <= mention.turn and other < place][-1:]
-    kind = _answer_kind(mention, turns, dialogue, told)
+    kind = answer_kind(mention, turns, dialogue, told)
     return [
         float(own.denied),
         float(own.asked),
@@ -161,7 +70,7 @@ def _resolved(place: int, dialogue: Dialogue, turns: list[_Turn], told: list[_To
     ]
 
 
-def _siblings(mention: DialogueMention, dialogue: Dialogue, turns: list[_Turn], told: list[_Told]) -> list[float]:
+def _siblings(mention: DialogueMention, dialogue: Dialogue, turns: list[TurnFacts], told: list[Told]) -> list[float]:
     """Count what the next turn of the other side says of the mentions asked for beside this one: said, denied."""
     side, keys = turns[mention.turn].doctor, turns[mention.turn].keys - {mention.key}
     at = next((place for place in range(mention.turn + 1, len(turns)) if turns[place].doctor != side), len(turns))
@@ -169,20 +78,20 @@ def _siblings(mention: DialogueMention, dialogue: Dialogue, turns: list[_Turn], 
     return [float(sum(value > 0 for value in stated)), float(sum(value < 0 for value in stated))]
 
 
-def _echoes(mention: DialogueMention, turns: list[_Turn]) -> list[float]:
+def _echoes(mention: DialogueMention, turns: list[TurnFacts]) -> list[float]:
     """Look for a denial that the words right beside the mention do not show.
 
     A denial inside the mention of what its name says; one farther off in the clause; and in the next two turns of the other side: how
     much of the mention comes back, whether a character of it is denied, whether the rest is denied in a word.
     """
-    words, turn = _words(), turns[mention.turn]
-    bare = not set(mention.key) & _NEGATIONS
-    inside = bare and any(a in _NEGATIONS and b in mention.key for a, b in zip(mention.text, mention.text[1:], strict=False))
-    clause = _STOPS.split(turn.text[: mention.start])[-1]
+    words, turn = words_of_chat(), turns[mention.turn]
+    bare = not set(mention.key) & NEGATIONS
+    inside = bare and any(a in NEGATIONS and b in mention.key for a, b in zip(mention.text, mention.text[1:], strict=False))
+    clause = STOPS.split(turn.text[: mention.start])[-1]
     far = words.denials["far"].search(clause) and not words.denials["choice"].search(clause)
     found = [float(mention.named and inside), float(bool(far))]
     later = [other.text for other in turns[mention.turn + 1 : mention.turn + 7] if other.doctor != turn.doctor][:2]
-    signs = [sign for sign in set(mention.text) if sign not in _NEGATIONS]
+    signs = [sign for sign in set(mention.text) if sign not in NEGATIONS]
     for text in [*later, "", ""][:2]:
         back = sum(sign in text for sign in signs) / max(len(signs), 1)
         denied = any(re.search(f"[不没无]有?.?{re.escape(sign)}|{re.escape(sign)}.?(?:没|退|不|好了|消)", text) for sign in signs)
@@ -190,29 +99,9 @@ def _echoes(mention: DialogueMention, turns: list[_Turn]) -> list[float]:
     return found
 
 
-def _answer_kind(mention: DialogueMention, turns: list[_Turn], dialogue: Dialogue, told: list[_Told]) -> int:
-    """Tell how the other side answers.
-
-    0 not at all; the same thing 1 denied or 2 said; 3 plain no; 4 yes; 5 a no with more words; 6 something else; 7 something else,
-    and a plain no later.
-    """
-    side, heard = turns[mention.turn].doctor, 0
-    for at in range(mention.turn + 1, min(mention.turn + 7, len(turns))):
-        turn = turns[at]
-        if turn.doctor == side:
-            continue
-        heard += 1
-        named = [told[place].stated for place, its in enumerate(dialogue.mentions) if its.turn == at and its.key == mention.key]
-        if any(named):
-            return 1 if min(named) < 0 else 2
-        if found := next((kind for kind, holds in ((3, turn.bare_no), (5, turn.no), (4, turn.yes)) if holds), 0):
-            return found if heard == 1 or found != 3 else 7
-        if heard == 3:
-            break
-    return 6 if heard else 0
-
-
-def _row(mention: DialogueMention, turns: list[_Turn], by_turn: list[list[DialogueMention]], dialogue: Dialogue, seen: int) -> list[float]:
+def _row(
+    mention: DialogueMention, turns: list[TurnFacts], by_turn: list[list[DialogueMention]], dialogue: Dialogue, seen: int
+) -> list[float]:
     turn = turns[mention.turn]
     before, after = turn.text[: mention.start], turn.text[mention.end :]
     here = turn.text[mention.start : mention.end]
@@ -236,9 +125,9 @@ def _row(mention: DialogueMention, turns: list[_Turn], by_turn: list[list[Dialog
         turn.thanks,
         turn.yes,
         turn.no,
-        len(_words().classes["question"].findall(turn.text)),
-        len(_STOPS.findall(before)),
-        len(_STOPS.findall(after)),
+        len(words_of_chat().classes["question"].findall(turn.text)),
+        len(STOPS.findall(before)),
+        len(STOPS.findall(after)),
     ]
     inside = [
         bool(re.search("[不没无未]", here)),
@@ -264,7 +153,7 @@ def _around(before: str, after: str, text: str) -> list[float]:
     """Distances to the nearest word of each class before and behind, and how many there are in the turn."""
     near_before, near_after = before[-_WINDOW:], after[:_WINDOW]
     found: list[float] = []
-    for pattern in _words().classes.values():
+    for pattern in words_of_chat().classes.values():
         first = last = float(_WINDOW + 1)
         for match in pattern.finditer(near_before):
             last = float(len(near_before) - match.end())
@@ -276,11 +165,11 @@ def _around(before: str, after: str, text: str) -> list[float]:
 
 def _sentence(before: str, after: str) -> list[float]:
     """Describe the sentence and the clause that hold the mention."""
-    words = _words().classes
-    head = _STOPS.split(before)[-1]
-    stop = _STOPS.search(after)
+    words = words_of_chat().classes
+    head = STOPS.split(before)[-1]
+    stop = STOPS.search(after)
     tail = after[: stop.end()] if stop else after
-    clause = _COMMAS.split(head)[-1] + _COMMAS.split(tail)[0]
+    clause = COMMAS.split(head)[-1] + COMMAS.split(tail)[0]
     sentence = head + tail
     return [
         float(len(head)),
@@ -294,7 +183,7 @@ def _sentence(before: str, after: str) -> list[float]:
         float(bool(words["negation"].search(head))),
         float(bool(words["negation"].search(tail))),
         float(bool(words["still_not"].search(head))),
-        float(bool(words["still_not"].search(_COMMAS.split(head)[-1]))),
+        float(bool(words["still_not"].search(COMMAS.split(head)[-1]))),
         float(bool(words["condition"].search(head))),
         float(bool(words["doubt"].search(head))),
         float(bool(words["general"].search(sentence))),
@@ -304,7 +193,7 @@ def _sentence(before: str, after: str) -> list[float]:
     ]
 
 
-def _answers(mention: DialogueMention, turns: list[_Turn]) -> list[float]:
+def _answers(mention: DialogueMention, turns: list[TurnFacts]) -> list[float]:
     """Describe what the other side says next, in its first three turns."""
     turn = turns[mention.turn]
     later = [(place, other) for place, other in enumerate(turns[mention.turn + 1 : mention.turn + 9], 1) if other.doctor != turn.doctor][:3]
@@ -334,7 +223,7 @@ def _answers(mention: DialogueMention, turns: list[_Turn]) -> list[float]:
     return found + ([float(own[0].asks), float(mention.key in own[0].keys)] if own else [-1.0, -1.0])
 
 
-def _asked(mention: DialogueMention, turns: list[_Turn]) -> list[float]:
+def _asked(mention: DialogueMention, turns: list[TurnFacts]) -> list[float]:
     """Describe what the other side said last."""
     turn = turns[mention.turn]
     earlier = [other for other in turns[: mention.turn][::-1] if other.doctor != turn.doctor][:2]
@@ -353,7 +242,7 @@ def _asked(mention: DialogueMention, turns: list[_Turn]) -> list[float]:
 @cache
 def feature_names() -> tuple[str, ...]:
     """Return the name of each column that `describe` gives."""
-    words = _words()
+    words = words_of_chat()
     around = [f"{name}_{where}" for name in words.classes for where in ("before", "behind", "turn")]
     answers = [f"answer{place}_{name}" for place in range(3) for name in words.columns["answer"]]
     asked = [f"asked{place}_{name}" for place in range(2) for name in words.columns["asked"]]

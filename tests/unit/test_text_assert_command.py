@@ -7,6 +7,7 @@ import json
 from typer.testing import CliRunner
 
 from nlp.errors import TextDataError
+from tests.lib.paths import shared
 from tests.unit.test_nlp_dialogue import CHAT
 from workbench.cli import app
 from workbench.errors import DefinitionError, EnvironmentFault
@@ -52,3 +53,15 @@ def test_the_answers_are_never_written_over_the_dialogues(tmp_path):
     assert path.read_bytes() == before
     assert isinstance(run(path, "--out", tmp_path).exception, EnvironmentFault)
     assert isinstance(run(path, "--out", tmp_path / "none" / "x").exception, EnvironmentFault)
+
+
+def test_dialogues_that_were_learnt_from_are_counted_on_the_error_stream(tmp_path):
+    first = shared("text/mdcfnpc/dialogues_300.jsonl").read_text("utf-8").splitlines()[0]
+    path = tmp_path / "chat.jsonl"
+    path.write_text(f"{json.dumps(CHAT)}\n{first}\n", "utf-8")
+    shown = run(path)
+    assert "1 段" in shown.stderr
+    assert "交叉验证" in shown.stderr
+    assert "交叉验证" not in shown.stdout
+    path.write_text(json.dumps(CHAT), "utf-8")
+    assert "交叉验证" not in run(path).output
