@@ -313,7 +313,7 @@ def titled_sections(text: str, kind: str) -> list[Titled]:
         body = _body(_Candidate(text, start, end, title, owner, place, short))
         if body < 0 or (found and place.start < found[-1].body and place.start != found[-1].body):
             continue
-        name = "一般项目" if owner.name == "签名" and not content else owner.name
+        name = "一般项目" if owner.name == "签名" and not content and "签" not in title else owner.name
         content = content or name not in _FRAME
         if not (found and name in _JOINED and found[-1].name == name):
             found.append(Titled(place.start, body, name, text[start:end]))
