@@ -294,6 +294,8 @@ class _Walk:
 
     def _item(self, end: int) -> None:
         """Take the mention that ends at a place for the head of its item, if it is the first of its sentence."""
+        if not self.place or self.mentions[self.place - 1].end > end or self.sentence_first >= self.place:
+            return
         for place in range(self.sentence_first, self.place):
             mention = self.mentions[place]
             if mention.start > self.mentions[self.sentence_first].start:
@@ -328,7 +330,8 @@ class _Walk:
 
     def _either(self, cue: Cue, start: int, end: int) -> None:
         # A quotation mark behind the cue closes (胸水"无",) or opens: 否认"高血压、糖尿病"病史.
-        behind = _THE_ITEM.match(self.body, end).end()  # type: ignore[union-attr]
+        following = self.body[end : end + 1]
+        behind = _THE_ITEM.match(self.body, end).end() if following in _ITEM_FIRST else end  # type: ignore[union-attr]
         if behind < len(self.body) and self.body[behind] not in _ENDS:
             self._opened(cue, start, end)
         else:
@@ -427,6 +430,7 @@ class _Walk:
 
 #: What may stand behind a cue that closes: a quotation mark, and words for what the item is about (故不考虑该诊断).
 _THE_ITEM = re.compile(r"(?:(?:该|此|本|上述)(?:病|诊断|疾病|可能)|诊断)?[\"”]?")
+_ITEM_FIRST = frozenset('该此本上诊"”')
 #: Behind the last mention no cue farther than this can speak of it.
 _FARTHEST = 16
 _MOST_ACTIVE = 12

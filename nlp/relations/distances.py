@@ -36,6 +36,9 @@ def distance_word(view: View, quantity: Quantity) -> re.Match[str] | None:
     """Return the words that make a length a distance, with what it is measured from in the group `from`; None for any other quantity."""
     if quantity.dimension != "length":
         return None
+    head = view.text[max(view.start, quantity.start - _LONGEST_LANDMARK) : quantity.start]
+    if not any(word in head for word in rules()["distances"]):
+        return None
     return _heads().search(view.text, max(view.start, quantity.start - _LONGEST_LANDMARK), quantity.start)
 
 
