@@ -26,6 +26,7 @@ _COURSE = "诊疗经过"
 class _Rules(NamedTuple):
     sections: tuple[str, ...]
     piece: re.Pattern[str]
+    opening: re.Pattern[str]
     strong: re.Pattern[str]
     bias: tuple[float, ...]
     patterns: tuple[tuple[re.Pattern[str], tuple[float, ...]], ...]
@@ -41,6 +42,7 @@ def _rules() -> _Rules:
     return _Rules(
         tuple(data["sections"]),
         re.compile(data["piece"]),
+        re.compile(data["opening"]),
         re.compile(data["strong"]),
         tuple(data["bias"]),
         patterns,
@@ -64,7 +66,7 @@ def unbroken_parts(text: str) -> list[tuple[int, str]]:
         In the order of the text.
     """
     rules = _rules()
-    if rules.strong.search(text) is None:
+    if rules.opening.match(text) is None or rules.strong.search(text) is None:
         return []
     pieces = [match.span() for match in rules.piece.finditer(text) if match.group().strip()]
     if not 2 < len(pieces) <= _MOST_PIECES:
