@@ -1,8 +1,9 @@
 """Parts of a narrative that has neither titles nor line ends, told sentence by sentence with learnt weights.
 
 Every sentence begins a section or goes on with it; the best path (Viterbi) through the usual order of general particulars, history, course
-and state at discharge is taken, weights learnt by logistic regression. On CCKS-2017's four texts of a patient glued together, 97 % of the
-characters lie in the right part and 91 % of the parts begin at the right place (five-fold cross-validation by patient; 240 patients).
+and state at discharge is taken, weights learnt by logistic regression. On CCKS-2017's four texts of a patient glued together the path puts
+97 % of the characters in the right part and begins 91 % of the parts at the right place (five-fold cross-validation by patient, of 240);
+219 of the 240 texts are taken for narratives at all, none of the 800 histories of CCKS-2019.
 """
 
 from __future__ import annotations
