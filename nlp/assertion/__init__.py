@@ -20,11 +20,11 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from nlp.annotations import Assertion
+from nlp.annotations import Assertion, Mention
 from nlp.assertion.cues import lexicon
 
 if TYPE_CHECKING:
-    from nlp.annotations import ClinicalText, Mention, Section
+    from nlp.annotations import ClinicalText, Section
     from nlp.assertion.cues import Cue, Lexicon
 
 __all__ = ["Assertions"]
@@ -136,14 +136,15 @@ class _Walk:
 
     def _results(self) -> list[Mention]:
         results: list[Mention] = [None] * len(self.order)  # type: ignore[list-item]
-        for at, mention, (_, assertion, who, cue) in zip(self.order, self.mentions, self.answers, strict=True):
-            results[at] = mention._replace(assertion=assertion, experiencer=who, cue=cue)
+        for at, mention, answer in zip(self.order, self.mentions, self.answers, strict=True):
+            # Positions instead of _replace, which takes as long as all the rest: assertion, experiencer and cue are the last three fields.
+            results[at] = mention if mention[-3:] == answer[1:] else Mention(*mention[:-3], *answer[1:])
         return results
 
     # ---- mentions
 
     def _mention(self, mention: Mention) -> None:
-        if self.has_sections:
+        if self.has_sections and (mention.start >= self.border or not self.answers):
             self._enter(mention.start)
         best: tuple[int, str, tuple[int, int]] = (0, Assertion.PRESENT, (-1, -1))
         if self.section:

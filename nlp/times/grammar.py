@@ -119,7 +119,10 @@ def _length() -> re.Pattern[str]:
     spellings = sorted({word for words in tables()["spellings"].values() for word in words}, key=lambda word: (-len(word), word))
     unit = "|".join(_guarded(word) for word in spellings)
     more = "余|多|有余"
+    # Most numbers are no lengths: whether a unit comes at all is seen at once.
+    begins = "".join(sorted({spelling[0] for spelling in spellings}))
     return re.compile(
+        rf"(?=[\d.{_CN_NUMBER}数几半百个余多有来+\s~、\-至到或]*[{begins}])"
         rf"(?:(?P<n>{_NUMERAL})(?:\s?(?P<ge1>个)?(?P<u1>{unit})?\s?(?:[-~、]|--|至|到|或)\s?(?P<n2>{_NUMERAL}))?\s?(?P<more>{more}|来|\+)?|(?P<many>多)(?!个))"
         rf"\s?(?P<ge>个)?(?P<half>半)?(?P<more1>{more})?\s?(?P<unit>{unit})(?P<tail>半(?!年|月|天|小时|个))?(?P<more2>{more}|\+|以上)?(?P<about>左右|上下|许)?"
     )
