@@ -1,0 +1,83 @@
+"""A researcher structures notes in a sealed session and reviews them in a browser, through the doors that people use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.lib.hub_client import start_hub
+from tests.lib.noted import noted_store
+
+pytestmark = pytest.mark.integration
+
+CHROMIUM = Path("/usr/bin/chromium")
+#: Where a picture is left for a look, if anywhere.
+PICTURES = os.environ.get("WORKBENCH_PICTURES", "")
+CELL = """
+import workbench as wb
+from nlp.variables import ready_set
+notes = wb.notes(wb.open_store(), kind="CT报告")
+structured = notes.structure(ready_set("chest_ct"), workers=1, progress=False)
+structured.review(["lung_nodule"], n=8)
+"""
+
+
+@pytest.fixture(scope="module")
+def hub():
+    if not CHROMIUM.exists():
+        pytest.skip("there is no Chromium")
+    yield from start_hub(limits={"memory_mb": 2048, "cpu_cores": 1.0, "processes": 256, "tmp_mb": 64})
+
+
+@pytest.fixture(scope="module")
+def page(hub):
+    """Alice's notebook in a browser that carries her cookies; what the browser asked of other hosts is kept."""
+    from playwright.sync_api import sync_playwright
+
+    noted_store(hub.root / "slices" / "heart", people=12)
+    with hub.client("alice") as client, sync_playwright() as play:
+        client.login()
+        client.spawn("heart")
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        saved = client.request("PUT", "api/contents/review.ipynb", json={"type": "notebook", "format": "json", "content": notebook})
+        assert saved.status_code == 201
+        browser = play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": 1440, "height": 1000})
+        cookies = [{"name": each.name, "value": each.value, "domain": "127.0.0.1", "path": each.path} for each in client.http.cookies.jar]
+        context.add_cookies(cookies)
+        page = context.new_page()
+        page.outside = []
+        page.on("request", lambda request: page.outside.append(request.url) if not _own(request.url, hub.address) else None)
+        page.goto(f"{hub.address}{client.prefix}lab/tree/review.ipynb")
+        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=60_000)  # a key before that is lost
+        page.locator(".jp-Notebook .jp-Cell").first.click()
+        page.keyboard.press("Control+Enter")
+        yield page
+        browser.close()
+
+
+def _own(url: str, address: str) -> bool:
+    return url.startswith((address, "data:", "blob:"))
+
+
+def test_a_decision_by_key_moves_the_precision_and_nothing_comes_from_outside(page):
+    page.locator(".wb-review .wb-note, .jp-OutputArea-output").first.wait_for(timeout=60_000)
+    assert page.locator("[data-mime-type*=stderr]").all_inner_texts() == []
+    page.locator(".wb-review .wb-note").wait_for(timeout=20_000)
+    precision = page.locator(".wb-metrics tbody tr").first.locator("td").nth(1)
+    assert precision.inner_text() == "—"
+    page.locator(".wb-review").focus()
+    for _ in range(8):  # to an item with a finding
+        if not page.locator(".wb-none").count():
+            break
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(300)
+    page.keyboard.press("a")
+    page.locator(".wb-metrics b", has_text="100.0%").first.wait_for(timeout=20_000)
+    if PICTURES:
+        page.screenshot(path=f"{PICTURES}/review_in_session.png")
+    assert page.outside == []
