@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PACKAGES", "copy", "digest", "sources"]
 
-PACKAGES = ("workbench", "nlp", "imaging", "templates", "hub_config")
+PACKAGES = ("workbench", "nlp", "imaging", "templates", "notebooks", "hub_config")
 SKIPPED = ("__pycache__", ".ipynb_checkpoints")
 
 

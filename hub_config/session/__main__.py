@@ -10,11 +10,14 @@ import ctypes
 import os
 import socket
 import sys
+from pathlib import Path
 
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser import main
 from tornado import web
+
+from hub_config.session.lessons import put_lessons
 
 PR_SET_DUMPABLE = 4
 EXPORT_SERVICES = frozenset({"files", "nbconvert", "view", "shutdown"})
@@ -57,6 +60,10 @@ def start() -> None:
     hide_memory()
     ServerApp.default_services = tuple(name for name in ServerApp.default_services if name not in EXPORT_SERVICES)
     take_listener(int(os.environ.pop("LISTEN_FD")))
+    try:
+        put_lessons(Path(__file__).parents[2], Path.home(), os.environ.get("WORKBENCH_LANGUAGE", "zh"))
+    except OSError as error:  # a full disk must not keep the user out
+        sys.stderr.write(f"the course could not be put into the home: {error}\n")
     sys.argv = ["jupyterhub-singleuser"]
     main()
 

@@ -237,6 +237,11 @@ def test_a_code_error_comes_back_as_such(alice):
         alice.execute("1 / 0")
 
 
+def test_a_new_session_shows_the_course_and_the_templates(alice):
+    listed = alice.execute("import os\nprint(*(name for _, _, names in os.walk('/home/work') for name in names))")
+    assert {"01_first_cohort.ipynb", "02_first_variables.ipynb", "note_structuring.ipynb"} <= set(listed.split())
+
+
 def test_members_of_a_project_share_one_folder(hub, alice):
     alice.execute("open('/shared/set.yaml', 'w').write('x')")
     with hub.client("bob") as bob:
