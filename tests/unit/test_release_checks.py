@@ -130,6 +130,8 @@ ROW_LEVEL = {
     "dates": "组,入院\n" + "".join(f"A,2020-01-{i + 1:02d}\n" for i in range(20)),
     "long numbers": "key,组\n" + "".join(f"{100_000 + i * 7},A\n" for i in range(20)),
     "many rows": "组,类\n" + "A,B\n" * 1500,
+    "evidence": "变量,证据\n" + "吸烟,吸烟20年余\n" * 2,
+    "words of reports": "finding,report text\nnodule,右肺上叶见结节\n",
 }
 
 
@@ -137,6 +139,14 @@ ROW_LEVEL = {
 def test_row_level_tables_are_found(text):
     assert ("row level", "block") in found("a.csv", text)
     assert ("row level", "block") in found("a.html", html_table(text))
+
+
+def test_sentences_down_a_column_are_for_a_person_to_look_at():
+    said = "".join(f"变量{i},患者无发热{i}，咳嗽{i}天。\n" for i in range(12)).replace(",患者", "\t患者").replace("变量", "v")
+    text = "name\tdescription\n" + said
+    assert ("row level", "warn") in found("a.tsv", text)
+    labels = "变量\t单位\n" + "".join(f"既往高血压病史{i}\tmmol/L\n" for i in range(12))
+    assert not found("a.tsv", labels)
 
 
 # -- identifiers --------------------------------------------------------------------------------------------------------

@@ -38,7 +38,11 @@ CHECKS: tuple[Check, ...] = (
         "Counts below the threshold, unrounded counts, percentages and totals that give a small count away.",
         small_cells.find,
     ),
-    Check("row level", "Tables in which a row may be one person: identifiers, dates, unique measurements, many rows.", row_level.find),
+    Check(
+        "row level",
+        "Tables in which a row may be one person: identifiers, dates, unique measurements, words of notes, many rows.",
+        row_level.find,
+    ),
     Check("identity number", "Chinese identity numbers of 18 and 15 digits, however they are written.", identity.find),
     Check("mobile phone", "Chinese mobile phone numbers, however they are written.", phones.find),
     Check("canary", "Tokens planted in data that must never leave.", canaries.find),

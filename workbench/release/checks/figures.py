@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from workbench.release.checks.parts import Table
 
-__all__ = ["Column", "Figure", "Meaning", "columns", "is_person_like", "is_total", "meaning_of", "read_figure", "stated_size"]
+__all__ = [
+    "Column",
+    "Figure",
+    "Meaning",
+    "columns",
+    "is_note_like",
+    "is_person_like",
+    "is_total",
+    "meaning_of",
+    "read_figure",
+    "stated_size",
+]
 
 
 class Meaning(Enum):
@@ -72,6 +83,11 @@ _PERSON = re.compile(
     r"(id|no|name|identifier|mrn|ssn|phone|mobile|address)$|pseudonym|uid$|^mrn$|visit_occurrence_id|person_source",
     re.IGNORECASE,
 )
+_NOTE = re.compile(
+    r"^(证据|依据|原文|病历|文书|笔记|报告|句子|文本)(原文|文本|全文|内容|片段|摘录)?$|(证据|病历|文书|报告|笔记)(原文|全文|正文|片段|摘录)"
+    r"|^evidence|^(clinical |source )?(note|report)[ _-]?(text|body)$|^snippets?$|^sentences?$",
+    re.IGNORECASE,
+)
 _NUMBER = r"\d{1,3}(?:,\d{3})+|\d+"
 _COUNT = re.compile(rf"({_NUMBER})(?:\.0)?")
 _PERCENTAGE = re.compile(r"(\d{1,3}(?:\.(\d+))?)\s*%")
@@ -117,6 +133,11 @@ def meaning_of(words: str) -> Meaning:
         if pattern.search(plain):
             return Meaning.UNKNOWN if meaning is Meaning.OTHER and _RANGE.search(plain) else meaning
     return Meaning.UNKNOWN
+
+
+def is_note_like(head: str) -> bool:
+    """Tell whether a head names words of notes."""
+    return _NOTE.search(head.strip()) is not None
 
 
 def is_total(words: str) -> bool:

@@ -1,7 +1,7 @@
 """Tables in which a row may be one person.
 
 Signs: a column that names persons, dates down a column, measurements that differ in every row without a number of contributors
-beside them, long codes that differ in every row, and sheer length.
+beside them, long codes that differ in every row, words of notes, and sheer length.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from workbench.release.checks.figures import Column, Meaning, columns, is_person_like, meaning_of, read_figure
+from workbench.release.checks.figures import Column, Meaning, columns, is_note_like, is_person_like, meaning_of, read_figure
 from workbench.release.checks.parts import MOST_ROWS
 from workbench.release.findings import Finding, Severity
 
@@ -23,6 +23,9 @@ __all__ = ["find"]
 _NAME = "row level"
 _ADVICE = "release summaries of groups, each with its number of persons"
 _DATE = re.compile(r"(19|20)\d\d[-/.年]\s?\d{1,2}[-/.月]\s?\d{1,2}日?([ T]\d{1,2}:\d\d.*)?")
+# Words rather than a label: a verb's worth of Chinese, with a mark that ends or parts it.
+_PROSE = re.compile(r"[\u4e00-\u9fff].{3,}")
+_SENTENCE = re.compile(r"(?=.*[\u4e00-\u9fff]{4}).{6,}[,。;，；].*", re.DOTALL)
 _CODE = re.compile(r"(?=.*\d)[A-Za-z0-9_-]{6,}")
 
 
@@ -44,6 +47,8 @@ def _of_table(table: Table, threshold: int) -> Iterator[tuple[Severity, str, str
         filled = [cell.strip() for cell in column.cells if cell.strip()]
         if is_person_like(column.head) and filled:
             yield Severity.BLOCK, place, "the head names something that belongs to one person"
+        elif is_note_like(column.head) and any(_PROSE.search(cell) for cell in filled):
+            yield Severity.BLOCK, place, "the head names words of notes"
         elif len(filled) >= threshold:
             yield from ((severity, place, reason) for severity, reason in _of_column(column, filled, counted=counted))
 
@@ -55,6 +60,8 @@ def _of_column(column: Column, cells: list[str], *, counted: bool) -> Iterator[t
         yield Severity.BLOCK, "a date in each row"
     elif distinct and all(_CODE.fullmatch(cell) for cell in cells) and not all(read_figure(cell).number is not None for cell in cells):
         yield Severity.WARN, "a code of its own in each row"
+    elif not counted and sum(_SENTENCE.fullmatch(cell) is not None for cell in cells) > len(cells) / 2:
+        yield Severity.WARN, "a sentence in nearly each row, and no number of persons beside it: are they words of notes?"
     elif distinct and all(cell.isdigit() and len(cell) >= 5 for cell in cells) and meaning_of(column.head) is not Meaning.COUNT:
         yield Severity.BLOCK, "a long number of its own in each row"
     elif not counted and _measurements(cells) and not _shares(cells) and meaning_of(column.head) is not Meaning.PERCENTAGE:
