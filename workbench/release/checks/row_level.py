@@ -23,9 +23,9 @@ __all__ = ["find"]
 _NAME = "row level"
 _ADVICE = "release summaries of groups, each with its number of persons"
 _DATE = re.compile(r"(19|20)\d\d[-/.年]\s?\d{1,2}[-/.月]\s?\d{1,2}日?([ T]\d{1,2}:\d\d.*)?")
-# Words rather than a label: a verb's worth of Chinese, with a mark that ends or parts it.
+# Words rather than a label; a sentence rather than words: with a full stop or several marks in it.
 _PROSE = re.compile(r"[\u4e00-\u9fff].{3,}")
-_SENTENCE = re.compile(r"(?=.*[\u4e00-\u9fff]{4}).{6,}[,。;，；].*", re.DOTALL)
+_SENTENCE = re.compile(r"(?=.*[\u4e00-\u9fff]{4}).{6,}(?:。|[,，;；].+[,，;；。]).*", re.DOTALL)
 _CODE = re.compile(r"(?=.*\d)[A-Za-z0-9_-]{6,}")
 
 
