@@ -258,7 +258,7 @@ def test_the_span_of_a_long_note_is_scrolled_into_view_and_the_focus_is_seen(pag
     assert note["y"] < lit["y"] < note["y"] + note["height"] / 2
     assert page.locator(".wb-other").count() == 1  # the second nodule
     assert page.evaluate("getComputedStyle(document.querySelector('.wb-review')).boxShadow") != "none"
-    page.locator(".wb-review summary").click()
+    page.locator(".wb-review > details > summary").click()
     picture(page, "long")
 
 

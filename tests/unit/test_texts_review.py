@@ -219,6 +219,14 @@ def test_metrics_live_and_as_a_table(review):
     assert state["metrics"][0]["precision"]["low"] == table.loc["cough", "precision_low"]
 
 
+def test_the_variable_on_screen_is_the_first_of_the_metrics(review):
+    for variable in ("nodule_size", "cough"):
+        until(review, found=True, variable=variable)
+        rows = review.widget().state["metrics"]
+        assert [row["current"] for row in rows] == [True, False]
+        assert rows[0]["variable"]["en"].lower().startswith(variable[:5])
+
+
 def test_lone_surrogates_are_shown_one_for_one(review, monkeypatch):
     item = review.items[0]
     chosen = review.notes[item.note_id]

@@ -33,7 +33,7 @@ class Page {
     this.model = model;
     this.root = root;
     this.editing = null;
-    this.open = { strata: false };
+    this.open = { strata: false, rest: false };
     this.draw = this.draw.bind(this);
     // JupyterLab listens for single letters too (A adds a cell, M makes it text): inside the widget they are ours.
     root.setAttribute("data-lm-suppress-shortcuts", "true");
@@ -306,28 +306,36 @@ class Page {
 
   metrics() {
     const heads = ["variable", "judged", "precision", "recall", "f1", "more"];
-    const rows = this.state.metrics.map((each) => element("tr", {},
+    const row = (each) => element("tr", each.current ? { class: "wb-current" } : {},
       element("th", { scope: "row" }, each.variable[this.language]),
       element("td", {}, `${each.judged} / ${each.items}`),
       this.bound(each.precision), this.bound(each.recall), this.bound(each.f1),
-      element("td", {}, each.more === null ? "—" : each.more === 0 ? this.say("enough") : `${each.more} ${this.say("items")}`)));
+      element("td", {}, each.more === null ? "—" : each.more === 0 ? this.say("enough") : `${each.more} ${this.say("items")}`));
+    const table = (rows) => element("table", {},
+      element("thead", {}, element("tr", {}, ...heads.map((key) => element("th", { scope: "col" }, this.say(key))))),
+      element("tbody", {}, ...rows.map(row)));
+    // A long set would push all else off the screen: what nobody has judged yet is folded away.
+    const begun = this.state.metrics.filter((each) => each.current || each.judged);
+    const rest = this.state.metrics.filter((each) => !begun.includes(each));
+    const folded = rest.length ? [this.folded("rest", `${this.say("rest")} (${rest.length})`, table(rest))] : [];
     return element("section", { class: "wb-metrics" },
-      element("h4", {}, this.say("metrics")),
-      element("table", {}, element("thead", {}, element("tr", {}, ...heads.map((key) => element("th", { scope: "col" }, this.say(key))))),
-        element("tbody", {}, ...rows)),
+      element("h4", {}, this.say("metrics")), table(begun), ...folded,
       element("p", { class: "wb-quiet" }, this.say("method")));
+  }
+
+  folded(name, summary, ...content) {
+    const box = element("details", { open: this.open[name] }, element("summary", {}, summary), ...content);
+    box.addEventListener("toggle", () => { this.open[name] = box.open; });
+    return box;
   }
 
   strata() {
     const rows = this.state.strata.map(([found, stratum, judged, items, stands]) => element("tr", {},
       element("th", { scope: "row" }, `${this.say(found ? "has_found" : "has_none")} · ${stratum}`),
       element("td", {}, `${judged} / ${items}`), element("td", {}, `${stands}`)));
-    const box = element("details", { open: this.open.strata },
-      element("summary", {}, this.say("strata")),
+    return this.folded("strata", this.say("strata"),
       element("table", {}, element("thead", {}, element("tr", {}, ...["stratum", "judged", "stands_for"].map((key) => element("th", { scope: "col" }, this.say(key))))),
         element("tbody", {}, ...rows)));
-    box.addEventListener("toggle", () => { this.open.strata = box.open; });
-    return box;
   }
 }
 

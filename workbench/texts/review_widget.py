@@ -135,9 +135,16 @@ class ReviewWidget(anywidget.AnyWidget):
             "done": sum(item.key in self._own for item in review.items),
             "fault": fault,
             "item": self._shown() if review.items else None,
-            "metrics": [_row(each, review.variables) for each in review.measured(own=not review.adjudicator)] if review.items else [],
+            "metrics": self._metrics() if review.items else [],
             "strata": self._strata(),
         }
+
+    def _metrics(self) -> list[dict[str, Any]]:
+        """Return a row for each variable, that of the item on screen first."""
+        current = self._item.variable
+        measured = self._review.measured(own=not self._review.adjudicator)
+        rows = [_row(each, self._review.variables) | {"current": each.variable == current} for each in measured]
+        return sorted(rows, key=lambda row: not row["current"])
 
     def _shown(self) -> dict[str, Any]:
         item, review = self._item, self._review

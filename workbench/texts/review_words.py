@@ -48,6 +48,7 @@ WORDS = {
     "method": ("灰色小字为 95% 置信区间：精确率为 Wilson 区间，按抽样权重；召回率与 F1 由其合成。",
                "In grey: 95% intervals, for precision by Wilson with the sample's weights, for recall and F1 made from those."),
     "strata": ("抽样分层", "Strata"),
+    "rest": ("尚未审核的变量", "Variables not judged yet"),
     "stratum": ("分层", "Stratum"),
     "stands_for": ("代表份数", "Stands for"),
     "has_found": ("有结果", "found"),
