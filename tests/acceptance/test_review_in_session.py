@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def _own(url: str, address: str) -> bool:
     return url.startswith((address, "data:", "blob:"))
 
 
-def test_a_decision_by_key_moves_the_precision_and_nothing_comes_from_outside(page):
+def test_a_decision_by_key_moves_the_precision_and_nothing_comes_from_outside(hub, page):
     page.locator(".wb-review .wb-note, .jp-OutputArea-output").first.wait_for(timeout=60_000)
     assert page.locator("[data-mime-type*=stderr]").all_inner_texts() == []
     page.locator(".wb-review .wb-note").wait_for(timeout=20_000)
@@ -81,3 +82,6 @@ def test_a_decision_by_key_moves_the_precision_and_nothing_comes_from_outside(pa
     if PICTURES:
         page.screenshot(path=f"{PICTURES}/review_in_session.png")
     assert page.outside == []
+    logs = (hub.layout.shared("heart") / "reviews").glob("*/decisions/*")
+    kept = [json.loads(line) for log in logs for line in log.read_text(encoding="utf-8").splitlines()]
+    assert [(each["reviewer"], each["verdict"]) for each in kept] == [("alice", "accept")]
