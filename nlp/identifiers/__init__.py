@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nlp.identifiers.codes import find_codes
 from nlp.identifiers.numbers import find_numbers
 from nlp.identifiers.people import find_people
 from nlp.identifiers.places import find_places
+from nlp.identifiers.tagger import squeezed
+from nlp.identifiers.wards import find_wards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,9 +94,12 @@ def find_identifiers(text: str) -> list[Identifier]:
     >>> find_identifiers("联系人:王芳")[0][:3]
     (4, 6, 'name')
     """
-    numbers = list(find_numbers(text))
-    people = find_people(text, named=any(hit.kind in _PERSONAL for hit in numbers))
-    return _joined([*numbers, *people, *find_places(text)])
+    short, places = squeezed(text)  # codes and names are found where blanks do not part the characters of a word
+    codes = list(find_codes(short))
+    numbers = [*find_numbers(text), *find_wards(text)]
+    people = find_people(short, named=any(hit.kind in _PERSONAL for hit in (*numbers, *codes)))
+    whole = [hit._replace(start=places[hit.start], end=places[hit.end - 1] + 1) for hit in (*codes, *people)]
+    return _joined([*numbers, *whole, *find_places(text)])
 
 
 def _joined(found: Iterable[Identifier]) -> list[Identifier]:

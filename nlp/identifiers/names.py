@@ -58,7 +58,7 @@ class Shapes(NamedTuple):
         given = word[family:]
         return family > 0 and 1 <= len(given) <= 2 and word not in dictionary() and self.forbidden.isdisjoint(given)
 
-    def labelled(self, text: str, at: int, *, loose: bool) -> int:
+    def labelled(self, text: str, at: int, *, loose: bool, person: bool = False) -> int:
         """Return where the name after a label ends, -1 where none stands there.
 
         Parameters
@@ -69,24 +69,31 @@ class Shapes(NamedTuple):
             Where the name would begin.
         loose : bool
             Whether the label can be followed by nothing but a name, so that names without a known surname count.
+        person : bool
+            Whether the label calls a person (记录者), so that a name may be a word too if nothing follows it.
         """
         for pattern in (_LATIN, _DOTTED):
             if match := pattern.match(text, at):
                 return match.end()
         if (end := self.masked(text, at)) > 0:
             return end
-        return self._run(text, at, loose)
+        return self._run(text, at, loose=loose, person=person)
 
-    def _run(self, text: str, at: int, loose: bool) -> int:
+    def _run(self, text: str, at: int, *, loose: bool, person: bool) -> int:
         match = _RUN.match(text, at)
         if not match:
             return -1
         run = match.group()
         if cut := FIELD.search(run, 2):
             run = run[: cut.start()]
-        if self.is_term(text, at) or any(run.startswith(word) for word in (run[:2], run[:3], run[:4], run) if word in self.not_labels):
+        if any(run[:length] in self.not_labels for length in (2, 3, 4, len(run))):
             return -1
-        if len(run) <= 4 and (self.is_full(run) or (loose and len(run) < 4 and self.family(run, 0))):
+        told = loose or (person and text[match.end() : match.end() + 1] != ":")
+        if told and 2 <= len(run) <= 4 and len(run) - self.family(run, 0) <= 2 and self.family(run, 0):
+            return at + len(run)  # a word or a herb too
+        if self.is_term(text, at):
+            return -1
+        if len(run) <= 4 and self.is_full(run):
             return at + len(run)
         if loose and 2 <= len(run) <= (5 if self.family(run, 0) else 8) and self.forbidden.isdisjoint(run) and run[:2] not in dictionary():
             return at + len(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, cached_property
 from math import exp
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,18 +11,20 @@ from ahocorasick_rs import AhoCorasick, MatchKind
 
 from nlp.annotations import Identifier
 from nlp.identifiers.names import Shapes, shapes, tables
-from nlp.identifiers.tagger import name_model, squeezed
+from nlp.identifiers.tagger import name_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nlp.identifiers.tagger import Cues
+
 __all__ = ["find_people"]
 
-# Log-odds from which a candidate is a name, without and with a cue beside it: in a text that names or numbers a person anyway,
-# and in one that does not.
-_NAMED, _UNNAMED = {"alone": -1.0, "beside": -1.5}, {"alone": 4.0, "beside": 0.0}
+# Log-odds from which a candidate is a name, without and with a cue beside it, and those that one must have in a text that neither names
+# nor numbers a person otherwise.
+_ALONE, _BESIDE, _SURE = -1.5, -2.0, 4.8
 
-_COLON = re.compile(r"[ \t_]{0,6}(?:\([^()\n:]{0,8}\))?[ \t_]{0,6}[:=】][ \t_(\[\"]{0,8}")
+_COLON = re.compile(r"[ \t_]{0,6}(?:\([^()\n:]{0,8}\))?[ \t_]{0,6}[:=】|][ \t_(\[\"|]{0,8}")
 _BLANK = re.compile(r"[ \t]+(?=[^ \t])")
 _RELATION = re.compile(
     r"(?:患者|病人|患儿|产妇|本人)?(?:及|和|与|、|/)?(?:其|的|之)?(?:大|二|三|四|长|次|小|幼|养|继)?(?:父亲|"
@@ -38,9 +40,18 @@ _NEXT = re.compile(
     r"[ \t]{0,3}(?:[/、,;\\|]|和|及|与|[ \t])[ \t]{0,3}"
 )
 _HIDDEN = re.compile(r"某|\*{1,3}|[×○〇]{2}|[Xx]{2}(?![A-Za-z0-9])")
+_TOLD_SURNAME = re.compile("(?:[我他她您]|免贵|本人|患者|医[师生]|大夫|家属|护士)姓(?![名氏])")
+_SEX = re.compile(r"[ ,(·|/-]{0,3}[男女MF](?![a-z])")
+_LATIN_NAME = re.compile(
+    r"(?<![A-Za-z])(?!(?:[A-Z][a-z]+ )?(?:Nurse|Assistant|Doctor|No|Number|"
+    r"Asst|Syndrome|Disease|Score|Test|Stain|Unit|Ward|Center|Hospital)\b)"
+    r"[A-Z][a-z]{1,14}(?: [A-Z]\.)? (?:[A-Z]['’])?[A-Z][a-z]{1,14}(?:-[A-Z][a-z]{1,14})?(?![A-Za-z])"
+)
 _NOT_PERSON = re.compile(
     "综合|氏|病|征|症|法|细胞|小体|试验|定律|线|三联|反应|体|肉芽|瘤|术|分|评|神经|节|窦|孔|管|韧带|螺旋|手法|杂交|染色|指数|公式"
 )
+# How labels end that call a person: 记录者, 器械护士.
+_PERSON_ENDS = "者人师生士员手刀助名字"
 # Labels that much else can follow: there the network decides.
 _OPEN_LABELS = frozenset({"医师", "医生", "护士", "报告", "审核", "复核", "书写", "母亲", "父亲", "丈夫", "妻子", "配偶", "新生儿", "婴儿"})
 
@@ -52,23 +63,22 @@ class _Labels(NamedTuple):
 
 
 def find_people(text: str, *, named: bool = False) -> list[Identifier]:
-    """Return the names of a text in normal form, in no order; hits may overlap.
+    """Return the names of a text, in no order; hits may overlap.
 
     Parameters
     ----------
     text : str
-        Text in normal form.
+        Text in normal form, blanks between single characters taken out (:func:`nlp.identifiers.tagger.squeezed`).
     named : bool
         Whether something else in the text leads to a person (a phone, an identity number): then less is asked of a name.
     """
-    short, places = squeezed(text)
-    finder = _Finder(short)
-    found = [*finder.labelled(), *finder.hidden(), *finder.foreign()]
-    found += finder.learnt(_NAMED if named or found else _UNNAMED)
+    finder = _Finder(text)
+    found = [*finder.labelled(), *finder.hidden(), *finder.foreign(), *finder.latin(), *finder.surnames()]
+    found += finder.learnt(None if named or found else _SURE)
     found += finder.again(found)
     kinds: dict[str, str] = {}  # one name is of one kind in all places, that of the first
     return [
-        hit._replace(start=places[hit.start], end=places[hit.end - 1] + 1, kind=kinds.setdefault(short[hit.start : hit.end], hit.kind))
+        hit._replace(kind=kinds.setdefault(text[hit.start : hit.end], hit.kind))
         for hit in sorted(found, key=lambda hit: (hit.start, hit.source == "again"))
     ]
 
@@ -79,6 +89,11 @@ class _Finder:
     def __init__(self, text: str) -> None:
         self.text = text
         self.shapes: Shapes = shapes()
+
+    @cached_property
+    def cues(self) -> Cues:
+        """Return where words stand that persons stand beside."""
+        return name_model().describer.cues(self.text)
 
     def labelled(self) -> Iterator[Identifier]:
         """Give what stands behind a label and a colon, as long as it can be a name at all."""
@@ -93,14 +108,14 @@ class _Finder:
             skipped = (_STAFF_TITLE if labels.staff[which] else _RELATION).match(self.text, match.end())
             at = skipped.end() if skipped else match.end()
             if labels.staff[which]:
-                yield from self._names(at, "physician", loose=False)
+                yield from self._names(at, "physician", loose=False, person=word[-1] in _PERSON_ENDS)
             else:
-                yield from self._names(at, "name", loose=word.endswith(("姓名", "名", "称", "叫", "ame")))
+                yield from self._names(at, "name", loose=word.endswith(("姓名", "名", "称", "叫", "ame")), person=word[-1] in _PERSON_ENDS)
 
-    def _names(self, at: int, kind: str, *, loose: bool) -> Iterator[Identifier]:
+    def _names(self, at: int, kind: str, *, loose: bool, person: bool) -> Iterator[Identifier]:
         """Read names one after another, as a form with a label gives them."""
         for _ in range(8):
-            end = self.shapes.labelled(self.text, at, loose=loose)
+            end = self.shapes.labelled(self.text, at, loose=loose, person=person)
             if end < 0:
                 return
             yield Identifier(at, end, kind, "label", 0.95)
@@ -115,7 +130,7 @@ class _Finder:
         """Names with hidden characters anywhere: 李某某, 王**."""
         if not _HIDDEN.search(self.text):
             return
-        cues = name_model().describer.cues(self.text)
+        cues = self.cues
         for match in _HIDDEN.finditer(self.text):
             start = match.start() - 1
             if start < 0 or self.text[start] not in self.shapes.surnames:
@@ -139,20 +154,42 @@ class _Finder:
             if not _NOT_PERSON.match(self.text, match.end()):
                 yield Identifier(*match.span(), "name", "sound", 0.8)
 
-    def learnt(self, least: dict[str, float]) -> Iterator[Identifier]:
+    def latin(self) -> Iterator[Identifier]:
+        """Names in Latin letters beside a cue or a sex: 主管Anna Schmidt, John O'Neil(男."""
+        for match in _LATIN_NAME.finditer(self.text):
+            start, end = match.span()
+            if self.cues.beside(start, end) or _SEX.match(self.text, end):
+                yield Identifier(start, end, "physician" if self.cues.staff(start, end) else "name", "sound", 0.8)
+
+    def surnames(self) -> Iterator[Identifier]:
+        """Surnames that are told: 我姓王."""
+        for match in _TOLD_SURNAME.finditer(self.text):
+            if family := self.shapes.family(self.text, match.end()):
+                yield Identifier(match.end(), match.end() + family, "name", "label", 0.9)
+
+    def learnt(self, sure: float | None) -> Iterator[Identifier]:
         """Give what the network takes for a name."""
-        for start, end, odds, staff in name_model().find(self.text, **least):
+        for start, end, odds, staff in name_model().among(self.cues, alone=_ALONE, beside=_BESIDE, sure=sure):
             yield Identifier(start, end, "physician" if staff else "name", "model", 1 / (1 + exp(-odds)))
 
     def again(self, found: list[Identifier]) -> Iterator[Identifier]:
-        """Give every further place of a full name that was found once."""
-        kinds = {self.text[hit.start : hit.end]: hit.kind for hit in found if hit.end - hit.start >= 2}
+        """Give every further place of a full name that was found once, and its surname before a title."""
+        kinds = {self.text[hit.start : hit.end]: hit.kind for hit in found}
         for name, kind in kinds.items():
-            if not _HIDDEN.search(name):
-                at = self.text.find(name)
-                while at >= 0:
+            if len(name) >= 2 and not _HIDDEN.search(name):
+                for at in self._places(name):
                     yield Identifier(at, at + len(name), kind, "again", 0.9)
-                    at = self.text.find(name, at + len(name))
+        families = {name[: self.shapes.family(name, 0)] for name in kinds} - {""}
+        for family in families:
+            for at in self._places(family):
+                if self.cues.titled(at + len(family)) and (family not in self.shapes.risky or self.cues.apart(at)):
+                    yield Identifier(at, at + len(family), "physician", "again", 0.8)
+
+    def _places(self, word: str) -> Iterator[int]:
+        at = self.text.find(word)
+        while at >= 0:
+            yield at
+            at = self.text.find(word, at + len(word))
 
 
 @cache

@@ -24,12 +24,14 @@ _UNIT_WORDS = (
     "大队|生产队|新城|道(?=[0-9])|城(?=[0-9])|营子|胡同|大道|大街|街|路|巷|弄|小区|花园|家园|公寓|新苑|苑|大厦|广场|名城|府邸|国际城|庄园|山庄|农场|林场|团场|家属院|宿舍|里|庄|坊"
 )
 _NAMED = rf"[{HAN}0-9]{{1,9}}?(?:{_UNIT_WORDS})(?:村|镇|乡|小区|社区|街道|花园|家属院|[东西南北中一二三四五六](?:段|区|路|里))?"
-_COUNTED = rf"第?{_NUMBER}(?:号院|号楼|号门|号|栋|幢|座|单元|门|楼|层|室|组|队|社|连|期|弄|巷|院|户|#)"
+_COUNTED = rf"第?{_NUMBER}(?:号院|号楼|号门|号|栋|幢|座|单元|门|楼|层|室|组|队|社|连|期|支弄|弄|支巷|巷|里|院|户|片|幢|座|#)"
 _UNIT = re.compile(
-    rf"(?P<named>{_NAMED})|(?P<counted>{_COUNTED})|(?P<bare>(?<=[0-9号楼栋幢元座苑园城院村庄寓里区舍-])-?[0-9]{{1,4}}(?:-[0-9]{{1,4}}){{0,3}}(?:室|号|房)?)"
+    rf"(?P<named>{_NAMED})|(?P<counted>{_COUNTED})|(?P<bare>(?<=[0-9号楼栋幢元座苑园城院村庄寓里区舍门层弄巷-])-?[0-9]{{1,4}}(?:-[0-9]{{1,4}}){{0,3}}(?:室|号|房)?)"
 )
 # The name of an estate that ends in no word for one: 御祥园1号楼.
-_ESTATE = re.compile(rf"[{HAN}0-9]{{1,8}}?(?=[0-9]{{1,4}}(?:号楼|栋|幢|单元|号院|区|期|组团))")
+_ESTATE = re.compile(
+    rf"[{HAN}0-9]{{1,8}}?(?=(?:[0-9]{{1,4}}|[A-Z])(?:号楼|栋|幢|座|单元|号院|区|期|组团)|[0-9]{{1,3}}-[0-9]{{1,3}}-[0-9]{{2,4}})"
+)
 _DIVISION_TAIL = re.compile("(?:维吾尔自治区|壮族自治区|回族自治区|自治区|[一-鿿]{0,6}自治州|特别行政区|省|市|地区|盟|州)?")
 _FIELD = re.compile(
     r" {2,}|\t|(?:邮\s?编|邮政编码|电\s?话|手机|联系|性别|年龄|民族|职业|婚姻|婚否|工作单位|单位|入院|"
@@ -59,7 +61,7 @@ _DAY = re.compile(r".*[0-9]{1,4}[年月日时]|[0-9]{1,2}(?=[一-鿿])|.*(?<=[0-
 _SOME = re.compile("某|一[家所个]|^一$")
 # What stands before a place in the name of an institution: 武警四川总队医院, 首都医科大学附属北京朝阳医院.
 _PARENT = re.compile(
-    r"(?:武警|解放军|空军|海军|陆军|火箭军|联勤保障部队|公安部|铁道部|中铁|中建|[一-鿿]{2,8}?(?:大学|医学院|研究院)(?:第?[一二三四五六七八九十])?(?:附属|医学院)?)$"
+    r"(?:武警|解放军|空军|海军|陆军|火箭军|联勤保障部队|公安部|铁道部|中铁|中建|[一-鿿]{2,8}?(?:大学|医学院|研究院)(?:第?[一二三四五六七八九十])?(?:附属|医学院)?|[一-鿿]{2,5}(?:医疗|集团|连锁|国际))$"
 )
 _INSIDE = re.compile(rf"[{HAN}〇A-Za-z0-9()·]{{0,24}}$")
 
@@ -186,12 +188,14 @@ def _units(text: str, at: int, table: _Table) -> int:
             break
         if match["counted"] and place == 0 and not (at and "一" <= text[at - 1] <= "鿿"):
             break
-        if match["named"] and not _STOPS_WITHIN.isdisjoint(match["named"]):
+        if match["named"] and not _STOPS_WITHIN.isdisjoint(match["named"][_COUNTY.match(match["named"]) is not None :]):
             break
         at = match.end()
     return at
 
 
+# Counties that begin with a word that joins.
+_COUNTY = re.compile("于[都洪田]|从[化江]|行唐|无[锡为棣极]")
 _STOPS_WITHIN = frozenset("于在至到由从的了是有无不未因诉就被及与或发病伤痛摔行查诊治疗")
 
 
@@ -243,7 +247,7 @@ def _table() -> _Table:
         n_provinces=len(words["provinces"]),
         labels=label("labels"),
         workplaces=label("workplace_labels"),
-        cues=re.compile(rf"(?:{strong})[于在:,]?"),
+        cues=re.compile(rf"(?:{strong})[ \t|]{{0,3}}(?:于(?![都洪田])|[在:,])?[ \t|]{{0,3}}"),
         weak_cues=re.compile(rf"(?:{any_of('cues')})[:]?$"),
         empty=re.compile(rf"(?:{any_of('empty')})(?![县市省区镇乡村路街])"),
         not_units=words["not_units"],

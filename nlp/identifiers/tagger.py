@@ -22,23 +22,27 @@ from nlp.tensors import read_tensors
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["LEFT", "RIGHT", "Candidate", "Describer", "Found", "NameModel", "name_model", "squeezed"]
+__all__ = ["LEFT", "RIGHT", "Candidate", "Cues", "Describer", "Found", "NameModel", "name_model", "squeezed"]
 
 #: Characters that are read on each side of a candidate.
 LEFT, RIGHT = 6, 5
 _SLOTS = LEFT + 4 + RIGHT
 _LONGEST_FOREIGN = 7
+_COMMON = 240
 _LEAST = -4.5
+_ABOUT = 6.0
+# How much a cue beside a candidate counts where a text names nobody otherwise.
+_CUED = 5.0
 _LEAST_GIVEN = -7.0
-_LEAST_NAME = -1.5
+_LEAST_NAME = -4.0
 _STAFF, _TITLE, _VERB, _CUES = 1 << 1, 1 << 3, 1 << 4, 0b1111
 # What is asked beyond of a word of the dictionary, times its weight there.
-_WORD_BESIDE, _WORD_ALONE = 2.0, 4.0
+_WORD_BESIDE, _WORD_ALONE = 1.5, 3.0
 # Blanks between characters that stand apart (王 芳, 主 治 医 师); the last may run into the next field of a form (志 军性别男).
 _BLANKS = re.compile(
     r"(?P<inner>(?:(?<![一-鿿]{2})|(?<=名[一-鿿]))(?<=[一-鿿])[ \t]{1,6}(?=(?![男女])[一-鿿]"
     r"(?:(?![一-鿿])|[男女]|性别|年龄|科室|床号|住院|民族|职业|电话)))"
-    r"|[ \t_]{2,}|[\t_]"
+    r"|[ \t_]{2,}|\t|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"
 )
 _PAD, _UNKNOWN, _DIGIT, _LETTER = "\x00", "\x01", "0", "A"
 
@@ -82,6 +86,10 @@ class Cues(NamedTuple):
     def beside(self, start: int, end: int) -> bool:
         """Return whether a label, a person or a title stands before a place, or a title or what persons do behind it."""
         return bool(self.before(start) & _CUES or self.beginning[end] & (_TITLE | _VERB))
+
+    def titled(self, end: int) -> bool:
+        """Return whether a title begins at a place, and none ends there (主任医师)."""
+        return self.beginning[end] & _TITLE > 0 and not self.ending[end] & _TITLE
 
     def staff(self, start: int, end: int) -> bool:
         """Return whether a label or title of staff stands beside a name."""
@@ -156,6 +164,8 @@ class Describer:
         self._plausible = frozenset(c for c in characters if max(self._first[c], self._last[c]) > _LEAST_GIVEN)
         self.shapes = shapes()
         self._words = dictionary()
+        # Surnames of both parents (陈王雨涵) are looked for among the common ones.
+        self._paired = frozenset("".join(tables()["surnames"].split())[:_COMMON])
         begins = self.shapes.surnames | self._sounds | {name[0] for name in self.shapes.compound}
         self._begins = re.compile(f"[{''.join(sorted(begins))}]")
         table = tables()
@@ -165,6 +175,7 @@ class Describer:
             for word in words.split():
                 bits[word] = bits.get(word, 0) | 1 << bit
         self._bits = tuple(bits.values())
+        self._persons = frozenset(word for word, kinds in bits.items() if kinds & (_CUES | _VERB) and word[0] != "其")
         self._automaton = AhoCorasick(list(bits))
 
     def candidates(self, cues: Cues) -> Iterator[Candidate]:
@@ -179,7 +190,7 @@ class Describer:
             pair = text[start : start + 2]
             if pair[0] in surnames:
                 yield from self._from(cues, start, start + 1)
-            if pair in compound or (pair[0] in surnames and pair[1:] in surnames):
+            if pair in compound or (pair[0] in self._paired and pair[1:] in self._paired):
                 yield from self._from(cues, start, start + 2)
             if pair[0] in sounds and pair[1:] in sounds and cues.apart(start):
                 yield from self._without_surname(cues, start)
@@ -197,11 +208,15 @@ class Describer:
             if not character or not _is_han(character):
                 return
             odds += max(self._first.get(character, -6.0), self._last.get(character, -6.0))
-            if not apart and (odds < _LEAST_NAME or character not in self._plausible):
+            if not apart and character not in self._plausible:
                 return
             place += 1
             word += character
-            if not apart and (word in self._words or self.shapes.is_term(text, start)):
+            if not apart and odds < _LEAST_NAME:
+                continue
+            if not self._persons.isdisjoint((word, word[:2], word[-2:])):
+                continue  # 申请人, 向家属, 司机自
+            if not apart and not cues.beginning[place] & _TITLE and (word in self._words or self.shapes.is_term(text, start)):
                 continue
             if place - after > length == 2 and _is_han(text[place : place + 1]) and not FIELD.match(text, place):
                 return  # a blank inside a name, and none behind it
@@ -212,7 +227,7 @@ class Describer:
         while end < len(text) and len(word) < _LONGEST_FOREIGN and text[end] in self._sounds:
             word += text[end]
             end += 1
-            closed = end == len(text) or not _is_han(text[end]) or cues.beginning[end]
+            closed = end == len(text) or text[end] not in self._sounds or cues.beginning[end]
             if closed and len(word) >= 2 and (len(word) > 3 or not self.shapes.family(word, 0)):
                 yield Candidate(start, end, word, 0)
 
@@ -310,7 +325,7 @@ class NameModel:
         self._hidden = [embedding @ slots, arrays["numbers"].astype(np.float32), arrays["bias"].astype(np.float32)]
         self._out = [arrays[name].astype(np.float32) for name in ("out", "out_bias")]
 
-    def find(self, text: str, *, alone: float, beside: float) -> list[Found]:
+    def find(self, text: str, *, alone: float, beside: float, sure: float | None = None) -> list[Found]:
         """Find names, in order, none overlapping another.
 
         Parameters
@@ -319,28 +334,35 @@ class NameModel:
             Text in normal form.
         alone, beside : float
             Log-odds from which a candidate counts as a name: without and with a cue beside it (a label, a person, a title).
+        sure : float, optional
+            What one candidate at least must have, lest the text name nobody at all; a cue beside it counts for it.
         """
         short, places = squeezed(text)
-        cues = self.describer.cues(short)
+        found = self.among(self.describer.cues(short), alone=alone, beside=beside, sure=sure)
+        return [one._replace(start=places[one.start], end=places[one.end - 1] + 1) for one in found]
+
+    def among(self, cues: Cues, *, alone: float, beside: float, sure: float | None = None) -> list[Found]:
+        """Find names as :meth:`find` does, in a text that is :func:`squeezed` and whose cues are known."""
         candidates = list(self.describer.candidates(cues))
         if not candidates:
             return []
-        words = self._words
-        wanted = np.array(
-            [
-                beside + _WORD_BESIDE * words.get(word, 0.0) if cues.beside(start, end) else alone + _WORD_ALONE * words.get(word, 0.0)
-                for start, end, word, _ in candidates
-            ]
-        )
-        scores = self.scores(cues, candidates)
-        sure = [
-            (float(scores[place]), candidates[place])
-            for place in np.flatnonzero(scores >= wanted)
-            if not self.describer.shapes.is_medical(short, candidates[place].start, candidates[place].end)
+        margins = self.scores(cues, candidates) - np.array([self._asked(cues, candidate, alone, beside) for candidate in candidates])
+        found = [
+            (float(margins[place]), candidates[place])
+            for place in np.flatnonzero(margins >= 0)
+            if not self.describer.shapes.is_medical(cues.text, candidates[place].start, candidates[place].end)
         ]
-        return [
-            Found(places[start], places[end - 1] + 1, odds, cues.staff(start, end)) for start, (end, odds) in sorted(_apart(sure).items())
-        ]
+        if sure is not None and not any(
+            margin + (beside + _CUED if cues.beside(one.start, one.end) else alone) >= sure for margin, one in found
+        ):
+            return []
+        return [Found(start, end, odds, cues.staff(start, end)) for start, (end, odds) in sorted(_apart(found).items())]
+
+    def _asked(self, cues: Cues, candidate: Candidate, alone: float, beside: float) -> float:
+        """Return the log-odds that are asked of a candidate: more of a word."""
+        start, end, word, _ = candidate
+        weight = self._words.get(word, 0.0)
+        return beside + _WORD_BESIDE * weight if cues.beside(start, end) else alone + _WORD_ALONE * weight
 
     def scores(self, cues: Cues, candidates: list[Candidate]) -> np.ndarray:
         """Return the log-odds that each candidate is a name, of shape (n_candidates,)."""
@@ -356,14 +378,14 @@ class NameModel:
 def _apart(sure: list[tuple[float, Candidate]]) -> dict[int, tuple[int, float]]:
     """Choose the surest of those that overlap; end and log-odds by start.
 
-    A longer name with the same start that is sure too is taken: rather a character too many than one left.
+    A longer name with the same start that is about as sure is taken: rather a character too many than one left.
     """
     chosen: dict[int, tuple[int, float]] = {}
     taken: set[int] = set()
     for odds, (start, end, _, _) in sorted(sure, reverse=True):
-        known, odds = chosen.get(start, (start, odds))
-        if end > known and taken.isdisjoint(range(known, end)):
-            chosen[start] = (end, odds)
+        known, best = chosen.get(start, (start, odds))
+        if end > known and odds > best - _ABOUT and taken.isdisjoint(range(known, end)):
+            chosen[start] = (end, best)
             taken.update(range(known, end))
     return chosen
 

@@ -49,6 +49,10 @@ _SHOWN = re.compile(
     r"(?<![一-鿿])[一-鿿]{2,3}(?= ?,? ?[男女](?:性|[,、 0-9]))|(?<=患[者儿])[一-鿿]{2,3}(?=, ?(?:[男女中青老]|[0-9]))"
     r"|[一-鿿]{3}(?=副?主任|医[生师]|大夫|,等\.)"
 )
+# How often a name is put for or beside what stands in a real text.
+_PLANTED = {"border": 0.12, "anywhere": 0.5, "person": 0.6, "staff": 0.6}
+# With what words for who does or is something end: 助产士, 护林员.
+_AGENTS = "者员师士医长人生工官手家民友匠护"
 _BORDER = re.compile(r"(?<=[,。;:\n])")
 _EMBEDDED, _HIDDEN, _EPOCHS, _BATCH = 24, 128, 7, 1024
 
@@ -161,7 +165,7 @@ class Names:
         form = self._dice.random()
         if form < 0.012:
             return self._dice.choice(self._odd)
-        if form < 0.09:
+        if form < 0.2:
             return self._dice.choice(self._given)
         return self._dice.choice(self._first if first else self._last)
 
@@ -184,6 +188,8 @@ class Maker:
             "after": table["after"].split(),
             "eponym": table["eponyms"].split(),
             "text": [match.group() for text in texts[::3] for match in _CLAUSE.finditer(text)],
+            "Z": _like_names(texts),
+            **_kinds(),
             "T": terms,
             "W": sorted(word for word in dictionary() if len(word) < 4 and shapes().family(word, 0)),
         }
@@ -209,9 +215,10 @@ class Maker:
         return text + frame[at:], spans
 
     def plant(self, text: str, spans: list[tuple[int, int]], name: str) -> str:
-        """Write a name behind a text, now and then with a blank behind the surname."""
-        if len(name) == 3 and self.dice.random() < 0.03:
-            name = f"{name[0]} {name[1:]}"
+        """Write a name behind a text, now and then with a blank between two of its characters."""
+        if len(name) > 2 and self.dice.random() < 0.05:
+            cut = self.dice.randrange(1, len(name))
+            name = f"{name[:cut]} {name[cut:]}"
         spans.append((len(text), len(text) + len(name)))
         return text + name
 
@@ -222,11 +229,14 @@ class Maker:
             (match.span(), "staff") for match in _STAFF.finditer(text)
         ]
         places += [((match.start(), match.start()), "border") for match in _BORDER.finditer(text)]
+        places += [((place, place), "anywhere") for place in self._gaps(text)]
         for (start, end), kind in sorted(places):
-            if start < at or self.dice.random() > (0.12 if kind == "border" else 0.6):
+            if start < at or self.dice.random() > _PLANTED[kind]:
                 continue
             pieces += text[at:start]
-            name = self.names.surname() if kind == "staff" and self.dice.random() < 0.5 else self.names.draw(words=kind != "border")
+            name = (
+                self.names.surname() if kind == "staff" and self.dice.random() < 0.5 else self.names.draw(words=kind in ("person", "staff"))
+            )
             if kind == "person" and self.dice.random() < 0.5:
                 pieces += text[start:end]
             pieces = self.plant(pieces, spans, name)
@@ -236,6 +246,31 @@ class Maker:
                 pieces += self.dice.choice((",", "。", " ", ":", "、", "("))
             at = end
         return pieces + text[at:], spans
+
+    def _gaps(self, text: str) -> list[int]:
+        """Draw places between words, wherever they lie."""
+        words = dictionary()
+        drawn = sorted(self.dice.sample(range(1, len(text)), len(text) // 25)) if len(text) > 25 else []
+        return [at for at in drawn if all(text[at - left : at - left + size] not in words for size in (2, 3, 4) for left in range(1, size))]
+
+
+def _like_names(texts: list[str]) -> list[str]:
+    """Return clauses that begin with a surname."""
+    table = shapes()
+    clauses = (match.group() for text in texts for match in _CLAUSE.finditer(text))
+    return [clause for clause in clauses if table.family(clause, 0)]
+
+
+def _kinds() -> dict[str, list[str]]:
+    """Return common verbs, nouns and words for who does or is something, of jieba's dictionary."""
+    found: dict[str, list[str]] = {"v": [], "n": [], "agent": []}
+    for line in files("jieba").joinpath("dict.txt").read_text("utf-8").splitlines():
+        word, count, kind = line.split(" ")
+        if kind == "n" and 2 <= len(word) <= 4 and word[-1] in _AGENTS and int(count) >= 5:
+            found["agent"].append(word)
+        elif len(word) == 2 and kind in found and int(count) >= 200:
+            found[kind].append(word)
+    return found
 
 
 def _odds(names: Names, texts: Iterable[str], characters: str) -> np.ndarray:
@@ -329,7 +364,7 @@ def _learn(examples: list[np.ndarray], n_characters: int, *, seed: int, say: Cal
 
 
 def train(
-    texts: list[str], terms: list[str], *, seed: int = 0, frames: int = 120_000, say: Callable[[str], Any] = print
+    texts: list[str], terms: list[str], *, seed: int = 0, frames: int = 150_000, say: Callable[[str], Any] = print
 ) -> dict[str, np.ndarray]:
     """Learn from real texts, in which whatever looks like a name is none, and from names planted in them and in frames.
 

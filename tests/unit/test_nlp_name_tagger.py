@@ -15,6 +15,12 @@ SENTENCES = (
     "3床[罗秀兰],空腹抽血。",
     "[王 芳] 女 45岁",
     "患者 [卓玛央金] 昨夜入睡好",
+    "采集病史者[陈明义]谨记",
+    "妻[罗雅琴],子[高俊杰]、[高俊豪]均健。",
+    "离院手续由[方志刚]办。",
+    "现场目击者[许国强]称,其倒地约3分钟。",
+    "组长[侯建军],按压[孟晓燕]、[彭立新],用药[贾红]。",
+    "(主)[郝志远]/(一)[崔永亮]/(二)[常晓云]",
 )
 PLAIN = (
     "白细胞升高,高血压3级,黄疸待查,石膏固定,常规消毒。",
@@ -65,7 +71,7 @@ def test_blanks_inside_words_are_taken_out(text, short):
 
 def test_a_model_learns_from_few_texts():
     texts = ["患者入院后体温正常,血压平稳,今日查房未见异常。", "请心内科主任医师会诊,家属表示理解。", "双肺呼吸音清,腹软,无压痛。"] * 20
-    arrays = training.train(texts, ["高血压", "白内障", "黄疸"], frames=2_000, say=lambda line: None)
+    arrays = training.train(texts, ["高血压", "白内障", "黄疸"], frames=4_000, say=lambda line: None)
     dice = random.Random(1)
     maker = training.Maker(texts, ["高血压"], dice)
     model = NameModel(arrays)
