@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -134,7 +134,13 @@ def told_kind(text: ClinicalText) -> str:
     """Return the kind that the source or the title names, "" where neither does."""
     if text.note.document_type:
         return standard_kind(text.note.document_type)
-    lines = [line for line in text.text[:_HEAD_CHARACTERS].split("\n") if line.strip()][:_HEAD_LINES]
+    return _kind_on_top(text.text[:_HEAD_CHARACTERS])
+
+
+@lru_cache(maxsize=1)
+def _kind_on_top(top: str) -> str:
+    """Return the kind that the first lines name; kept for the component that asks next about the same text."""
+    lines = [line for line in top.split("\n") if line.strip()][:_HEAD_LINES]
     for line in lines:
         head = line.replace(" ", "")
         if (len(head) <= _TITLE_LINE or line is lines[0]) and (kind := _titled(head)):

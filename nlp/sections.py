@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nlp.annotations import ClinicalText
+    from nlp.documents import Kind
 
 __all__ = ["Documents", "Sections"]
 
@@ -38,9 +39,15 @@ def _kind_by_signs(text: str) -> str:
     for title in _titled(text, _ANY):
         at_line = title.start == 0 or text[title.start - 1] == "\n"
         found[title.name] = max(found.get(title.name, 0), 1 + at_line)
-    signs = {kind.name: [found[sign] for sign in kind.signs if sign in found] for kind in document_kinds().values() if kind.signs}
-    best = max(signs, key=lambda name: sum(signs[name]))
-    return best if len(signs[best]) >= min(2, len(document_kinds()[best].signs)) else ""
+    signs = {kind: [found[sign] for sign in kind.signs if sign in found] for kind in _signed_kinds(frozenset(found))}
+    best = max(signs, key=lambda kind: sum(signs[kind]), default=None)
+    return best.name if best and len(signs[best]) >= min(2, len(best.signs)) else ""
+
+
+@lru_cache(maxsize=1024)
+def _signed_kinds(found: frozenset[str]) -> list[Kind]:
+    """Return the kinds one of whose signs is among the sections found."""
+    return [kind for kind in document_kinds().values() if not found.isdisjoint(kind.signs)]
 
 
 @lru_cache(maxsize=1)

@@ -11,11 +11,13 @@ import re
 from bisect import bisect_right
 from functools import cache
 from importlib.resources import files
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
 from nlp.documents import document_kinds, heading_end, is_title, longest_titles, section_groups
+from nlp.labels import DECORATIONS, MARK, labels, meant, mended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,24 +95,34 @@ def _narrated() -> frozenset[str]:
 class _Titles(NamedTuple):
     automaton: ahocorasick_rs.AhoCorasick
     titles: tuple[str, ...]
-    owners: tuple[SectionName | None, ...]
 
 
 @cache
-def _titles(kind: str) -> _Titles:
-    """Return the titles that count in a kind of document; in an unknown one all do, the earlier section taking a title that two share."""
+def _titles() -> _Titles:
+    """Return all titles. Those of other kinds count as nobody's, so that 出院诊断 is not read as 诊断 where there is no such section."""
+    titles = tuple(dict.fromkeys(title for section in section_names().values() for title in section.titles))
+    return _Titles(longest_titles(list(titles)), titles)
+
+
+class _Owners(NamedTuple):
+    """The sections that a kind of document can have, and whose each title is there, by its words and in the order of all titles."""
+
+    sections: tuple[str, ...]
+    by_title: Mapping[str, SectionName]
+    in_order: tuple[SectionName | None, ...]
+
+
+@cache
+def _owners(kind: str) -> _Owners:
+    """Return the owners of titles in a kind of document; in an unknown one all count, the earlier section taking a title that two share."""
     known = document_kinds().get(kind)
     catalogue = section_names()
-    order = list(known.sections) if known else list(catalogue)
-    owners: dict[str, SectionName | None] = {}
-    for name in order:
+    sections = known.sections if known else tuple(catalogue)
+    owners: dict[str, SectionName] = {}
+    for name in sections:
         for title in catalogue[name].titles:
             owners.setdefault(title, catalogue[name])
-    # Titles of other kinds stay in as nobody's, so that 出院诊断 is not read as 诊断 where there is no section of that name.
-    for section in catalogue.values():
-        for title in section.titles:
-            owners.setdefault(title, None)
-    return _Titles(longest_titles(list(owners)), tuple(owners), tuple(owners.values()))
+    return _Owners(sections, owners, tuple(map(owners.get, _titles().titles)))
 
 
 _BLANKS = re.compile(r" {1,4}(?=[一-龥])")
@@ -146,14 +158,14 @@ def _is_han(text: str, at: int) -> bool:
 
 # What stands before a title: the edge it follows, and a number or bullet of its own.
 _LEAD = re.compile(
-    r"(?P<edge>^|[\n\t。;,.!?、:)\]】|\"'])?(?P<start>[ \t]*(?P<mark>(?:\(?(?:[0-9]{1,2}|[一二三四五六七八九十]{1,3}) ?[).、,:.]*|"
-    r"[①-⑳⑴-⒇*#◆■●○▲★◇□▪▶>-]{1,3}) ?)?[ \t]*(?P<open>[【\[<「《(])?[ \t]*)\Z"
+    r"(?P<edge>^|[\n\t。;,.!?、:)\]】|\"'])?"
+    rf"(?P<start>[ \t]*(?P<mark>{MARK})?[ \t]*(?P<open>[【\[<「《〖『(])?[ \t]*)\Z"
 )
 _LEAD_REACH = 14
 _AFTER = re.compile(
-    r"[ \t]*(?:(?P<close>[】\]>」》)])[ \t]*:?|"
-    r"(?:\([^()\n]{0,40}\))?[ \t]*(?:如下|结果|情况|所示|示|见|提示|回报|为|是)?[ \t]*(?P<colon>[:|])|"
-    r"(?P<joint>(?:[、/及和与][一-龥]{1,5}史){1,3}[ \t]*:?)|(?P<line>\n|\Z)|(?P<loose>[;])|(?P<gap>[ \t]))"
+    rf"[ \t]*(?:(?P<close>[】\]>」》〗』){DECORATIONS}])[ \t]*:?|"
+    r"(?:\([^()\n]{0,40}\))?[ \t]*(?:如下|结果|情况|所示|示|见|提示|回报|为|是)?[ \t]*(?P<colon>[:|=])|"
+    r"(?P<joint>(?:[、/及和与][一-龥]{1,5}史){1,3}[ \t]*:?)|(?P<line>\n|\Z)|(?P<loose>;| +(?:-{1,2}|\.) )|(?P<gap>[ \t]))"
 )
 _AFTER_REACH = 64
 # Between a word before it and one of these after it a title is none, whatever the rest; most hits are of this sort.
@@ -172,11 +184,12 @@ _QUALIFIED_REACH = 14
 
 
 class _Place(NamedTuple):
-    """Where a title stands: at a line's start, after a sentence, after another edge, or inside a word run."""
+    """Where a title stands: at a line's start, after a sentence, after another edge, or inside a word run; in a column of its own."""
 
     start: int
     where: str
     bracket: bool
+    column: bool = False
 
 
 class _Candidate(NamedTuple):
@@ -195,12 +208,22 @@ class _Candidate(NamedTuple):
         return self.title[-1] == "史"
 
 
+# The character before a title that tells its place alone; and one that does where it does not end a number.
+_PLACES = {"\n": "line"} | dict.fromkeys("。;!?", "sentence") | dict.fromkeys("】|\"'", "edge")
+_COMMAS = frozenset(",、:")
+_NUMBERED = re.compile(r"[0-9A-Za-z一二三四五六七八九十①-⑳⑴-⒇).、,: ]")
+_DECORATIONS = frozenset(DECORATIONS)
+
+
 def _place(text: str, start: int, end: int) -> _Place:
-    if start and text[start - 1].isalpha() and text[start - 1] not in _NUMERALS:
+    before = text[start - 1] if start else "\n"
+    if before.isalpha() and before not in _NUMERALS:
         return _qualified(text, start, end)
+    if (sure := _PLACES.get(before)) is not None:
+        return _Place(start, sure, bracket=False)
+    if before in _COMMAS and not _NUMBERED.match(text, max(0, start - 2)):
+        return _Place(start, "edge", bracket=False)
     lead = _LEAD.search(text, max(0, start - _LEAD_REACH), start)
-    if lead is None:
-        return _Place(start, "inside", bracket=False)
     edge = lead["edge"]
     if edge == "\n" or (not edge and lead.start() == 0):
         where = "line"
@@ -211,7 +234,8 @@ def _place(text: str, start: int, end: int) -> _Place:
     else:
         where = "sentence" if lead["mark"] and not lead["mark"].strip().isdigit() else "edge" if lead["mark"] or lead["start"] else "inside"
     blanks = len(lead["start"]) - len(lead["start"].lstrip(" \t"))
-    return _Place(lead.start("start") + blanks, where, bool(lead["open"]))
+    bracket = bool(lead["open"]) or (lead["mark"] or "").strip()[-1:] in _DECORATIONS
+    return _Place(lead.start("start") + blanks, where, bracket, column=len(lead["start"]) >= _COLUMN and lead["start"].isspace())
 
 
 @cache
@@ -231,7 +255,9 @@ def _qualified(text: str, start: int, end: int) -> _Place:
     return place if place.where in {"line", "sentence"} else inside
 
 
-_LABEL_ENDS = frozenset({":", "\n", "】", "]", "", "|"})
+# Blanks that part the columns of a form.
+_COLUMN = 2
+_LABEL_ENDS = frozenset({":", "=", "\n", "】", "]", "", "|"})
 
 
 def _body(title: _Candidate) -> int:
@@ -247,7 +273,7 @@ def _body(title: _Candidate) -> int:
         return end if where == "line" else -1
     if kind == "joint" and where != "inside" and title.is_history:
         return after.end() if where == "line" or text[after.end() - 1] == ":" else -1
-    if kind in {"gap", "loose"} and where == "line":
+    if kind in {"gap", "loose"} and (where == "line" or title.place.column):
         # 手 术 记 录 only begins like 手术
         return -1 if is_title(text[title.start :].partition("\n")[0]) else after.end()
     return end if _is_glued(title) or _runs_in(title) else -1
@@ -292,15 +318,22 @@ def _runs_in(title: _Candidate) -> bool:
 
 def titled_sections(text: str, kind: str) -> list[Titled]:
     """Return the titles of sections that stand in a text, in order; "" is a kind that is not known."""
-    titles = _titles(kind)
     known = document_kinds().get(kind)
-    short = known is not None and known.short
+    narrated = _narrated() if known is None else None
+    heading = heading_end(text)
+    found = _catalogued(text, kind, narrated, heading)
+    unknown = [label for label in _labelled(text, kind, narrated) if label.start >= heading and _is_free(label, found)]
+    return sorted([*found, *unknown]) if unknown else found
+
+
+def _catalogued(text: str, kind: str, narrated: frozenset[str] | None, heading: int) -> list[Titled]:
+    """Return the titles that stand in the catalogue."""
+    short = kind in document_kinds() and document_kinds()[kind].short
+    owners, (automaton, titles) = _owners(kind).in_order, _titles()
     found: list[Titled] = []
     content = False
-    heading = heading_end(text)
-    narrated = _narrated()
-    for number, start, end in _hits(text, titles.automaton):
-        owner, title = titles.owners[number], titles.titles[number]
+    for number, start, end in _hits(text, automaton):
+        owner, title = owners[number], titles[number]
         if owner is None or (content and owner.name == "一般项目" and title != "一般项目"):
             continue
         if start and text[end : end + 1] in _WORDS_ONLY and text[start - 1] not in _NUMERALS and text[start - 1].isalpha():
@@ -308,16 +341,38 @@ def titled_sections(text: str, kind: str) -> list[Titled]:
         place = _place(text, start, end)
         if start < heading and ":" not in text[end:heading]:
             continue
-        if place.where != "line" and not _stands_inline(owner.name, place, found, narrated if known is None else None):
+        if place.where != "line" and not _stands_inline(owner.name, place, found, narrated):
             continue
         body = _body(_Candidate(text, start, end, title, owner, place, short))
         if body < 0 or (found and place.start < found[-1].body and place.start != found[-1].body):
             continue
-        name = "一般项目" if owner.name == "签名" and not content and "签" not in title else owner.name
+        name = "一般项目" if owner.name == "签名" and not content and "签" not in title and place.start < len(text) // 2 else owner.name
         content = content or name not in _FRAME
         if not (found and name in _JOINED and found[-1].name == name):
             found.append(Titled(place.start, body, name, text[start:end]))
     return found
+
+
+def _labelled(text: str, kind: str, narrated: frozenset[str] | None) -> Iterator[Titled]:
+    """Yield the labels that are no title of the catalogue but mean a section by their words."""
+    owners = _owners(kind)
+    for label in labels(text):
+        words = label.words
+        if words in owners.by_title:
+            continue
+        owner = owners.by_title.get(mended(words))
+        name = owner.name if owner else meant(words, owners.sections)
+        if name and (narrated is None or name in narrated or label.start == 0 or text[label.start - 1] == "\n"):
+            yield Titled(label.start, label.body, name, label.title)
+
+
+_start = attrgetter("start")
+
+
+def _is_free(label: Titled, found: list[Titled]) -> bool:
+    """Tell whether no title stands where a label does."""
+    place = bisect_right(found, label.start, key=_start)
+    return not (place and label.start < found[place - 1].body) and not (place < len(found) and found[place].start < label.body)
 
 
 def _stands_inline(name: str, place: _Place, found: list[Titled], narrated: frozenset[str] | None) -> bool:

@@ -26,6 +26,8 @@ _PARTICULARS = re.compile(
 _PARTICULARS_LINES = 6
 _DATE = r"(?:[0-9]{2,4} ?[-年./] ?)?[0-9]{1,2} ?[-月./] ?[0-9]{1,2} ?日?"
 _TIME = r"(?:[ ,T]{0,3}[0-9]{1,2} ?[:时点](?: ?[0-9]{1,2} ?分?)?(?:[:][0-9]{2})?)?"
+# Nothing but a date, a name and an age.
+_NAMED = re.compile(rf"[ \t]*(?:{_DATE}[ \t]+)?[一-龥]{{1,3}}[*×xX]{{0,2}}[ \t,、|]+[0-9]{{1,3}} ?(?:岁|个?月|天)[ \t]*$")
 _DAY = re.compile(rf"(?m)^[ \t]*{_DATE}{_TIME}[^\n,。;:]{{0,24}}(?:查房|病程|小结|病情记录|术后|交班|接班|转入|转出)[^\n,。;:]{{0,12}}$")
 _SAID = re.compile(
     r"(?:^|(?<=[\n。;]))[^\n。;:]{0,24}(?:主任|主治|上级|医师|医生|教授)(?:[^\n。;:]{0,8}?(?:查房|查看|看过|看)(?:了?(?:患者|病人|患儿))?[后时]?[^\n。;:]{0,6}?)?"
@@ -34,10 +36,20 @@ _SAID = re.compile(
 # Notes by subject, object, assessment and plan.
 _SOAP = re.compile(r"(?ms)^(S ?[:(]).*?^(O ?[:(]).*?^(A ?[:(]).*?^(P ?[:(])")
 _SOAP_NAMES = ("病情记录", "病情记录", "病情分析", "诊疗计划")
-# The head of a table of laboratory results.
-_RESULTS = re.compile(r"(?m)^[^\n:。]*(?:项目|指标)[^\n:。]*结果[^\n:。]*(?:参考|单位|提示|范围)[^\n:。]*$")
+# The head of a table of laboratory results, or its first row: a test, a number, what else there is.
+_RESULTS = re.compile(
+    r"(?m)^[^\n:。]*(?:项目|指标)[^\n:。]*结果[^\n:。]*(?:参考|单位|提示|范围)[^\n:。]*$|"
+    r"^[ \t]*[^\s:。|,]{1,20}(?:\t|\||  )[ |]*[<>]?[0-9]+(?:\.[0-9]+)?[ ↑↓HL]*(?:\t|\||  )"
+)
+# What a report says of itself at its end.
+_FOOTER = re.compile(r"(?m)^[ \t(*]*[^\n,。;:]{0,12}(?:仅对[^\n,。]{0,12}负责|仅供[^\n。]{0,8}参考)")
 _HAN = "[一-龥]"
-_POST = r"(?:(?:副?主任|主治|住院|经治|进修|实习)?(?:医师|医生|护士|护师|教授|主任))?"
+_POST = r"(?:(?:副?主任|主治|住院|经治|进修|实习)?(?:医师|医生|护士|护师|教授|主任)|主治)?"
+# What a name signs for, where no colon makes it a title (报 告 王某 审 核 李某).
+_ROLE = re.compile(
+    r"(?:报 ?告|审 ?核|记 ?录|主 ?持|检 ?验|复 ?核|录 ?入|书 ?写|医 ?师|主 ?治|主 ?任|操 ?作)"
+    r"(?: ?[者人员]| ?医 ?师| ?医 ?生)?[ :\t]+(?=[一-龥])"
+)
 _NAME = rf"{_HAN}{{1,4}}?[*×xX]{{0,2}}{_POST}"
 _SIGNED = re.compile(rf"{_NAME}(?:[ /、,]+{_NAME}){{0,3}}")
 _SIGNER = re.compile(rf"({_HAN}{{1,4}}?[*×xX]{{0,2}})({_POST})(?:[ /、,]+|$)")
@@ -87,6 +99,8 @@ def _untitled(text: str, kind: str, titled: Sequence[Titled]) -> Iterator[tuple[
         yield from ((match.start(), "查房意见") for match in _SAID.finditer(text) if "查房意见" in known.sections)
     if known is not None and "检验结果" in known.sections and (table := _RESULTS.search(text)):
         yield table.start(), "检验结果"
+    if known is not None and "建议" in known.sections and (footer := _FOOTER.search(text)):
+        yield footer.start(), "建议"
     if (start := _signature(text)) >= 0 and (not titled or titled[-1].name != "签名"):
         yield start, "签名"
 
@@ -98,7 +112,7 @@ def _particulars(text: str, first: int, titled: Sequence[Titled]) -> int:
     for number, line in enumerate(_LINE.finditer(text, 0, first)):
         if number == _PARTICULARS_LINES or text[line.end() : line.end() + 1] != "\n":
             return -1
-        if _PARTICULARS.search(line.group()):
+        if _PARTICULARS.search(line.group()) or _NAMED.match(line.group()):
             return line.start()
     return -1
 
@@ -116,8 +130,8 @@ def _signature(text: str) -> int:
     lines = list(_LINE.finditer(text, max(0, len(text) - 200)))[-_LAST_LINES:]
     start, named = -1, False
     for line in reversed(lines[1:]):
-        written = line.group()
-        indented = len(written) - len(written.lstrip()) >= _INDENTED
+        written, roles = _ROLE.subn("", line.group())
+        indented = roles > 0 or len(written) - len(written.lstrip()) >= _INDENTED
         name = _is_signed(_SIGNED_DATE.sub("", written).strip(), indented)
         if not name and _SIGNED_DATE.fullmatch(written.strip()) is None:
             break

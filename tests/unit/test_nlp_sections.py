@@ -8,6 +8,7 @@ import pytest
 
 import nlp
 from nlp.documents import document_kinds, standard_kind
+from nlp.labels import label_words
 from nlp.normal import normalise
 from nlp.pipeline import structure
 from nlp.titles import section_names
@@ -179,8 +180,37 @@ TITLES = {
         [("", ""), ("病情记录", ""), ("病情记录", ""), ("查房意见", "")],
     ),
     "results": ("检验报告\n姓名:李某\n项目\t结果\t参考值\t单位\n肌酐\t78\t57-97", [("", ""), ("一般项目", "姓名"), ("检验结果", "")]),
+    "results without a head": ("检验报告\n姓名:李某\nWBC\t6.6\t10^9/L", [("", ""), ("一般项目", "姓名"), ("检验结果", "")]),
+    "a report of itself": ("CT报告\n印象:肺炎\n结果仅供临床参考", [("", ""), ("检查结论", "印象"), ("建议", "")]),
+    "names with what they signed for": ("CT报告\n印象:肺炎\n报告 李某  审核 王某", [("", ""), ("检查结论", "印象"), ("签名", "")]),
+    "columns": ("手术记录\n手术名称 清创术    麻醉方式 全麻", [("", ""), ("手术名称", "手术名称"), ("麻醉", "麻醉方式")]),
     "nothing": ("", []),
 }
+# Labels that are no titles of the catalogue: what they mean by their words, in brackets, columns, numbered, spaced, misread.
+LABELS = {
+    "time": (
+        "出院小结\n来院时情况|腹痛\n住院处理|抗炎\n离院时情况|好转\n离院时诊断|肠炎\n嘱咐|休息",
+        ["", "入院情况", "诊疗经过", "出院情况", "出院诊断", "出院医嘱"],
+    ),
+    "decorated": ("入院记录\n◆主诉◆ 腹痛\n◆化验与影像◆ 正常\n■今后安排■观察", ["", "主诉", "辅助检查", "诊疗计划"]),
+    "brackets": ("手术记录\n【术前】肌瘤\n〖手术步骤及处理〗切开\n<指征>出血", ["", "术前诊断", "手术经过", "手术指征"]),
+    "report": (
+        "CT报告\n成像部位:胸部\n扫描方案:平扫\nCT 征 象:双肺清\n诊断考虑\n未见异常",
+        ["", "检查项目", "检查方法", "检查所见", "检查结论"],
+    ),
+    "numbered": ("首次病程记录\nI. 化验要点\n正常\nIV. 类证鉴别\n无\n4.1 后续治疗安排: 观察", ["", "辅助检查", "鉴别诊断", "诊疗计划"]),
+    "spaced": ("入院记录\n全 身 病 史  无特殊\n特 检  正常", ["", "既往史", "辅助检查"]),
+    "misread": ("入院记录\n辅 助 捡 查 ： 正常\n既往吏:无", ["", "辅助检查", "既往史"]),
+    "inline": ("入院记录\n主诉:腹痛。往史:无。诊疗安排:观察", ["", "主诉", "既往史", "诊疗计划"]),
+    "content": ("CT报告\n所见:\n左肾:正常\n胆囊结石:无\n大便情况:未诉", ["", "检查所见"]),
+    "sentences": ("入院记录\n现病史:患者诊断为肺炎,治疗情况不详,\n当地处理 后好转", ["", "现病史"]),
+    "no label of a form": ("门诊病历\n姓名:李某 体重:60kg\n体温:36.5", ["", "一般项目"]),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), LABELS.values(), ids=LABELS)
+def test_labels_by_their_words(parts, text, expected):
+    assert [section.name for section in structure(text, parts).sections] == expected
 
 
 @pytest.mark.parametrize(("text", "expected"), TITLES.values(), ids=TITLES)
@@ -208,6 +238,10 @@ def test_a_source_names_kinds_in_its_own_words():
 
 def test_the_data_is_sound():
     names = set(section_names())
+    rules = label_words()
+    assert {name for row in rules.rows for name in row.sections} <= names
+    assert {meaning for row in rules.rows for meaning in row.words} <= set(rules.meanings.values())
+    assert all(rules.pattern.fullmatch(word) for word in rules.heads)
     for kind in document_kinds().values():
         assert {*kind.sections, *kind.signs} <= names
     for section in section_names().values():
