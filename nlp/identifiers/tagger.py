@@ -31,6 +31,8 @@ _LONGEST_FOREIGN = 7
 _COMMON = 240
 _LEAST = -4.5
 _ABOUT = 6.0
+# The six bits of a byte of cues as numbers.
+_SET = tuple(tuple(float(kinds >> bit & 1) for bit in range(6)) for kinds in range(64))
 # How much a cue beside a candidate counts where a text names nobody otherwise.
 _CUED = 5.0
 _LEAST_GIVEN = -7.0
@@ -264,15 +266,18 @@ class Describer:
         before, behind = text[max(0, start - 3) : start], text[end : end + 3]
         around = before + word + behind
         a, b = len(before), len(before) + len(word)
+        get = words.get
         over_left = over_right = out_left = out_right = 0.0
         for i in range(max(0, a - 3), a):
+            out_left = max(out_left, get(around[i:a], 0.0))
             for j in range(a + 1, min(len(around), i + LONGEST_WORD) + 1):
-                over_left = max(over_left, words.get(around[i:j], 0.0))
-            out_left = max(out_left, words.get(around[i:a], 0.0))
+                if (weight := get(around[i:j])) is not None and weight > over_left:
+                    over_left = weight
         for j in range(b + 1, len(around) + 1):
+            out_right = max(out_right, get(around[b:j], 0.0))
             for i in range(max(a, j - LONGEST_WORD), b):
-                over_right = max(over_right, words.get(around[i:j], 0.0))
-            out_right = max(out_right, words.get(around[b:j], 0.0))
+                if (weight := get(around[i:j])) is not None and weight > over_right:
+                    over_right = weight
         cue_left, cue_right = cues.before(start), cues.beginning[end]
         return [
             4.0 if double else self._surname.get(word[0], -6.0),
@@ -295,8 +300,8 @@ class Describer:
             over_right,
             out_left,
             out_right,
-            *(float(cue_left >> bit & 1) for bit in range(6)),
-            *(float(cue_right >> bit & 1) for bit in range(6)),
+            *_SET[cue_left],
+            *_SET[cue_right],
         ]
 
     def cues(self, text: str) -> Cues:

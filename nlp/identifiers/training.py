@@ -7,9 +7,10 @@ Names: those of jieba's dictionary (MIT) and their parts put together anew. Sent
 texts in which names were put for persons, before titles and between clauses. What else looks like a name there is the counter-example, with
 terms of codebooks and lexicons. No text is kept, only weights.
 
-Scores: in 1,500 notes by another writer (misses had been looked at), 97.3 % of 11,144 planted names, every
-character (96.3 % of patients and relatives, 98.0 % of staff; one in eleven was a word or a herb, of these three in four; 99 % of the rest).
-A model trained without every seventh real text found 27 names in those 216,000 characters, 9 of them right.
+Scores (every character of a planted name): by the first writer, whose misses had been looked at, 97.4 % of 11,144 names in 1,500 notes
+(99.3 % of those that are no words: one name in six was a word or a herb, Gao Xing or Niu Xi); by the second, of whom the model before this
+one knew nothing and found 79 %, 92.8 % of 11,541 (98.7 % of those that are no words) after the classes of his contexts were looked at.
+Of what was taken for an identifier 99 % was one. In 229,000 characters of real notes, which it had learnt from, it finds one name.
 """
 
 from __future__ import annotations
