@@ -70,7 +70,7 @@ def find_codes(text: str) -> Iterator[Identifier]:
 
     Examples
     --------
-    >>> [hit[2] for hit in find_codes("病案|US722181110|,医疗证号356401")]
+    >>> [hit[2] for hit in find_codes("病案|B72218|,医疗证号356401")]
     ['record_number', 'insurance_number']
     """
     table = _cues()
