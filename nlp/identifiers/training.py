@@ -10,7 +10,8 @@ terms of codebooks and lexicons. No text is kept, only weights.
 Scores (every character of a planted name): by the first writer, whose misses had been looked at, 97.4 % of 11,144 names in 1,500 notes
 (99.4 % of the ordinary ones, 83.5 % of those that are or hold a word or a herb); by the second, of whom the model before this
 one knew nothing and found 79 %, 92.8 % of 11,541 (97.9 % of the ordinary ones, 50.7 % of the words)
-after the classes of his contexts were looked at. Of what was taken for an identifier 99 % was one. In 229,000 characters of real notes, which it had learnt from, it finds one name.
+after the classes of his contexts were looked at. Of what was taken for an identifier 99 % was one.
+In 229,000 characters of real notes, which it had learnt from, it finds one name.
 """
 
 from __future__ import annotations
