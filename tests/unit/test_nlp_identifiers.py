@@ -214,3 +214,19 @@ def test_as_a_component_it_counts_in_the_raw_text():
 
 def test_every_kind_has_a_mark():
     assert all(re.fullmatch("[一-鿿]+", shown) for shown in KINDS.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("【住院号】00495863 【科别】肿瘤科", "record_number", "00495863"),
+        ("【床号】27 【电话】", "bed", "27"),
+        ("医保慢病卡：YB922909831，开药4周量", "insurance_number", "YB922909831"),
+        ("警车浙C0753警到场", "licence_plate", "浙C0753警"),
+        ("收入神经内科西区。", "ward", "神经内科西区"),
+        ("送出科室住院部8楼西病区，", "ward", "住院部8楼西病区"),
+    ],
+)
+def test_brackets_around_labels_and_more_shapes(text, kind, value):
+    found = find_identifiers(normalise(text).text)
+    assert [(text[hit.start : hit.end], hit.kind) for hit in found if hit.kind == kind] == [(value, kind)]
