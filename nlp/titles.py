@@ -168,7 +168,8 @@ _AFTER = re.compile(
     r"(?P<joint>(?:[、/及和与][一-龥]{1,5}史){1,3}[ \t]*:?)|(?P<line>\n|\Z)|(?P<loose>;| +(?:-{1,2}|\.) )|(?P<gap>[ \t]))"
 )
 _AFTER_REACH = 64
-# Between a word before it and one of these after it a title is none, whatever the rest; most hits are of this sort.
+# What can stand behind a title that has a word before it: between words it is none; most hits are of this sort.
+_MAY_FOLLOW = frozenset(":=|\n】] \t(如结情所示见提回报为是") | {""}
 _WORDS_ONLY = frozenset(",。;、")
 _NUMERALS = frozenset("一二三四五六七八九十")
 _SENTENCE_EDGES = "。;.!?"
@@ -336,7 +337,7 @@ def _catalogued(text: str, kind: str, narrated: frozenset[str] | None, heading: 
         owner, title = owners[number], titles[number]
         if owner is None or (content and owner.name == "一般项目" and title != "一般项目"):
             continue
-        if start and text[end : end + 1] in _WORDS_ONLY and text[start - 1] not in _NUMERALS and text[start - 1].isalpha():
+        if start and text[start - 1].isalpha() and text[start - 1] not in _NUMERALS and not _may_end(text[end : end + 1], title, owner):
             continue
         place = _place(text, start, end)
         if start < heading and ":" not in text[end:heading]:
@@ -351,6 +352,10 @@ def _catalogued(text: str, kind: str, narrated: frozenset[str] | None, heading: 
         if not (found and name in _JOINED and found[-1].name == name):
             found.append(Titled(place.start, body, name, text[start:end]))
     return found
+
+
+def _may_end(after: str, title: str, owner: SectionName) -> bool:
+    return after in _MAY_FOLLOW or (title in owner.glued and after not in _WORDS_ONLY)
 
 
 def _labelled(text: str, kind: str, narrated: frozenset[str] | None) -> Iterator[Titled]:
