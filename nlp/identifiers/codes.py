@@ -45,6 +45,8 @@ _ANY_LABEL = re.compile(rf"(?<=[一-鿿])(?<![批型信符货国文称账帐])(?
 _LOOSE = re.compile(rf"(?<![A-Za-z])(?:(?:ID|No\.?|NO\.?)[ ]?[:#.]|[A-Z][a-z]+ (?:ID|No\.?|Number)[:# ])[ ]?(?P<value>{_VALUE})")
 
 
+# Signs that close a label; how many digits a code behind one has at least.
+_CLOSES, _LONG = frozenset("】]〕」』》>"), {"identity_number": 15}
 # 批号, 型号 and the like number a thing.
 _THINGS = frozenset("批型信符货国文规剂章")
 
@@ -81,6 +83,8 @@ def find_codes(text: str) -> Iterator[Identifier]:
         if word.isascii() and (text[start - 1 : start].isalnum() or text[end : end + 1].isalpha()):
             continue
         match = _CODE.match(text, end)
+        if match and text[end] in _CLOSES and _digits(match["value"]) < _LONG.get(kind, 5):
+            continue  # 【编号】12天: the tag that stands for a code, and a number of its own
         if match and (_is_labelled(match["value"], kind) if label else _looks_like_code(text, *match.span("value"))):
             yield Identifier(*match.span("value"), kind, "label" if label else "cue")
     for match in (*_LOOSE.finditer(text), *_ANY_LABEL.finditer(text)):

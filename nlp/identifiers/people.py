@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from functools import cache, cached_property
 from math import exp
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 from nlp.annotations import Identifier
+from nlp.dictionary import base_dictionary
 from nlp.identifiers.names import Shapes, shapes, tables
 from nlp.identifiers.tagger import name_model
+from nlp.normal import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +98,21 @@ class _Finder:
         """Return where words stand that persons stand beside."""
         return name_model().describer.cues(self.text)
 
+    @cached_property
+    def terms(self) -> list[tuple[int, int]]:
+        """Return where clinical terms stand; no two share a character."""
+        return [(start, end) for start, end, _ in base_dictionary().find(fold(self.text))]
+
+    def _is_term(self, start: int, end: int) -> bool:
+        """Tell whether a term shares a character with a name and is as long, or of three characters."""
+        at = bisect_left(self.terms, (end, 0)) - 1
+        while at >= 0 and self.terms[at][1] > start:
+            first, last = self.terms[at]
+            if last - first >= min(3, end - start):
+                return True
+            at -= 1
+        return False
+
     def labelled(self) -> Iterator[Identifier]:
         """Give what stands behind a label and a colon, as long as it can be a name at all."""
         labels = _labels()
@@ -168,9 +186,10 @@ class _Finder:
                 yield Identifier(match.end(), match.end() + family, "name", "label", 0.9)
 
     def learnt(self, sure: float | None) -> Iterator[Identifier]:
-        """Give what the network takes for a name."""
+        """Give what the network takes for a name, unless it is a clinical term or part of a longer one (莫特罗 in 福莫特罗)."""
         for start, end, odds, staff in name_model().among(self.cues, alone=_ALONE, beside=_BESIDE, sure=sure):
-            yield Identifier(start, end, "physician" if staff else "name", "model", 1 / (1 + exp(-odds)))
+            if not self._is_term(start, end):
+                yield Identifier(start, end, "physician" if staff else "name", "model", 1 / (1 + exp(-odds)))
 
     def again(self, found: list[Identifier]) -> Iterator[Identifier]:
         """Give every further place of a full name that was found once, and its surname before a title."""
