@@ -22,6 +22,7 @@ help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
 
 setup: $(STAMP)
+	@ln -sfn $(IMAGE)/venv .venv  # a new clone at an old clone's path finds the environment ready, yet has no link
 
 $(STAMP):
 	@echo "==> 1/4 system packages: $(SYSTEM)"
@@ -32,11 +33,10 @@ $(STAMP):
 	@echo "==> 2/4 Python environment in $(IMAGE)"
 	@$(SUDO) install -d -m 755 -o $$(id -u) -g $$(id -g) $(IMAGES) $(IMAGE)
 	@umask 022; [ -x $(IMAGE)/venv/bin/python ] || $(PYTHON) -m venv $(IMAGE)/venv
-	@ln -sfn $(IMAGE)/venv .venv
 	@$(IMAGE)/venv/bin/python -m pip install -q --upgrade 'pip>=25' 2>/dev/null
 	@umask 022; $(IMAGE)/venv/bin/python -m pip install --prefer-binary -c constraints.txt -e '.[session,hub,text,imaging,dev]' 2>&1 | \
 	  grep --line-buffered -E '^  Downloading|^Installing collected|^Successfully|^ERROR' | cut -c1-100 ; test $${PIPESTATUS[0]} -eq 0
-	@$(RUN)python -m pip check
+	@$(IMAGE)/venv/bin/python -m pip check
 	@echo "==> 3/4 proxy (configurable-http-proxy)"
 	@umask 022; npm install --silent --no-fund --no-audit --prefix $(IMAGE)/node configurable-http-proxy@5.3.0
 	@echo "==> 4/4 ready"

@@ -8,6 +8,7 @@ required reference leads nowhere (to a visit refused at import, say) falls out.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ import duckdb
 import pyarrow as pa
 
 from workbench.errors import DataError
-from workbench.ingest.scrub import Known, Scrubbed, scrub
+from workbench.ingest.note_batches import BATCH, RawNote, scrub_batches
+from workbench.ingest.scrub import Edit, Scrubbed
 from workbench.tables import TABLES, Column, Table, arrow_schema
 
 if TYPE_CHECKING:
@@ -72,7 +74,9 @@ _REFERRED = (
 #: A result in figures; anything longer could be a telephone or an identity number.
 _SHORT_NUMBER = r"[<>=≤≥~±+-]{0,2}\s*[0-9]{1,7}(\.[0-9]{1,6})?"
 
-_ROW_BATCH, _NOTE_BATCH = 100_000, 20_000
+_ROW_BATCH, _FINDING_NOTES = 100_000, 20_000
+#: Where each edit of each note goes, for the spans of findings.
+_EDITS = pa.schema([("old_note", pa.int64()), ("start", pa.int64()), ("end", pa.int64()), ("text", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ class Deidentifier:
     identifiers: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     patient: Mapping[int, int] = field(default_factory=dict)
     memory_limit: str = "2GB"
+    _edits_kept: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         if not self.files.get("person"):
@@ -140,7 +145,6 @@ class Deidentifier:
         self._map_persons()
         for name in _REFERRED:
             self._map_records(TABLES[name])
-        self._staff = Known(dict.fromkeys(self._staff_names(), "医师"))
 
     @property
     def tables(self) -> list[str]:
@@ -268,15 +272,39 @@ class Deidentifier:
         return [row[0] for row in self._db.execute(f"describe {_quoted(name)}").fetchall()]
 
     def _notes(self) -> Iterator[pa.RecordBatch]:
-        for batch in self._raw_notes():
-            texts = [self._scrub(row).text for row in batch.select(["note_text", "old_person", "shift", "old_date"]).to_pylist()]
-            columns = {name: batch[name] for name in arrow_schema("note").names} | {"note_text": pa.array(texts, pa.string())}
+        """Yield scrubbed notes, and keep their edits: each note is scrubbed once."""
+        self._db.execute('create or replace table note_edit (old_note bigint, "start" bigint, "end" bigint, "text" varchar)')
+        waiting: deque[pa.RecordBatch] = deque()
+        (count,) = self._db.execute("select count(*) from note").fetchone()
+        for scrubbed in scrub_batches(self._note_batches(waiting), staff=self._staff_names(), notes=count):
+            batch = waiting.popleft()
+            self._keep_edits(batch["old_note"].to_pylist(), scrubbed)
+            texts = pa.array([each.text for each in scrubbed], pa.string())
+            columns = {name: batch[name] for name in arrow_schema("note").names} | {"note_text": texts}
             yield pa.RecordBatch.from_pydict(columns, schema=arrow_schema("note"))
+        self._edits_kept = True
 
-    def _raw_notes(self) -> Iterator[pa.RecordBatch]:
+    def _note_batches(self, waiting: deque[pa.RecordBatch]) -> Iterator[list[RawNote]]:
+        """Yield batches to be scrubbed; their rows wait for the answer in `waiting`."""
+        for batch in self._raw_notes(BATCH):
+            waiting.append(batch)
+            yield [self._raw_note(row) for row in batch.select(["note_text", "old_person", "shift", "old_date"]).to_pylist()]
+
+    def _raw_note(self, row: Mapping[str, Any]) -> RawNote:
+        patient = self.patient.get(row["old_person"], row["old_person"])
+        return RawNote(row["note_text"] or "", self.identifiers.get(patient, {}), row["shift"], row["old_date"])
+
+    def _keep_edits(self, old: Sequence[int], scrubbed: Sequence[Scrubbed]) -> None:
+        rows = [(note, edit.start, edit.end, edit.text) for note, each in zip(old, scrubbed, strict=True) for edit in each.edits]
+        if rows:
+            self._db.register("batch_edit", pa.table(dict(zip(_EDITS.names, zip(*rows, strict=True), strict=True)), schema=_EDITS))
+            self._db.execute("insert into note_edit select * from batch_edit")
+            self._db.unregister("batch_edit")
+
+    def _raw_notes(self, size: int) -> Iterator[pa.RecordBatch]:
         extra = ", t.person_id as old_person, p.shift as shift, t.note_date as old_date, t.note_id as old_note"
         with self._db.cursor() as cursor:
-            yield from cursor.sql(self._temporary(self._select(TABLES["note"], extra=extra), "raw_note")).to_arrow_reader(_NOTE_BATCH)
+            yield from cursor.sql(self._temporary(self._select(TABLES["note"], extra=extra), "raw_note")).to_arrow_reader(size)
 
     def _temporary(self, select: str, name: str) -> str:
         """Keep a result as a table once, since temporary tables belong to one connection."""
@@ -291,27 +319,27 @@ class Deidentifier:
         ).fetchall()
         return [name for (name,) in names]
 
-    def _scrub(self, row: Mapping[str, Any]) -> Scrubbed:
-        patient = self.patient.get(row["old_person"], row["old_person"])
-        known = Known(self.identifiers.get(patient, {}))
-        return scrub(row["note_text"] or "", known, self._staff, shift_days=row["shift"], written=row["old_date"])
-
     def _findings(self) -> Iterator[pa.RecordBatch]:
         """Yield findings with their spans moved as the edits of their note moved the text."""
+        if not self._edits_kept:
+            deque(self._notes(), maxlen=0)
         self._temporary(self._select(TABLES["finding"], extra=", t.note_id as old_note"), "raw_finding")
-        for notes in self._raw_notes():
+        for notes in self._raw_notes(_FINDING_NOTES):  # each asks all findings once
             self._db.register("batch_note", pa.table({"old_note": notes["old_note"]}))
             within = "old_note in (select old_note from batch_note)"
             found = self._db.sql(f"select * from raw_finding where {within} order by person_id, finding_date, finding_id").to_arrow_table()
+            edits = self._db.sql(f'select * from note_edit where {within} order by old_note, "start"').to_arrow_table()
             self._db.unregister("batch_note")
             if found.num_rows:
-                scrubbed = {row["old_note"]: self._scrub(row) for row in notes.to_pylist()}
-                yield from _moved_spans(found, scrubbed).to_batches()
+                yield from _moved_spans(found, edits).to_batches()
 
 
-def _moved_spans(found: pa.Table, scrubbed: Mapping[int, Scrubbed]) -> pa.Table:
+def _moved_spans(found: pa.Table, edits: pa.Table) -> pa.Table:
+    edits_of: dict[int, list[Edit]] = {}
+    for row in edits.to_pylist():
+        edits_of.setdefault(row["old_note"], []).append(Edit(row["start"], row["end"], row["text"]))
     keys, starts, ends = (found[name].to_pylist() for name in ("old_note", "span_start", "span_end"))
-    spans = [scrubbed[note].move(start, end) for note, start, end in zip(keys, starts, ends, strict=True)]
+    spans = [Scrubbed("", tuple(edits_of.get(note, ()))).move(start, end) for note, start, end in zip(keys, starts, ends, strict=True)]
     columns = {name: found[name] for name in arrow_schema("finding").names}
     columns["span_start"] = pa.chunked_array([[start for start, _ in spans]], pa.int64())
     columns["span_end"] = pa.chunked_array([[end for _, end in spans]], pa.int64())

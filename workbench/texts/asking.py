@@ -13,7 +13,7 @@ from nlp.variables.answers import Answer
 from nlp.variables.evaluate import CompiledSet, naive
 from nlp.variables.run import Tally, pipeline_version, short_version, structure_notes
 from nlp.writing import whole_file
-from workbench.texts.workers import work_on
+from workbench.workers import work_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -118,7 +118,7 @@ def _work(block: Block) -> Answered:
 
 
 def answer_blocks(blocks: Iterable[Block], *given: Any, workers: int) -> Iterator[Answered]:
-    """Answer blocks in their order, with what :class:`Asker` takes; see :func:`workbench.texts.workers.work_on`."""
+    """Answer blocks in their order, with what :class:`Asker` takes; see :func:`workbench.workers.work_on`."""
     return work_on(blocks, _work, prepare=_prepare, given=given, workers=workers)
 
 

@@ -32,7 +32,7 @@ from workbench.texts.asking import Answered, Block, Form, answer_blocks, answer_
 from workbench.texts.findings import findings
 from workbench.texts.notes import BLOCK_NOTES, ChosenNote, NoteSet
 from workbench.texts.wide import Per, cell_sources, wide_table
-from workbench.texts.workers import default_workers
+from workbench.workers import default_workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -26,7 +26,7 @@ from workbench.texts.answers_file import write_answers
 from workbench.texts.asking import Block, Form, answer_blocks, answer_cells, read_facts, table_schema, writable, write_block
 from workbench.texts.tables import ReadReport, open_texts
 from workbench.texts.wide_file import check_wide_columns, wide_answers, wide_path
-from workbench.texts.workers import default_workers
+from workbench.workers import default_workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
