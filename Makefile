@@ -11,7 +11,7 @@ SHELL := /bin/bash -o pipefail
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3.11 /usr/bin/python3.12) python3)
 IMAGES ?= /opt/clinical-workbench
 IMAGE  := $(IMAGES)/$(shell basename '$(CURDIR)' | tr A-Z a-z | tr -cd a-z0-9- | cut -c1-12)-$(shell printf %s '$(CURDIR)' | sha256sum | cut -c1-8)
-STAMP  := $(IMAGE)/.ready-$(shell cat constraints.txt pyproject.toml | sha256sum | cut -c1-12)
+STAMP  := $(IMAGE)/venv/.ready-$(shell cat constraints.txt pyproject.toml | sha256sum | cut -c1-12)
 RUN    := .venv/bin/
 SUDO   := $(if $(filter 0,$(shell id -u)),,sudo)
 SYSTEM := bubblewrap chromium fonts-droid-fallback libseccomp2 nodejs npm python3-venv
@@ -40,7 +40,7 @@ $(STAMP):
 	@echo "==> 3/4 proxy (configurable-http-proxy)"
 	@umask 022; npm install --silent --no-fund --no-audit --prefix $(IMAGE)/node configurable-http-proxy@5.3.0
 	@echo "==> 4/4 ready"
-	@rm -f $(IMAGE)/.ready-*; touch $@
+	@rm -f $(IMAGE)/venv/.ready-*; touch $@
 
 demo: setup
 	@$(RUN)python -m hub_config.demo $(if $(DATA),--data '$(DATA)') $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(LANGUAGE),--language $(LANGUAGE))

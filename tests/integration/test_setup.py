@@ -20,9 +20,9 @@ def test_a_new_clone_finds_the_environment_of_an_old_one(tmp_path: Path) -> None
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     ready = Path(make("--eval=where: ; @echo $(STAMP)", "where").strip())
-    (ready.parent / "venv").mkdir(parents=True)
+    ready.parent.mkdir(parents=True)
     ready.touch()
 
     make("setup")
 
-    assert (checkout / ".venv").resolve() == ready.parent / "venv"
+    assert (checkout / ".venv").resolve() == ready.parent
