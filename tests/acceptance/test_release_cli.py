@@ -8,32 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 import workbench.release
-from workbench import session
+from tests.lib.manifest import in_a_session
 from workbench.commands.ledger import app as ledger_app
 from workbench.commands.release import app as release_app
 from workbench.errors import IntegrityError, PolicyError, Refusal
 
-MANIFEST = """
-schema = 1
-user = "wang"
-project = "diabetes"
-session = "s1"
-language = "zh"
-[data]
-store = "/data"
-[home]
-path = "/home/work"
-[shared]
-path = "/shared"
-[disclosure]
-threshold = 10
-rounding = 5
-[release]
-outbox = "{outbox}"
-status = "{status}"
-[broker]
-socket = "/run/hub/broker.sock"
-"""
 POLICY = "[disclosure]\nthreshold = 10\nrounding = 5\n[release]\napprovals = 2\n"
 ROLES = {"wang": "reviewer", "chen": "reviewer", "li": "reviewer", "zhao": "reviewer", "sun": "staff"}
 PEOPLE = "".join(f'[[users]]\nname = "{name}"\nrole = "{role}"\n' for name, role in ROLES.items())
@@ -50,10 +29,9 @@ class House:
         self.mine.mkdir(parents=True)
         (root / "policy.toml").write_text(POLICY, encoding="utf-8")
         (root / "people.toml").write_text(PEOPLE, encoding="utf-8")
-        manifest = MANIFEST.format(outbox=self.mine, status=self.status / "diabetes" / "wang")
-        (root / "session.toml").write_text(manifest, encoding="utf-8")
         (root / "home").mkdir()
-        monkeypatch.setenv(session.MANIFEST_VARIABLE, str(root / "session.toml"))
+        mine = self.status / "diabetes" / "wang"
+        in_a_session(monkeypatch, root / "session.toml", project="diabetes", outbox=self.mine, status=mine)
 
     def file(self, name: str, text: str) -> Path:
         path = self.root / "home" / name

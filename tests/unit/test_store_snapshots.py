@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.lib.manifest import in_a_session
 from tests.lib.stores import measurements, persons, small_store
 from workbench.errors import DataError, IntegrityError
 from workbench.store import SnapshotWriter, Store, open_store
@@ -246,22 +246,7 @@ class TestOpenStore:
 
     def test_in_a_session_the_manifest_names_it(self, tmp_path, monkeypatch):
         small_store(tmp_path / "slice")
-        text = f"""
-            schema = 1
-            user = "u"
-            project = "p"
-            session = "s"
-            language = "zh"
-            data.store = "{tmp_path / "slice"}"
-            home.path = "/home"
-            shared.path = "/shared"
-            disclosure = {{threshold = 10, rounding = 5}}
-            release = {{outbox = "/o", status = "/s"}}
-            broker.socket = "/b"
-        """
-        tomllib.loads(text)
-        (tmp_path / "session.toml").write_text(text, encoding="utf-8")
-        monkeypatch.setenv("WORKBENCH_SESSION", str(tmp_path / "session.toml"))
+        in_a_session(monkeypatch, tmp_path / "session.toml", store=tmp_path / "slice")
         monkeypatch.setenv("WORKBENCH_STORE", "/nowhere")
         assert open_store().path.is_relative_to(tmp_path / "slice")
 

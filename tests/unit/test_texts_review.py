@@ -14,25 +14,13 @@ from nlp.variables import load_set
 from nlp.variables.definition import Bilingual, Target, Value, Variable
 from nlp.variables.sets import VariableSet
 from nlp.variables.try_out import run_tests
+from tests.lib.manifest import in_a_session
 from tests.lib.noted import noted_store
 from workbench.errors import DefinitionError
 from workbench.texts.review_words import words
 
 COUGH = Variable(name="cough", title=Bilingual("咳嗽", "Cough"), target=Target(terms=("咳嗽",)))
 SIZE = Variable(name="nodule_size", documents=("CT报告",), target=Target(terms=("结节",)), value=Value(kind="quantity", unit="mm"))
-MANIFEST = """
-schema = 1
-user = "{user}"
-project = "p"
-session = "s"
-language = "zh"
-data.store = "/data"
-home.path = "/home"
-shared.path = "{root}/shared"
-disclosure = {{threshold = 10, rounding = 5}}
-release = {{outbox = "/o", status = "/s"}}
-broker.socket = "/b"
-"""
 ASKED = VariableSet(name="asked", variables=(COUGH, SIZE))
 
 
@@ -99,8 +87,7 @@ def test_the_same_review_is_gone_on_with_and_a_second_reviewer_has_the_same_item
 def test_the_members_of_a_project_meet_in_its_shared_folder(structured, tmp_path, monkeypatch):
     (tmp_path / "shared").mkdir()
     for user in ("wang", "li"):
-        (tmp_path / user).write_text(MANIFEST.format(user=user, root=tmp_path), encoding="utf-8")
-        monkeypatch.setenv("WORKBENCH_SESSION", str(tmp_path / user))
+        in_a_session(monkeypatch, tmp_path / user, user=user, shared=tmp_path / "shared")
         review = structured.review(n=16)
         assert (review.reviewer, review.folder.parent) == (user, tmp_path / "shared" / "reviews")
         press(review, "accept")

@@ -10,23 +10,11 @@ import workbench as wb
 from nlp.errors import VariableError
 from nlp.variables import load_set, ready_set
 from nlp.variables.reading import save_set
+from tests.lib.manifest import in_a_session
 from workbench import cli
 from workbench.errors import DefinitionError, EnvironmentFault
 from workbench.texts.shared_sets import open_shared, share_variables, shared_sets
 
-MANIFEST = """
-schema = 1
-user = "wang"
-project = "p"
-session = "s"
-language = "en"
-data.store = "/data"
-home.path = "{root}/home"
-shared.path = "{root}/shared"
-disclosure = {{threshold = 10, rounding = 5}}
-release = {{outbox = "/o", status = "/s"}}
-broker.socket = "/b"
-"""
 EXAMPLE = ready_set("example")
 
 
@@ -34,8 +22,7 @@ EXAMPLE = ready_set("example")
 def project(tmp_path, monkeypatch):
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o2770)
-    (tmp_path / "session.toml").write_text(MANIFEST.format(root=tmp_path), encoding="utf-8")
-    monkeypatch.setenv("WORKBENCH_SESSION", str(tmp_path / "session.toml"))
+    in_a_session(monkeypatch, tmp_path / "session.toml", language="en", home=tmp_path / "home", shared=tmp_path / "shared")
     return tmp_path / "shared"
 
 
