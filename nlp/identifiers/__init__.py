@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nlp.identifiers.codes import find_codes
+from nlp.identifiers.columns import unroll
 from nlp.identifiers.numbers import find_numbers
 from nlp.identifiers.people import find_people
 from nlp.identifiers.places import find_places
@@ -15,9 +16,10 @@ from nlp.identifiers.tagger import squeezed
 from nlp.identifiers.wards import find_wards
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from nlp.annotations import ClinicalText, Identifier
+    from nlp.identifiers.columns import Unrolled
 
 __all__ = ["KINDS", "Identifiers", "find_identifiers"]
 
@@ -94,12 +96,27 @@ def find_identifiers(text: str) -> list[Identifier]:
     >>> find_identifiers("联系人:王芳")[0][:3]
     (4, 6, 'name')
     """
+    table = unroll(text)
+    found = _found(f"{text}\n{table.text}" if table.values else text)
+    return _joined(_moved(found, len(text), table) if table.values else found)
+
+
+def _moved(found: Iterable[Identifier], end: int, table: Unrolled) -> Iterator[Identifier]:
+    """Move what was found in the lines of a table behind a text's end to where it stands."""
+    for hit in found:
+        if hit.end <= end:
+            yield hit
+        elif place := table.place(hit.start - end - 1, hit.end - end - 1):
+            yield hit._replace(start=place[0], end=place[1])
+
+
+def _found(text: str) -> list[Identifier]:
     short, places = squeezed(text)  # codes and names are found where blanks do not part the characters of a word
     codes = list(find_codes(short))
     numbers = [*find_numbers(text), *find_wards(text)]
     people = find_people(short, named=any(hit.kind in _PERSONAL for hit in (*numbers, *codes)))
     whole = [hit._replace(start=places[hit.start], end=places[hit.end - 1] + 1) for hit in (*codes, *people)]
-    return _joined([*numbers, *whole, *find_places(text)])
+    return [*numbers, *whole, *find_places(text)]
 
 
 def _joined(found: Iterable[Identifier]) -> list[Identifier]:

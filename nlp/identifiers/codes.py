@@ -19,7 +19,7 @@ from nlp.annotations import Identifier
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["find_codes"]
+__all__ = ["code_labels", "find_codes", "form_fields"]
 
 # What stands between cue and code: a remark in brackets, colons, bars, brackets, blanks, No.
 _BETWEEN = r"(?:码|\(?ID\)?)?[】\]〕」』》>]?(?:\([^()\n0-9]{0,10}\))?[ \t]{0,4}(?:[:为是#=|(\[<【〔·,-]|_{1,8})?[ \t:_|(\[【]{0,8}"
@@ -111,12 +111,26 @@ def _looks_like_code(text: str, start: int, end: int) -> bool:
     return _digits(value) >= enough and not _NOT_CODE.match(value) and not _UNIT.match(text, end)
 
 
+def code_labels() -> list[str]:
+    """Return the words that label a code."""
+    return [word for word, cue in zip(_cues().words, _cues().cues, strict=True) if cue.label]
+
+
+def form_fields() -> list[str]:
+    """Return labels of a form that are those of no code, person or place (性别, 诊断)."""
+    return _data()["fields"].split()
+
+
+@cache
+def _data() -> dict[str, Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(files("nlp").joinpath("data/identifier_cues.yaml").read_text("utf-8"), Loader=loader)  # noqa: S506  (a safe loader)
+
+
 @cache
 def _cues() -> _Cues:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    data = yaml.load(files("nlp").joinpath("data/identifier_cues.yaml").read_text("utf-8"), Loader=loader)  # noqa: S506  (a safe loader)
     words: dict[str, _Cue] = {}
-    for kind, lists in data.items():
+    for kind, lists in _data()["codes"].items():
         stems, suffixes, whole, bare = (lists[name].split() for name in ("stems", "suffixes", "whole", "bare"))
         labels = [*whole, *(f"{stem}{blank}{suffix}" for stem in stems for suffix in suffixes for blank in ("", " ")[: 1 + stem.isascii()])]
         for word in bare:

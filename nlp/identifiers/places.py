@@ -16,7 +16,7 @@ from nlp.identifiers.names import HAN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["find_places"]
+__all__ = ["find_places", "place_labels"]
 
 _NUMBER = "(?:[0-9A-Za-z]{1,5}(?:[-#之][0-9]{1,4})?|[一二三四五六七八九十甲乙丙丁东西南北]{1,3})"
 _UNIT_WORDS = (
@@ -228,11 +228,21 @@ def _leading(core: str) -> int:
     return cut
 
 
+def place_labels() -> tuple[str, ...]:
+    """Return the words that label an address or a workplace."""
+    return (*_words()["labels"], *_words()["workplace_labels"])
+
+
 @cache
-def _table() -> _Table:
+def _words() -> dict[str, tuple[str, ...]]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     data = yaml.load(files("nlp").joinpath("data/places.yaml").read_text("utf-8"), Loader=loader)  # noqa: S506  (a safe loader, in C where built)
-    words = {name: tuple(dict.fromkeys(value.split())) for name, value in data.items()}
+    return {name: tuple(dict.fromkeys(value.split())) for name, value in data.items()}
+
+
+@cache
+def _table() -> _Table:
+    words = _words()
     divisions = (*words["provinces"], *words["prefectures"])
 
     def any_of(name: str) -> str:
