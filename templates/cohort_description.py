@@ -15,6 +15,7 @@ lab_unit: str = "%"  # 检验单位；其他单位的结果不计入
 lab_min: float = 0.0  # 要求检验值不低于此数；0 为不要求
 window_days: int = 90  # 检验取索引日期前后各多少天内最近一次
 store: str = ""  # 数据仓库路径；空为会话自带的仓库
+out: str = "队列描述"  # 报告写到哪个文件夹
 language: str = "zh"  # 报告语言：zh 中文，en English
 
 # %%
@@ -85,4 +86,4 @@ for variable in chosen:
         report.add(histogram(frame[variable.name], label=variable.label, unit=variable.unit))
 numbers = [name for name in frame.columns if name.startswith(("lab_", "chosen_")) or name in ("age", "sex", "department", "length_of_stay")]
 report.section(tr("缺失情况", "Missing values")).add(missingness(frame[numbers], labels=labels))
-report.write()
+report.write(out)

@@ -14,6 +14,7 @@ each: int = 3  # 核对时每类抽几处
 unread: int = 10  # 再抽几份全文，查有无遗漏
 key: str = ""  # 密钥文件；空为只用于本次运行的随机密钥
 store: str = ""  # 数据仓库路径；空为会话自带的仓库
+out: str = "病历去标识"  # 报告写到哪个文件夹
 language: str = "zh"  # 报告语言：zh 中文，en English
 
 # %%
@@ -89,5 +90,5 @@ report.section(
         "Each patient counts once, by the most telling kind; none found does not mean that there is none.",
     ),
 ).add(found)
-report.write()
+report.write(out)
 found

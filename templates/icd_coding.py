@@ -12,6 +12,7 @@ coded_before: str = ""  # 已编码的对照（原始词、标准词），有则
 sure: float = 0.8  # 把握度不低于此值者不必人工看
 shown: int = 30  # 审核清单显示多少条
 store: str = ""  # 数据仓库路径；空为会话自带的仓库
+out: str = "出院诊断编码"  # 报告写到哪个文件夹
 language: str = "zh"  # 报告语言：zh 中文，en English
 
 # %%
@@ -146,4 +147,4 @@ report.section(
         f"Codebook {book.version}, coder {coder.version}, pipeline {structured.pipeline}.",
     ),
 )
-report.write()
+report.write(out)

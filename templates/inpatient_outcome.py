@@ -10,6 +10,7 @@ units: list[str] = ["U/L", "%"]  # 各项目的单位，与上一行一一对应
 hours: int = 24  # 入院后多少小时内
 min_age: int = 18  # 最小年龄（岁，含）
 store: str = ""  # 数据仓库路径；空为会话自带的仓库
+out: str = "入院检验与结局"  # 报告写到哪个文件夹
 language: str = "zh"  # 报告语言：zh 中文，en English
 
 # %%
@@ -88,4 +89,4 @@ for variable in first_values:
     report.add(histogram(frame[variable.name], by=group, label=variable.label, unit=variable.unit))
 report.section(tr("分布与缺失", "Distribution and missing values")).add(age_sex_pyramid(frame["age"], frame["sex"]))
 report.add(missingness(frame[[variable.name for variable in variables]], labels={variable.name: variable.label for variable in variables}))
-report.write()
+report.write(out)

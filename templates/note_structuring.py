@@ -17,6 +17,7 @@ items: int = 60  # 正式审核共抽几条
 reviewer: str = ""  # 审核人；空为会话用户
 workers: int = 0  # 进程数；0 为自动
 store: str = ""  # 数据仓库路径；空为会话自带的仓库
+out: str = "病历后结构化"  # 报告写到哪个文件夹
 language: str = "zh"  # 报告语言：zh 中文，en English
 
 # %%
@@ -152,4 +153,4 @@ report.section(
         f"Set of variables {asked.name} (SHA-256 {asked.hash[:16]}), pipeline {structured.pipeline}.",
     ),
 )
-report.write()
+report.write(out)

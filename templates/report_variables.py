@@ -12,6 +12,7 @@ items: int = 60  # 正式审核共抽几条
 reviewer: str = ""  # 审核人；空为会话用户
 workers: int = 0  # 进程数；0 为自动
 store: str = ""  # 数据仓库路径；空为会话自带的仓库
+out: str = "检查报告变量"  # 报告写到哪个文件夹
 language: str = "zh"  # 报告语言：zh 中文，en English
 
 # %%
@@ -135,4 +136,4 @@ report.section(
         f"Set of variables {asked.name} (SHA-256 {asked.hash[:16]}), pipeline {structured.pipeline}.",
     ),
 )
-report.write()
+report.write(out)

@@ -118,7 +118,8 @@ class Report:
         return pd.concat(long, ignore_index=True) if long else pd.DataFrame(columns=_LONG)
 
     def write(self, folder: str | Path = ".") -> tuple[Path, Path]:
-        """Write ``report.html`` and ``report.csv`` into a folder and return their paths."""
+        """Write ``report.html`` and ``report.csv`` into a folder, which is made if it is not there, and return their paths."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
         page, cells = Path(folder) / "report.html", Path(folder) / "report.csv"
         page.write_text(self.html(), encoding="utf-8")
         self.csv().to_csv(cells, index=False, encoding="utf-8-sig")  # the mark lets spreadsheets read the Chinese

@@ -1,9 +1,10 @@
 """Analysis templates: parameterised notebooks as text, run cell by cell, whose output is a report that can be requested.
 
 A template is a py:percent file without a header. Its first cell is markdown whose first line is the title; its first code cell is
-tagged ``parameters`` and holds one ``name: type = default  # what it is`` a line. The working folder of a run is its output folder:
-what a template writes there is published together, or not at all. The executed notebook holds person-level output and stays in
-the session's home.
+tagged ``parameters`` and holds one ``name: type = default  # what it is`` a line. One of them is ``out``, the folder it writes to:
+a run gives it one of its own, and what lies there afterwards is published together, or not at all. The working folder is that of
+the command, so that paths mean what they mean to who typed them. The executed notebook holds person-level output and stays in the
+session's home.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from nlp import errors as nlp_errors
 from workbench import errors, session
 from workbench.errors import DataError, DefinitionError, EnvironmentFault, WorkbenchError
 from workbench.locale import get_language
@@ -36,8 +38,11 @@ if TYPE_CHECKING:
 
     from nbformat import NotebookNode
 
+    from nlp.errors import NlpError
+
 __all__ = [
     "FOLDER",
+    "OUT",
     "Parameter",
     "Template",
     "TemplateRun",
@@ -50,6 +55,9 @@ __all__ = [
 
 #: Where the templates of this distribution lie.
 FOLDER = Path(__file__).resolve().parents[1] / "templates"
+
+#: The parameter that a run fills itself.
+OUT = "out"
 
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 _READERS = {"int": int, "float": float, "str": str}
@@ -171,10 +179,12 @@ def check_values(template: Template, given: Mapping[str, str]) -> dict[str, Any]
     Raises
     ------
     DefinitionError
-        If a name is unknown (the nearest is named) or a text is not of the parameter's type.
+        If a name is unknown (the nearest is named) or the run's own, or a text is not of the parameter's type.
     """
     declared = {parameter.name: parameter for parameter in template.parameters}
     for name in given:
+        if name == OUT:
+            raise DefinitionError(f"{OUT} is filled by the run", hint="say the output folder with --out")
         if name not in declared:
             raise DefinitionError(
                 f"template {template.name} has no parameter {name!r}",
@@ -243,13 +253,20 @@ def run_template(
 
     Raises
     ------
+    DefinitionError
+        If the template has no parameter ``out``.
     DataError
         If `out` is there and `force` is not given, or the template wrote nothing.
-    WorkbenchError
+    WorkbenchError or NlpError
         If a cell fails: of the kind that it raised, naming the cell.
     EnvironmentFault
         If no kernel can be started.
     """
+    if all(parameter.name != OUT for parameter in template.parameters):
+        raise DefinitionError(
+            f"template {template.name} does not ask where to write",
+            hint=f'add the parameter {OUT}: str = "report"  # folder of the report, and end with report.write({OUT})',
+        )
     out = out.absolute()
     if out.exists() and not force:
         raise DataError(f"{out} is there already", hint="name another folder, or add --force to replace it")
@@ -264,7 +281,7 @@ def run_template(
         kept = _keep(executed, template, home) if keep_notebook else None
         (staging / _EXECUTED).unlink(missing_ok=True)
         if not any(staging.iterdir()):
-            raise DataError(f"template {template.name} wrote nothing", hint="a template ends with report.write()")
+            raise DataError(f"template {template.name} wrote nothing", hint="a template ends with report.write(out)")
         _publish(staging, out)
     return TemplateRun(out, tuple(sorted(path for path in out.rglob("*") if path.is_file())), kept)
 
@@ -337,8 +354,7 @@ def _execute(notebook: NotebookNode, values: Mapping[str, Any], folder: Path, *,
             return papermill.execute_notebook(
                 notebook,
                 str(folder / _EXECUTED),
-                parameters=dict(values),
-                cwd=str(folder),
+                parameters={**values, OUT: str(folder)},
                 kernel_name=_KERNEL["name"],
                 progress_bar=progress,
                 log_output=False,
@@ -370,7 +386,7 @@ def _partial(folder: Path) -> NotebookNode | None:
     return nbformat.read(path, as_version=4) if path.is_file() else None
 
 
-def _explain(error: PapermillExecutionError, template: Template, notebook: NotebookNode, kept: Path | None) -> WorkbenchError:
+def _explain(error: PapermillExecutionError, template: Template, notebook: NotebookNode, kept: Path | None) -> WorkbenchError | NlpError:
     """Make the failure of a cell an error of the kind that it raised; other exceptions may hold values, so only their kind is told."""
     kind = next((found for found in _error_kinds() if found.__name__ == error.ename), None)
     where = f"cell {_cell_number(error, notebook)} of template {template.name} stopped"
@@ -381,8 +397,9 @@ def _explain(error: PapermillExecutionError, template: Template, notebook: Noteb
     return kind(f"{where}: {message}", hint=". ".join(filter(None, [hint, looked])))
 
 
-def _error_kinds() -> list[type[WorkbenchError]]:
-    return [kind for name in errors.__all__ if isinstance(kind := getattr(errors, name), type) and issubclass(kind, WorkbenchError)]
+def _error_kinds() -> list[type[WorkbenchError | NlpError]]:
+    named = [getattr(module, name) for module in (errors, nlp_errors) for name in module.__all__]
+    return [kind for kind in named if isinstance(kind, type) and issubclass(kind, WorkbenchError | nlp_errors.NlpError)]
 
 
 def _cell_number(error: PapermillExecutionError, notebook: NotebookNode) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.lib.paths import REPOSITORY, shared
 from tests.lib.ward import ward
+from nlp.errors import TextDataError
 from workbench.disclosure import DisclosurePolicy
 from workbench.errors import DataError, DefinitionError, PolicyError, WorkbenchError
 from workbench.ingest.mapping import read_mapping
@@ -81,21 +82,26 @@ MINE = """# %% [markdown]
 
 # %% tags=["parameters"]
 what: str = "write"  # what to do
+table: str = ""  # a file to read
+out: str = "mine"  # where to write
 
 # %% [markdown]
 # ## Doing it
 
 # %%
 from pathlib import Path
+from nlp.errors import TextDataError
 from workbench.errors import PolicyError
 
-Path("result.txt").write_text("x")
+Path(out, "result.txt").write_text(Path(table).read_text() if table else "x")
 if what == "refuse":
     raise PolicyError("nothing is set", hint="set it")
 if what == "fail":
     {}["patient 17"]
+if what == "break":
+    raise TextDataError("line 3 has no code", hint="mend it")
 if what == "nothing":
-    Path("result.txt").unlink()
+    Path(out, "result.txt").unlink()
 """
 
 
@@ -113,6 +119,28 @@ def test_a_failed_cell_is_named_and_leaves_no_output(mine, tmp_path):
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))
     assert len(list((tmp_path / "template-runs").iterdir())) == 1
+
+
+def test_what_the_text_package_says_is_told(mine, tmp_path):
+    with pytest.raises(TextDataError, match=r"cell 4 \(Doing it\) of template mine stopped: line 3 has no code") as caught:
+        run(mine, tmp_path / "out", tmp_path, what="break")
+    assert caught.value.hint.startswith("mend it. the notebook up to there: ")
+
+
+def test_a_path_means_what_it_means_to_who_typed_it(mine, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.csv").write_text("of the user", encoding="utf-8")
+    run(mine, tmp_path / "out", tmp_path, table="mine.csv")
+    assert (tmp_path / "out" / "result.txt").read_text(encoding="utf-8") == "of the user"
+
+
+def test_where_to_write_is_said_in_one_way_only(mine, tmp_path):
+    with pytest.raises(DefinitionError, match="filled by the run"):
+        check_values(open_template(str(mine)), {"out": "elsewhere"})
+    mine.write_text(MINE.replace('out: str = "mine"', 'place: str = "mine"'), encoding="utf-8")
+    with pytest.raises(DefinitionError, match="does not ask where to write") as caught:
+        run(mine, tmp_path / "out", tmp_path)
+    assert "report.write(out)" in caught.value.hint
 
 
 def test_an_error_of_another_kind_tells_its_kind_and_no_value(mine, tmp_path):
