@@ -6,9 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from nlp.errors import TextDataError
 from tests.lib.paths import REPOSITORY, shared
 from tests.lib.ward import ward
-from nlp.errors import TextDataError
 from workbench.disclosure import DisclosurePolicy
 from workbench.errors import DataError, DefinitionError, PolicyError, WorkbenchError
 from workbench.ingest.mapping import read_mapping
