@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from nlp.identifiers.codes import find_codes
 from nlp.identifiers.columns import unroll
+from nlp.identifiers.cues import squeezed
 from nlp.identifiers.numbers import find_numbers
 from nlp.identifiers.people import find_people
 from nlp.identifiers.places import find_places
-from nlp.identifiers.tagger import squeezed
 from nlp.identifiers.wards import find_wards
 
 if TYPE_CHECKING:
@@ -115,7 +115,9 @@ def _found(text: str) -> list[Identifier]:
     codes = list(find_codes(short))
     numbers = [*find_numbers(text), *find_wards(text)]
     people = find_people(short, named=any(hit.kind in _PERSONAL for hit in (*numbers, *codes)))
-    whole = [hit._replace(start=places[hit.start], end=places[hit.end - 1] + 1) for hit in (*codes, *people)]
+    whole = [*codes, *people]
+    if short is not text:
+        whole = [hit._replace(start=places[hit.start], end=places[hit.end - 1] + 1) for hit in whole]
     return [*numbers, *whole, *find_places(text)]
 
 

@@ -21,10 +21,12 @@ __all__ = ["Unrolled", "unroll"]
 
 # What parts the cells of a row, the surest first; the last two only where every cell of the first row is a label.
 _BARS, _TABS, _GAPS, _COMMAS, _BLANKS = (re.compile(mark) for mark in (r"[|│┃¦]", r"\t", r" {2,}", r"[,;]", r" +"))
+_SURE = re.compile(r"[|│┃¦\t]| {2}")
 _LINE = re.compile(r"[^\n]+")
 _RULE = re.compile(r"[\s|│┃¦+=:_─━┼├┤┌┐└┘-]+")
 _NOISE = re.compile(r"[\s:()【】\[\]*_]+")
-_LONGEST_LABEL, _LONGEST_ROW = 12, 400
+# Characters of a label, of one with the blanks in it, and of a row.
+_LONGEST_LABEL, _LONGEST_WRITTEN, _LONGEST_ROW = 12, 24, 400
 _MOST_ROWS = 200
 
 Cell = tuple[int, int]
@@ -98,10 +100,11 @@ def _fits(cells: list[Cell], heads: list[str], mark: re.Pattern[str]) -> bool:
 
 def _head(text: str, start: int, end: int) -> tuple[re.Pattern[str], list[str]] | None:
     """Return what parts the cells of a row of labels, and the labels; None for any other row."""
-    for mark in (_BARS, _TABS, _GAPS, _COMMAS, _BLANKS):
-        if not mark.search(text, start, end):
+    for mark in (_COMMAS, _BLANKS) if not _SURE.search(text, start, end) else (_BARS, _TABS, _GAPS):
+        first = mark.search(text, start, end)
+        if not first or (mark in (_COMMAS, _BLANKS) and _word(text, start, first.start()) not in _labels()):
             continue
-        words = [_NOISE.sub("", text[slice(*cell)]) for cell in _cells(text, start, end, mark)]
+        words = [_word(text, *cell) for cell in _cells(text, start, end, mark)]
         filled = [word for word in words if word]
         exact = sum(word in _labels() for word in filled)
         if mark in (_COMMAS, _BLANKS):
@@ -111,8 +114,13 @@ def _head(text: str, start: int, end: int) -> tuple[re.Pattern[str], list[str]] 
             return mark, words
         else:
             return None
-    word = _NOISE.sub("", text[start:end]) if end - start <= _LONGEST_LABEL else ""
+    word = _word(text, start, end)
     return (_GAPS, [word]) if word in _labels() else None
+
+
+def _word(text: str, start: int, end: int) -> str:
+    """Return a cell as a label is written, without blanks, colons and brackets, and what is too long for one as it is."""
+    return _NOISE.sub("", text[start:end]) if end - start <= _LONGEST_WRITTEN else text[start:end]
 
 
 def _mostly(words: list[str]) -> bool:
@@ -129,7 +137,7 @@ def _beside(text: str, start: int, end: int) -> Iterator[tuple[str, Cell]]:
     for mark in (_BARS, _TABS, _GAPS):
         if mark.search(text, start, end):
             cells = _cells(text, start, end, mark)
-            words = [_NOISE.sub("", text[slice(*cell)]) for cell in cells]
+            words = [_word(text, *cell) for cell in cells]
             for place in range(len(cells) - 1):
                 if words[place] in _labels() and words[place + 1] and words[place + 1] not in _labels():
                     yield words[place], cells[place + 1]

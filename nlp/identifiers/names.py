@@ -104,15 +104,11 @@ class Shapes(NamedTuple):
         return any(text[at : at + length] in self.terms for length in range(3, 8))
 
     def is_medical(self, text: str, start: int, end: int) -> bool:
-        """Return whether a name is but part of a term (克罗恩) or makes an eponym with what follows (鲍曼不动杆菌)."""
+        """Return whether a name is a longer word (胡言乱语) or makes an eponym with what follows (鲍曼不动杆菌)."""
         if self.eponyms.match(text, end) or (text[end : end + 1] in self.sounds and self.eponyms.match(text, end + 1)):
             return True
-        words = dictionary()  # of three characters or four no word is a name: 胡言乱语
-        if text[start : end + 2] in self.not_names or text[start : start + 4] in words or (end - start > 2 and text[start:end] in words):
-            return True
-        return any(
-            text[at : at + length] in self.terms for at in range(max(0, start - 4), start + 1) for length in range(start - at + 2, 9)
-        )
+        words = dictionary()  # of three characters or four no word is a name
+        return text[start : end + 2] in self.not_names or text[start : start + 4] in words or (end - start > 2 and text[start:end] in words)
 
     def masked(self, text: str, at: int) -> int:
         """Return where a name with hidden characters ends (李某某, 王**, 张×, 王*芳), -1 where none stands there."""

@@ -12,14 +12,13 @@ from ahocorasick_rs import AhoCorasick, MatchKind
 
 from nlp.annotations import Identifier
 from nlp.dictionary import base_dictionary
+from nlp.identifiers.cues import Cues
 from nlp.identifiers.names import Shapes, shapes, tables
 from nlp.identifiers.tagger import name_model
 from nlp.normal import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from nlp.identifiers.tagger import Cues
 
 __all__ = ["find_people"]
 
@@ -71,7 +70,7 @@ def find_people(text: str, *, named: bool = False) -> list[Identifier]:
     Parameters
     ----------
     text : str
-        Text in normal form, blanks between single characters taken out (:func:`nlp.identifiers.tagger.squeezed`).
+        Text in normal form, blanks between single characters taken out (:func:`nlp.identifiers.cues.squeezed`).
     named : bool
         Whether something else in the text leads to a person (a phone, an identity number): then less is asked of a name.
     """
@@ -96,7 +95,7 @@ class _Finder:
     @cached_property
     def cues(self) -> Cues:
         """Return where words stand that persons stand beside."""
-        return name_model().describer.cues(self.text)
+        return Cues(self.text)
 
     @cached_property
     def terms(self) -> list[tuple[int, int]]:
@@ -153,7 +152,7 @@ class _Finder:
             start = match.start() - 1
             if start < 0 or self.text[start] not in self.shapes.surnames:
                 continue
-            inside = not cues.apart(start)
+            inside = not cues.apart[start]
             if self.text[start] in self.shapes.risky and (inside or "*" in match.group()):
                 continue
             if "*" in match.group() and (inside or self.text[match.end() : match.end() + 1] == "*"):
@@ -201,7 +200,7 @@ class _Finder:
         families = {name[: self.shapes.family(name, 0)] for name in kinds} - {""}
         for family in families:
             for at in self._places(family):
-                if self.cues.titled(at + len(family)) and (family not in self.shapes.risky or self.cues.apart(at)):
+                if self.cues.titled(at + len(family)) and (family not in self.shapes.risky or self.cues.apart[at]):
                     yield Identifier(at, at + len(family), "physician", "again", 0.8)
 
     def _places(self, word: str) -> Iterator[int]:

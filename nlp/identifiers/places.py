@@ -16,7 +16,7 @@ from nlp.identifiers.names import HAN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["find_places", "place_labels"]
+__all__ = ["departments", "find_places", "place_labels"]
 
 _NUMBER = "(?:[0-9A-Za-z]{1,5}(?:[-#之][0-9]{1,4})?|[一二三四五六七八九十甲乙丙丁东西南北]{1,3})"
 _UNIT_WORDS = (
@@ -231,6 +231,11 @@ def _leading(core: str) -> int:
 def place_labels() -> tuple[str, ...]:
     """Return the words that label an address or a workplace."""
     return (*_words()["labels"], *_words()["workplace_labels"])
+
+
+def departments() -> tuple[str, ...]:
+    """Return the words that names of departments are made of."""
+    return _words()["departments"]
 
 
 @cache

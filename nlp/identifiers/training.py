@@ -30,8 +30,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from nlp.identifiers.candidates import LEFT, RIGHT, Describer
+from nlp.identifiers.cues import Cues, squeezed
 from nlp.identifiers.names import dictionary, shapes, tables
-from nlp.identifiers.tagger import LEFT, RIGHT, Describer, squeezed
 from nlp.normal import normalise
 from nlp.tensors import write_tensors
 
@@ -298,22 +299,20 @@ def _examples(describer: Describer, sentences: Iterable[Sentence], dice: random.
     for written, planted in sentences:
         text, places = squeezed(written)
         spans = [(bisect_left(places, start), bisect_left(places, end)) for start, end in planted]
-        wanted = set(spans)
-        cues = describer.cues(text)
-        held = [False] * (len(text) + 1)
+        reading = describer.read(Cues(text))
+        candidates = describer.candidates(reading)
+        wanted, held = set(spans), np.zeros(len(text) + 1, bool)
         for start, end in spans:
-            held[start:end] = [True] * (end - start)
-        chosen = [
-            candidate
-            for candidate in describer.candidates(cues)
-            if (candidate.start, candidate.end) in wanted or any(held[candidate.start : candidate.end]) or dice.random() < keep
-        ]
-        if not chosen:
+            held[start:end] = True
+        is_name = np.array([span in wanted for span in zip(candidates.starts.tolist(), candidates.ends.tolist(), strict=True)], bool)
+        overlaps = np.array([held[start:end].any() for start, end in zip(candidates.starts, candidates.ends, strict=True)], bool)
+        chosen = overlaps | np.array([dice.random() < keep for _ in is_name], bool)
+        if not chosen.any():
             continue
-        one, two = describer.numbers(cues, chosen)
+        one, two = describer.numbers(reading, candidates.take(chosen))
         slots.append(one)
         numbers.append(two)
-        answers.append(np.array([(candidate.start, candidate.end) in wanted for candidate in chosen], np.float32))
+        answers.append(is_name[chosen].astype(np.float32))
     return [np.concatenate(slots), np.concatenate(numbers), np.concatenate(answers)]
 
 

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from nlp.identifiers import training
-from nlp.identifiers.tagger import NameModel, name_model, squeezed
+from nlp.identifiers.cues import squeezed
+from nlp.identifiers.tagger import NameModel, name_model
 
 SENTENCES = (
     "夜间[沈嘉禾]的止痛泵由[秦雨桐]更换。",
