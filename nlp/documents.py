@@ -11,13 +11,15 @@ import ahocorasick_rs
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from nlp.annotations import ClinicalText
 
 __all__ = [
+    "Follower",
     "Kind",
     "document_kinds",
+    "followers",
     "heading_end",
     "is_heading",
     "is_title",
@@ -25,11 +27,13 @@ __all__ = [
     "section_groups",
     "standard_kind",
     "told_kind",
+    "ungrouped",
 ]
 
 _HEAD_CHARACTERS = 300
 _HEAD_LINES = 4
 _TITLE_LINE = 45
+_LINE = re.compile(r"[^\n]*\S[^\n]*")
 _PATTERN_SIGNS = re.compile("CT|MR|镜|超|查房|术后|检|报告|常规")
 
 
@@ -48,14 +52,12 @@ class Kind(NamedTuple):
 def document_kinds() -> Mapping[str, Kind]:
     """Return the kinds of documents by name, with the sections that each can have."""
     data = _data()
-    groups = data["groups"]
     kinds = {}
     for name, row in data["kinds"].items():
-        sections = [part for entry in row["sections"] for part in groups.get(entry, [entry])]
         kinds[name] = Kind(
             name,
             tuple(row["titles"]),
-            tuple(dict.fromkeys(sections)),
+            tuple(dict.fromkeys(ungrouped(row["sections"]))),
             tuple(row.get("signs", ())),
             bool(row.get("short")),
             bool(row.get("entries")),
@@ -72,6 +74,26 @@ def _data() -> dict:
 def section_groups() -> Mapping[str, tuple[str, ...]]:
     """Return the groups of sections that kinds of documents share, by name."""
     return {name: tuple(sections) for name, sections in _data()["groups"].items()}
+
+
+class Follower(NamedTuple):
+    """A section whose title may be left out: the sections it stands behind, how its first line begins."""
+
+    after: frozenset[str]
+    means: str
+    opens: re.Pattern[str]
+
+
+@cache
+def followers() -> tuple[Follower, ...]:
+    """Return the sections that are told without a title by what stands before them and how they begin."""
+    return tuple(Follower(frozenset(row["after"]), row["means"], re.compile(row["opens"])) for row in _data()["follows"])
+
+
+def ungrouped(names: Iterable[str]) -> list[str]:
+    """Return names of sections with those of a group in its place."""
+    groups = section_groups()
+    return [section for name in names for section in groups.get(name, (name,))]
 
 
 class _KindTitles(NamedTuple):
@@ -156,10 +178,23 @@ def _titled(head: str) -> str:
     return _kind_in(cut)
 
 
+# What the name of a document ends in, and the name of the place that made it.
+_NAMED = re.compile(r"(?:报告|记录|病历|小结|病程|检查|病史|入院志|化验)(?:单|书|表)?(?:\([^()]*\))?$")
+_MADE_BY = re.compile(r"(?:院|区|中心|科|室|站|所|部|大学)(?:\([^()]*\))?$")
+
+
 def heading_end(text: str) -> int:
-    """Return where a first line ends that is a document's title and nothing else, 0 where there is none."""
-    end = text.find("\n", 0, _TITLE_LINE)
-    return end if end > 0 and _titled(text[:end].replace(" ", "")) else 0
+    """Return where the first lines end that name the document and nothing else, below who made it; 0 where none does."""
+    end = 0
+    for number, line in enumerate(_LINE.finditer(text, 0, _HEAD_CHARACTERS)):
+        head = line.group().replace(" ", "")
+        if number == _HEAD_LINES or len(head) > _TITLE_LINE or (number and ":" in head):
+            break
+        if _titled(head) and (not number or _NAMED.search(head)):
+            end = line.end()
+        elif not _MADE_BY.search(head):
+            break
+    return end if end < len(text) else 0
 
 
 def is_title(line: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nlp.annotations import Section
 from nlp.documents import document_kinds, told_kind
 from nlp.narrative import narrative_sections
+from nlp.nested import outer_titles
 from nlp.titles import Titled, titled_sections
 from nlp.untitled import untitled_sections
 
@@ -89,4 +90,4 @@ class Sections:
         narrated = narrative_sections(text.text, told_kind(text), sections)
         if narrated is not sections:
             return narrated
-        return _closed(text.text, untitled_sections(text.text, text.document_type, titled))
+        return _closed(text.text, outer_titles(text.text, untitled_sections(text.text, text.document_type, titled)))

@@ -8,7 +8,7 @@ title, 查体T36.5 is). Which titles count depends on the kind of document; titl
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from functools import cache
 from importlib.resources import files
 from operator import attrgetter
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
-from nlp.documents import document_kinds, heading_end, is_title, longest_titles, section_groups
+from nlp.documents import document_kinds, heading_end, is_title, longest_titles, section_groups, ungrouped
 from nlp.labels import DECORATIONS, MARK, labels, meant, mended
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import ahocorasick_rs
 
-__all__ = ["Titled", "section_names", "titled_sections"]
+__all__ = ["JOINED", "Titled", "narrated", "section_names", "table_heads", "titled_sections"]
 
 
 class SectionName(NamedTuple):
@@ -43,6 +43,8 @@ class SectionName(NamedTuple):
     not_inside: frozenset[str]
     glued: frozenset[str]
     opens: re.Pattern[str] | None
+    holds: frozenset[str]
+    holds_lower: frozenset[str]
 
 
 class Titled(NamedTuple):
@@ -70,6 +72,8 @@ def section_names() -> Mapping[str, SectionName]:
             frozenset(row.get("not_inside", ())),
             frozenset(map(str, row["titles"]) if row.get("glued") == "all" else row.get("glued", ())),
             re.compile(row["opens"]) if "opens" in row else None,
+            frozenset(ungrouped(row.get("holds", ()))),
+            frozenset(ungrouped(row.get("holds_lower", ()))),
         )
         for name, row in rows.items()
     }
@@ -81,12 +85,12 @@ def _data() -> dict:
 
 
 # Sections whose titles are labels of a form: many in a row are one section.
-_JOINED = frozenset({"一般项目", "签名", "手术人员", "体检项目", "检验结果"})
+JOINED = frozenset({"一般项目", "签名", "手术人员", "体检项目", "检验结果"})
 _FRAME = frozenset({"一般项目", "签名"})
 
 
 @cache
-def _narrated() -> frozenset[str]:
+def narrated() -> frozenset[str]:
     """Return the sections whose titles count in the middle of a line where the kind of document is not known."""
     groups = section_groups()
     return frozenset(name for group in ("frame", "history", "examination", "diagnoses", "reasoning", "stay") for name in groups[group])
@@ -205,6 +209,10 @@ class _Candidate(NamedTuple):
     short: bool
 
     @property
+    def is_long(self) -> bool:
+        return len(self.title) >= _LONG_TITLE
+
+    @property
     def is_history(self) -> bool:
         return self.title[-1] == "史"
 
@@ -258,7 +266,7 @@ def _qualified(text: str, start: int, end: int) -> _Place:
 
 # Blanks that part the columns of a form.
 _COLUMN = 2
-_LABEL_ENDS = frozenset({":", "=", "\n", "】", "]", "", "|"})
+_LABEL_ENDS = frozenset({":", "=", "(", "\n", "】", "]", "", "|"})
 
 
 def _body(title: _Candidate) -> int:
@@ -274,7 +282,7 @@ def _body(title: _Candidate) -> int:
         return end if where == "line" else -1
     if kind == "joint" and where != "inside" and title.is_history:
         return after.end() if where == "line" or text[after.end() - 1] == ":" else -1
-    if kind in {"gap", "loose"} and (where == "line" or title.place.column):
+    if kind in {"gap", "loose"} and (where == "line" or title.place.column or (where == "sentence" and (title.short or title.is_long))):
         # 手 术 记 录 only begins like 手术
         return -1 if is_title(text[title.start :].partition("\n")[0]) else after.end()
     return end if _is_glued(title) or _runs_in(title) else -1
@@ -293,11 +301,11 @@ def _is_glued(title: _Candidate) -> bool:
 def _colon_counts(title: _Candidate) -> bool:
     owner, long = title.owner, len(title.title) > 2
     if title.place.where == "inside":
-        anywhere = owner.inside == "always" or (owner.inside == "reports" and title.short) or len(title.title) >= _LONG_TITLE
+        anywhere = owner.inside == "always" or (owner.inside == "reports" and title.short) or (title.is_long and owner.name != "签名")
         return anywhere and title.title not in owner.not_inside and title.text[title.start - 1] not in _NEVER_INSIDE_AFTER
     if owner.name == "签名" and title.place.where != "line":
         return _LOOSE_LABELS.search(title.title) is None or (len(title.title) > 3 and title.title[-2:] in {"医师", "医生"})
-    return title.short or long or owner.runs_in != "never" or owner.name in _JOINED or title.place.where == "line"
+    return title.short or long or owner.runs_in != "never" or owner.name in JOINED or title.place.where == "line"
 
 
 def _runs_in(title: _Candidate) -> bool:
@@ -306,7 +314,7 @@ def _runs_in(title: _Candidate) -> bool:
         return False
     if owner.not_before is not None and owner.not_before.match(title.text, title.end):
         return False
-    if len(title.title) >= _LONG_TITLE and where in {"line", "sentence"} and _TITLED_TEXT.match(title.text, title.end):
+    if title.is_long and where in {"line", "sentence"} and _TITLED_TEXT.match(title.text, title.end):
         return True
     if title.text[title.end : title.end + 1] in {",", "。", "、", ")", ""}:
         return False
@@ -320,14 +328,28 @@ def _runs_in(title: _Candidate) -> bool:
 def titled_sections(text: str, kind: str) -> list[Titled]:
     """Return the titles of sections that stand in a text, in order; "" is a kind that is not known."""
     known = document_kinds().get(kind)
-    narrated = _narrated() if known is None else None
+    inline = narrated() if known is None else None
     heading = heading_end(text)
-    found = _catalogued(text, kind, narrated, heading)
-    unknown = [label for label in _labelled(text, kind, narrated) if label.start >= heading and _is_free(label, found)]
-    return sorted([*found, *unknown]) if unknown else found
+    found = _catalogued(text, kind, inline, heading)
+    for label in _labelled(text, kind, inline):
+        if label.start >= heading:
+            found = _with_label(text, label, found)
+    heads = table_heads(text)
+    return sorted(title for title in found if not any(start <= title.start < end for start, end in heads))
 
 
-def _catalogued(text: str, kind: str, narrated: frozenset[str] | None, heading: int) -> list[Titled]:
+# The head of a table of results names its columns; what stands there is no title.
+_TABLE_HEAD = re.compile(
+    r"(?m)(?:项目|指标|名称|序号|代号|抗生素|药物)[^\n:。]*(?:结果|测定值|检测值|MIC)[^\n:。]*(?:参考|单位|提示|范围|敏感|解释|标志|状态)[^\n:。]*$"
+)
+
+
+def table_heads(text: str) -> list[tuple[int, int]]:
+    """Return where the heads of tables of results stand, in order."""
+    return [match.span() for match in _TABLE_HEAD.finditer(text)]
+
+
+def _catalogued(text: str, kind: str, inline: frozenset[str] | None, heading: int) -> list[Titled]:
     """Return the titles that stand in the catalogue."""
     short = kind in document_kinds() and document_kinds()[kind].short
     owners, (automaton, titles) = _owners(kind).in_order, _titles()
@@ -342,15 +364,14 @@ def _catalogued(text: str, kind: str, narrated: frozenset[str] | None, heading: 
         place = _place(text, start, end)
         if start < heading and ":" not in text[end:heading]:
             continue
-        if place.where != "line" and not _stands_inline(owner.name, place, found, narrated):
+        if place.where != "line" and not _stands_inline(owner.name, place, found, inline):
             continue
         body = _body(_Candidate(text, start, end, title, owner, place, short))
         if body < 0 or (found and place.start < found[-1].body and place.start != found[-1].body):
             continue
         name = "一般项目" if owner.name == "签名" and not content and "签" not in title and place.start < len(text) // 2 else owner.name
         content = content or name not in _FRAME
-        if not (found and name in _JOINED and found[-1].name == name):
-            found.append(Titled(place.start, body, name, text[start:end]))
+        found.append(Titled(place.start, body, name, text[start:end]))
     return found
 
 
@@ -358,7 +379,7 @@ def _may_end(after: str, title: str, owner: SectionName) -> bool:
     return after in _MAY_FOLLOW or (title in owner.glued and after not in _WORDS_ONLY)
 
 
-def _labelled(text: str, kind: str, narrated: frozenset[str] | None) -> Iterator[Titled]:
+def _labelled(text: str, kind: str, inline: frozenset[str] | None) -> Iterator[Titled]:
     """Yield the labels that are no title of the catalogue but mean a section by their words."""
     owners = _owners(kind)
     for label in labels(text):
@@ -367,21 +388,30 @@ def _labelled(text: str, kind: str, narrated: frozenset[str] | None) -> Iterator
             continue
         owner = owners.by_title.get(mended(words))
         name = owner.name if owner else meant(words, owners.sections)
-        if name and (narrated is None or name in narrated or label.start == 0 or text[label.start - 1] == "\n"):
+        if name and (inline is None or name in inline or label.start == 0 or text[label.start - 1] == "\n"):
             yield Titled(label.start, label.body, name, label.title)
 
 
 _start = attrgetter("start")
 
 
-def _is_free(label: Titled, found: list[Titled]) -> bool:
-    """Tell whether no title stands where a label does."""
-    place = bisect_right(found, label.start, key=_start)
-    return not (place and label.start < found[place - 1].body) and not (place < len(found) and found[place].start < label.body)
+def _with_label(text: str, label: Titled, found: list[Titled]) -> list[Titled]:
+    """Return the titles with a label among them: in the place of one that is only a part of its words, nowhere where one begins before it.
+
+    Nor is it one where it would be the only text of the title before it (检查项目, below it 支气管镜检查).
+    """
+    first = bisect_left(found, label.start, key=_start)
+    last = bisect_left(found, label.body, key=_start)
+    before = found[first - 1] if first else None
+    if before and (label.start < before.body or not (text[before.body : label.start].strip() or text[label.body - 1] in ":】]")):
+        return found
+    if any(label.title.startswith(title.title) or title.body > label.body for title in found[first:last]):
+        return found
+    return [*found[:first], label, *found[last:]]
 
 
-def _stands_inline(name: str, place: _Place, found: list[Titled], narrated: frozenset[str] | None) -> bool:
+def _stands_inline(name: str, place: _Place, found: list[Titled], inline: frozenset[str] | None) -> bool:
     """Tell whether a section can begin within a line: labels of a form beside others; in an unknown kind, what is narrated."""
     if name == "一般项目":
         return (place.start < _HEAD_REACH and not place.bracket) or bool(found and found[-1].name == name)
-    return narrated is None or name in narrated
+    return inline is None or name in inline

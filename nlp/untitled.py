@@ -7,13 +7,16 @@ advice is reported, and in the last lines.
 from __future__ import annotations
 
 import re
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
-from nlp.documents import document_kinds, is_heading
-from nlp.titles import Titled
+from nlp.documents import document_kinds, followers, is_heading
+from nlp.titles import Titled, narrated, table_heads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from nlp.documents import Follower
 
 __all__ = ["untitled_sections"]
 
@@ -23,26 +26,29 @@ _AGE = r"[0-9]{1,3} ?(?:岁|个?月(?![0-9])|天|小时)?"
 _PARTICULARS = re.compile(
     rf"(?:(?:^|[\s,、|:(]|患者|患儿)(?:男|女)(?:性|孩|婴|童)?[\s,、|]{{0,4}}{_AGE}(?=[\s,、。|)因于]|$))|{_AGE}[\s,、|]{{0,3}}(?:男|女)(?:性|孩|婴|童)?(?=[\s,、。|)因于]|$)"
 )
+# A department with the day and sort of a visit: 骨科 2021-08-04 07:21 初诊.
+_VISIT = re.compile(r"[ \t]*[^\n,。;:]{1,12}[科室门诊心部区院][ \t]+(?:[^\n,。;]*[0-9][^\n,。;]*)?(?:(?:初|复|急|门)诊|[0-9日时分])[ \t]*$")
 _PARTICULARS_LINES = 6
 _DATE = r"(?:[0-9]{2,4} ?[-年./] ?)?[0-9]{1,2} ?[-月./] ?[0-9]{1,2} ?日?"
 _TIME = r"(?:[ ,T]{0,3}[0-9]{1,2} ?[:时点](?: ?[0-9]{1,2} ?分?)?(?:[:][0-9]{2})?)?"
 # Nothing but a date, a name and an age.
 _NAMED = re.compile(rf"[ \t]*(?:{_DATE}[ \t]+)?[一-龥]{{1,3}}[*×xX]{{0,2}}[ \t,、|]+[0-9]{{1,3}} ?(?:岁|个?月|天)[ \t]*$")
-_DAY = re.compile(rf"(?m)^[ \t]*{_DATE}{_TIME}[^\n,。;:]{{0,24}}(?:查房|病程|小结|病情记录|术后|交班|接班|转入|转出)[^\n,。;:]{{0,12}}$")
+# The heading of a day: a date, perhaps with what is written, or the other way about.
+_WRITTEN = r"[ \t]*[^\n,。;:]{0,24}(?:查房|病程|小结|病情记录|术后|交班|接班|转入|转出)[^\n,。;:]{0,12}"
+_DAY = re.compile(rf"(?m)^[ \t]*(?:{_DATE}{_TIME}(?P<written>{_WRITTEN})?|{_WRITTEN}?[ \t]{_DATE}{_TIME})[ \t]*$")
+# A day whose text goes on behind its date.
+_RUN_IN = re.compile(rf"(?m)^[ \t]*{_DATE}{_TIME}[ \t,]*(?=[^\n]{{0,4}}(?:患[者儿]|病人|查房|今[日天晨]))")
 _SAID = re.compile(
     r"(?:^|(?<=[\n。;]))[^\n。;:]{0,24}(?:主任|主治|上级|医师|医生|教授)(?:[^\n。;:]{0,8}?(?:查房|查看|看过|看)(?:了?(?:患者|病人|患儿))?[后时]?[^\n。;:]{0,6}?)?"
-    r"(?:指示|示|指出|认为|分析|意见|强调|嘱)[:,]"
+    r"(?:指示|示|指出|认为|分析|意见|强调|嘱)[:,]|"
+    # A senior's name and post before what he says.
+    r"(?m:^[ \t]*[一-龥]{1,4}(?:副?主任|主治)(?:医师|医生)?:(?=[^\n]{8}))"
 )
 # Notes by subject, object, assessment and plan.
 _SOAP = re.compile(r"(?ms)^(S ?[:(]).*?^(O ?[:(]).*?^(A ?[:(]).*?^(P ?[:(])")
 _SOAP_NAMES = ("病情记录", "病情记录", "病情分析", "诊疗计划")
-# The head of a table of laboratory results, or its first row: a test, a number, what else there is.
-_RESULTS = re.compile(
-    r"(?m)^[^\n:。]*(?:项目|指标)[^\n:。]*结果[^\n:。]*(?:参考|单位|提示|范围)[^\n:。]*$|"
-    r"^[ \t]*[^\s:。|,]{1,20}(?:\t|\||  )[ |]*[<>]?[0-9]+(?:\.[0-9]+)?[ ↑↓HL]*(?:\t|\||  )"
-)
-# What a report says of itself at its end.
-_FOOTER = re.compile(r"(?m)^[ \t(*]*[^\n,。;:]{0,12}(?:仅对[^\n,。]{0,12}负责|仅供[^\n。]{0,8}参考)")
+# The first row of a table of results without a head: a test, a number, what else there is.
+_ROW = re.compile(r"(?m)^[ \t]*[^\s:。|,]{1,20}(?:\t|\||  )[ |]*[<>]?[0-9]+(?:\.[0-9]+)?[ ↑↓HL]*(?:\t|\||  )")
 _HAN = "[一-龥]"
 _POST = r"(?:(?:副?主任|主治|住院|经治|进修|实习)?(?:医师|医生|护士|护师|教授|主任)|主治)?"
 # What a name signs for, where no colon makes it a title (报 告 王某 审 核 李某).
@@ -83,51 +89,99 @@ def untitled_sections(text: str, kind: str, titled: Sequence[Titled]) -> list[Ti
     """
     found = {title.start: title for title in titled}
     for start, name in _untitled(text, kind, titled):
-        found.setdefault(start, Titled(start, start, name, ""))
-    return [found[start] for start in sorted(found)]
+        if name == "签名" or start not in found:
+            found[start] = Titled(start, start, name, "")
+    return list(_followed(text, kind, [found[start] for start in sorted(found)]))
+
+
+def _followed(text: str, kind: str, titled: list[Titled]) -> Iterator[Titled]:
+    """Yield the beginnings with those among them of paragraphs whose title was left out."""
+    known = document_kinds().get(kind)
+    names = {title.name for title in titled}
+    sections = narrated() if known is None else known.sections
+    rows = [row for row in followers() if row.means in sections and row.means not in names]
+    ends = [*(title.start for title in titled[1:]), len(text)]
+    for title, end in zip(titled, ends[: len(titled)], strict=True):
+        yield title
+        for start, name in _paragraphs(text, title, end, rows) if rows else ():
+            yield Titled(start, start, name, "")
+
+
+def _paragraphs(text: str, title: Titled, end: int, rows: list[Follower]) -> Iterator[tuple[int, str]]:
+    """Yield where paragraphs of other sections begin behind the first lines of a section."""
+    name = title.name
+    for line in islice(_LINE.finditer(text, title.body, end), 1 if title.title else 0, None):
+        start = line.start() + len(line.group()) - len(line.group().lstrip())
+        for row in rows:
+            if name in row.after and row.opens.match(text, start, line.end()):
+                name = row.means
+                yield line.start(), name
+                break
 
 
 def _untitled(text: str, kind: str, titled: Sequence[Titled]) -> Iterator[tuple[int, str]]:
     first = titled[0].start if titled else len(text)
-    if (start := _particulars(text, first, titled)) >= 0:
-        yield start, "一般项目"
     known = document_kinds().get(kind)
+    if (start := _particulars(text, first, in_line=known is not None)) >= 0:
+        yield start, "一般项目"
+    days: list[int] = []
     if known is not None and known.entries:
-        yield from ((start, _ENTRY) for start in _days(text, first))
+        for start, end in _days(text):
+            days.append(start)
+            if start < end:
+                yield start, ""
+            yield end, _ENTRY
+        if (opening := _opening(text, min([first, *days]))) >= 0:
+            yield opening, _ENTRY
         if soap := _SOAP.search(text):
             yield from zip(map(soap.start, range(1, 5)), _SOAP_NAMES, strict=True)
         yield from ((match.start(), "查房意见") for match in _SAID.finditer(text) if "查房意见" in known.sections)
-    if known is not None and "检验结果" in known.sections and (table := _RESULTS.search(text)):
-        yield table.start(), "检验结果"
-    if known is not None and "建议" in known.sections and (footer := _FOOTER.search(text)):
-        yield footer.start(), "建议"
-    if (start := _signature(text)) >= 0 and (not titled or titled[-1].name != "签名"):
-        yield start, "签名"
+    if known is not None and "检验结果" in known.sections and (start := _table(text)) >= 0:
+        yield start, "检验结果"
+    for begin, end in pairwise([0, *days, len(text)]):
+        last = next((title for title in reversed(titled) if begin <= title.start < end), None)
+        until = last.start if last and last.name == "签名" else end
+        if (start := _signature(text, begin, until)) >= 0:
+            yield start, "签名"
 
 
-def _particulars(text: str, first: int, titled: Sequence[Titled]) -> int:
-    """Return where a line of particulars begins that stands before all other sections, -1 where none does."""
-    if titled and titled[0].name == "一般项目":
-        return -1
+def _particulars(text: str, first: int, *, in_line: bool) -> int:
+    """Return where particulars begin before all titles, on their own lines or also in the first title's line, -1 where none do."""
     for number, line in enumerate(_LINE.finditer(text, 0, first)):
-        if number == _PARTICULARS_LINES or text[line.end() : line.end() + 1] != "\n":
+        if number == _PARTICULARS_LINES or (text[line.end() : line.end() + 1] != "\n" and not in_line):
             return -1
-        if _PARTICULARS.search(line.group()) or _NAMED.match(line.group()):
+        if _PARTICULARS.search(line.group()) or _NAMED.match(line.group()) or _VISIT.match(line.group()):
             return line.start()
     return -1
 
 
-def _days(text: str, first: int) -> Iterator[int]:
-    """Yield where the text of a day begins: behind the document's heading, and at the dated headings after it."""
-    opening = next((line.start() for line in _LINE.finditer(text, 0, first) if not is_heading(line.group())), -1)
-    if opening >= 0:
-        yield opening
-    yield from (day.start() for day in _DAY.finditer(text, max(0, opening)))
+def _opening(text: str, first: int) -> int:
+    """Return where the text before all titles and days begins behind the document's heading, -1 where there is none."""
+    return next((line.start() for line in _LINE.finditer(text, 0, first) if not is_heading(line.group())), -1)
 
 
-def _signature(text: str) -> int:
-    """Return where the last lines begin that hold names and dates only, -1 where there are none."""
-    lines = list(_LINE.finditer(text, max(0, len(text) - 200)))[-_LAST_LINES:]
+def _days(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the heading of a day begins and where its text does; a date below a signature, or at the end, heads nothing."""
+    for day in _DAY.finditer(text):
+        after = _LINE.search(text, day.end())
+        if after and (day["written"] or not is_heading(after.group())):
+            yield day.start(), after.start()
+    for day in _RUN_IN.finditer(text):
+        yield day.start(), day.start()
+
+
+def _table(text: str) -> int:
+    """Return where a table of results begins, -1 where there is none."""
+    heads = table_heads(text)
+    if heads:
+        return text.rfind("\n", 0, heads[0][0]) + 1
+    row = _ROW.search(text)
+    return row.start() if row else -1
+
+
+def _signature(text: str, begin: int, end: int) -> int:
+    """Return where the last lines of a stretch begin that hold names and dates only, -1 where there are none."""
+    lines = list(_LINE.finditer(text, max(begin, end - 200), end))[-_LAST_LINES:]
     start, named = -1, False
     for line in reversed(lines[1:]):
         written, roles = _ROLE.subn("", line.group())

@@ -53,13 +53,18 @@ def test_kinds_of_drawn_documents(parts):
     assert told / len(documents) >= 0.97
 
 
+# Where no line ends, what was found is a part of the day's text and of the features of the case.
+EXAMINED = {"体格检查", "专科检查", "辅助检查"}
+PARTS = {"病程记录": "病情记录", "查房记录": "病情记录", "首次病程记录": "病例特点"}
+
+
 def test_paragraphs_without_line_ends(parts):
     right = total = 0
     for document in draw(130, seed=22):
         lines = [line.strip() if line.strip()[-1:] in "。；，：," else line.strip() + "。" for line in document.lines[1:]]
         found, position = structure(document.lines[0] + "\n" + "".join(lines), parts), len(document.lines[0]) + 1
         for line, section in zip(lines, document.sections[1:], strict=True):
-            right += name_at(found, position) == section
+            right += name_at(found, position) in {section, PARTS.get(document.kind) if section in EXAMINED else section}
             total += 1
             position += len(line)
     assert right / total >= 0.93
@@ -165,8 +170,8 @@ TITLES = {
     "brackets": ("【主诉】腹痛\n【现 病 史】3天前", [("主诉", "主诉"), ("现病史", "现 病 史")]),
     "spaces": ("主  诉  腹痛3天\n现病史  患者", [("主诉", "主  诉"), ("现病史", "现病史")]),
     "unevenly spaced": ("术 前诊断 肺癌\n手 术 名称:肺叶切除", [("术前诊断", "术 前诊断"), ("手术名称", "手 术 名称")]),
-    "qualified": ("补充体征:腹软\n中医鉴别诊断\n头痛", [("体格检查", "体征"), ("鉴别诊断", "鉴别诊断")]),
-    "two in one label": ("【住院期间病情及治疗经过】抗感染", [("诊疗经过", "治疗经过")]),
+    "qualified": ("补充体征:腹软\n中医鉴别诊断\n头痛", [("体格检查", "补充体征"), ("鉴别诊断", "中医鉴别诊断")]),
+    "two in one label": ("【住院期间病情及治疗经过】抗感染", [("诊疗经过", "住院期间病情及治疗经过")]),
     "no space to the name": ("诊断:肺炎\n医师签名陈某某", [("诊断", "诊断"), ("签名", "医师签名")]),
     "particulars without title": ("市医院\n李某 女 78岁 普外科\n主诉:腹痛", [("", ""), ("一般项目", ""), ("主诉", "主诉")]),
     "names at the end": ("诊断:肺炎\n                 陈某某\n        2023-01-28", [("诊断", "诊断"), ("签名", "")]),
@@ -177,11 +182,55 @@ TITLES = {
     ),
     "days": (
         "日常病程记录\n2023-02-14\n患者今日一般可,无发热。\n2023-02-15 09:20 查房记录\n咳嗽减轻。张某主治医师查房后指示:继续抗感染。",
-        [("", ""), ("病情记录", ""), ("病情记录", ""), ("查房意见", "")],
+        [("", ""), ("病情记录", ""), ("", ""), ("病情记录", ""), ("查房意见", "")],
+    ),
+    "signed days": (
+        "病程记录\n2023-02-14 08:00\n咳嗽,咳痰。\n        陈某某\n2023-02-14\n2023-02-15 09:20 查房记录\n咳嗽减轻,无发热。\n        陈某某",
+        [("", ""), ("病情记录", ""), ("签名", ""), ("", ""), ("病情记录", ""), ("签名", "")],
+    ),
+    "an exam in a day's text, and under its own heading": (
+        "病程记录\n今日咳嗽减轻。查体:双肺清。\n2023-02-15 09:20 病程记录\n无不适,纳可。\n查体:双肺清。",
+        [("", ""), ("病情记录", ""), ("", ""), ("病情记录", ""), ("体格检查", "查体")],
+    ),
+    "parts by number": (
+        "首次病程记录\n一、病例特点\n1.老年男性\n2.查体:腹软\n3.辅助检查:无\n二、诊断依据\n1.体征:压痛",
+        [("", ""), ("病例特点", "病例特点"), ("诊断依据", "诊断依据")],
+    ),
+    "parts by brackets and place": (
+        "出院小结\n【入院情况】腹痛1天。辅助检查:无\n查体:腹软\n【辅助检查】无",
+        [("", ""), ("入院情况", "入院情况"), ("辅助检查", "辅助检查")],
+    ),
+    "parts of equal weight that follow at once": (
+        "入院记录\n初步诊断:\n中医诊断:腰痛\n西医诊断:椎间盘突出",
+        [("", ""), ("初步诊断", "初步诊断")],
+    ),
+    "a report's name is no section": (
+        "市医院\n彩色多普勒超声诊断报告\n姓名:某某\n超声所见:肝大",
+        [("", ""), ("一般项目", "姓名"), ("检查所见", "超声所见")],
+    ),
+    "a table's head has no titles": (
+        "检验报告\n[检测结果]项目 | 结果 | 提示 | 参考区间\n钾 | 3.9 | | 3.5-5.3\n检验提示:正常",
+        [("", ""), ("检验结果", "检测结果"), ("检查结论", "检验提示")],
+    ),
+    "titles left out": (
+        "超声报告\n检查名称:阴囊\n双侧睾丸形态正常,回声均匀。\n超声诊断:未见异常",
+        [("", ""), ("检查项目", "检查名称"), ("检查所见", ""), ("检查结论", "超声诊断")],
+    ),
+    "titles left out of a history": (
+        "门诊病历\n主诉:咳嗽\n患者3天前受凉。\n查体:双肺清\n胸片:正常",
+        [("", ""), ("主诉", "主诉"), ("现病史", ""), ("体格检查", "查体"), ("辅助检查", "")],
+    ),
+    "a title's only text": (
+        "内镜报告\n检查项目\n支气管镜检查\n检查所见\n通畅",
+        [("", ""), ("检查项目", "检查项目"), ("检查所见", "检查所见")],
+    ),
+    "an operation's time": (
+        "手术记录\n姓名:某某\n手术日期:2023-01-01\n手术名称:清创\n麻醉方式:全麻  麻醉医师:某某",
+        [("", ""), ("一般项目", "姓名"), ("手术名称", "手术名称"), ("麻醉", "麻醉方式")],
     ),
     "results": ("检验报告\n姓名:李某\n项目\t结果\t参考值\t单位\n肌酐\t78\t57-97", [("", ""), ("一般项目", "姓名"), ("检验结果", "")]),
     "results without a head": ("检验报告\n姓名:李某\nWBC\t6.6\t10^9/L", [("", ""), ("一般项目", "姓名"), ("检验结果", "")]),
-    "a report of itself": ("CT报告\n印象:肺炎\n结果仅供临床参考", [("", ""), ("检查结论", "印象"), ("建议", "")]),
+    "a remark": ("CT报告\n印象:肺炎\n备注:结果仅供临床参考", [("", ""), ("检查结论", "印象")]),
     "names with what they signed for": ("CT报告\n印象:肺炎\n报告 李某  审核 王某", [("", ""), ("检查结论", "印象"), ("签名", "")]),
     "columns": ("手术记录\n手术名称 清创术    麻醉方式 全麻", [("", ""), ("手术名称", "手术名称"), ("麻醉", "麻醉方式")]),
     "nothing": ("", []),
