@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from nlp.identifiers.codes import find_codes
 from nlp.identifiers.columns import unroll
-from nlp.identifiers.cues import squeezed
 from nlp.identifiers.numbers import find_numbers
 from nlp.identifiers.people import find_people
 from nlp.identifiers.places import find_places
+from nlp.identifiers.reading import squeezed
 from nlp.identifiers.wards import find_wards
 
 if TYPE_CHECKING:

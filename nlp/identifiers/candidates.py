@@ -5,19 +5,19 @@ Every surname with one or two characters is a candidate: a list of contexts neve
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from ahocorasick_rs import AhoCorasick
 
-from nlp.identifiers.cues import BITS, Cues, matches
 from nlp.identifiers.names import FIELD, LONGEST_WORD, dictionary, shapes, tables
+from nlp.identifiers.reading import BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["LEFT", "RIGHT", "SLOTS", "Candidates", "Describer", "Reading"]
+    from nlp.identifiers.reading import Reading
+
+__all__ = ["LEFT", "RIGHT", "SLOTS", "Candidates", "Describer"]
 
 #: Characters that are read on each side of a candidate, and in all.
 LEFT, RIGHT = 6, 5
@@ -27,8 +27,6 @@ _COMMON = 240
 # Log-odds: of a character of names without surname; of one in a given name; of a name as a whole, where no cue stands before it;
 # of characters that no name was seen to have; of a surname of which nothing is known.
 _LEAST, _LEAST_GIVEN, _LEAST_NAME, _UNSEEN, _RARE = -4.5, -7.0, -4.0, -6.0, 4.0
-# How far before a candidate a term may begin.
-_TERM_BACK = 4
 _PAD, _UNKNOWN, _DIGIT, _LETTER = "\x00", "\x01", "0", "A"
 _BLANK = ord(" ")
 
@@ -57,33 +55,6 @@ class Candidates(NamedTuple):
     def take(self, chosen: Any) -> Candidates:
         """Return some of them."""
         return Candidates(*(column[chosen] for column in self))
-
-
-class Reading(NamedTuple):
-    """A text with what is asked of each of its places.
-
-    Parameters
-    ----------
-    cues : Cues
-        What persons stand beside.
-    words : ndarray of shape (LONGEST_WORD + 1, n_places + 2 * LONGEST_WORD)
-        How common the word of so many characters is that begins at a place; columns are places moved by LONGEST_WORD.
-    terms : ndarray of shape (n_places,), int
-        Where the longest clinical term that begins there ends, 0 where none does.
-    """
-
-    cues: Cues
-    words: np.ndarray
-    terms: np.ndarray
-
-    def in_term(self, starts: np.ndarray) -> np.ndarray:
-        """Return whether places lie in a term together with the character behind (莫特罗 in 福莫特罗)."""
-        reach = np.maximum.reduce([self.terms[np.maximum(starts - back, 0)] for back in range(_TERM_BACK + 1)])
-        return reach >= starts + 2
-
-    def word(self, length: Any, start: Any) -> Any:
-        """Return how common words are, 0 for what is none."""
-        return self.words[length, start + LONGEST_WORD]
 
 
 def _points(characters: Any) -> np.ndarray:
@@ -134,31 +105,18 @@ class Describer:
         self._paired = _points("".join(tables()["surnames"].split())[:_COMMON])
         self._compound_first = _points({name[0] for name in self.shapes.compound})
 
-    def read(self, cues: Cues) -> Reading:
-        """Find the words of a text."""
-        n = len(cues.text)
-        automaton, weights, is_term = _lexicon()
-        found = matches(automaton, cues.text)
-        words, terms = np.zeros((LONGEST_WORD + 1, n + 1 + 2 * LONGEST_WORD), np.float32), np.zeros(n + 1, np.int32)
-        named = found[is_term[found[:, 0]]]
-        np.maximum.at(terms, named[:, 1], named[:, 2])
-        lengths = found[:, 2] - found[:, 1]
-        short = lengths <= LONGEST_WORD
-        words[lengths[short], found[short, 1] + LONGEST_WORD] = weights[found[short, 0]]
-        return Reading(cues, words, terms)
-
     def candidates(self, reading: Reading) -> Candidates:
         """Return every surname with one or two characters that given names are made of, also with blanks inside (王 芳).
 
         Behind a mark or a cue any character will do for a given name, and names that have no surname (扎西多吉) are looked for.
         """
-        starts, families, alone = self._surnames(reading.cues)
+        starts, families, alone = self._surnames(reading)
         parts = [self._titled(reading, starts, families, alone), *self._full(reading, starts, families), self._without_surname(reading)]
         return Candidates(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
-    def _surnames(self, cues: Cues) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _surnames(self, reading: Reading) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return where surnames begin, of how many characters, and whether each can stand without a given name."""
-        text, points = cues.text, cues.points
+        text, points = reading.text, reading.points
         single = np.flatnonzero(self._is_surname[points])
         compound = [at for at in np.flatnonzero(self._compound_first[points]).tolist() if text[at : at + 2] in self.shapes.compound]
         paired = self._paired[points]
@@ -169,15 +127,14 @@ class Describer:
 
     @staticmethod
     def _titled(reading: Reading, starts: np.ndarray, families: np.ndarray, alone: np.ndarray) -> Candidates:
-        chosen = alone & reading.cues.before_title(starts + families)
+        chosen = alone & reading.before_title(starts + families)
         starts, families = starts[chosen], families[chosen]
         return Candidates(starts, starts + families, families, families, reading.word(families, starts))
 
     def _full(self, reading: Reading, starts: np.ndarray, families: np.ndarray) -> Iterator[Candidates]:
         """Give surnames with one character, and with two."""
-        cues = reading.cues
-        points, is_han = (np.concatenate((column, np.zeros(8, column.dtype))) for column in (cues.points, cues.is_han))
-        apart = cues.apart[starts]
+        points, is_han = (np.concatenate((column, np.zeros(8, column.dtype))) for column in (reading.points, reading.is_han))
+        apart = reading.apart[starts]
         odds = self._family[points[starts]]
         ends = starts + families
         going = np.ones(len(starts), bool)
@@ -191,31 +148,29 @@ class Describer:
 
     def _no_words(self, reading: Reading, starts: np.ndarray, ends: np.ndarray, families: np.ndarray, lengths: np.ndarray) -> Candidates:
         """Leave out words for persons, and words and terms where no cue stands beside them."""
-        cues = reading.cues
         weights = reading.word(lengths, starts)
         spaced = np.flatnonzero(ends - starts > lengths)
         for row in spaced.tolist():
-            weights[row] = dictionary().get(cues.text[starts[row] : ends[row]].replace(" ", ""), 0.0)
-        pairs = cues.persons[2]
-        person = pairs[starts] | pairs[ends - 2] | cues.persons[lengths, starts]  # 申请人, 向家属, 司机自
-        kept = ~person & (cues.apart[starts] | cues.before_title(ends) | ~((weights > 0) | (reading.terms[starts] >= starts + 3)))
+            weights[row] = dictionary().get(reading.text[starts[row] : ends[row]].replace(" ", ""), 0.0)
+        pairs = reading.persons[2]
+        person = pairs[starts] | pairs[ends - 2] | reading.persons[lengths, starts]  # 申请人, 向家属, 司机自
+        kept = ~person & (reading.apart[starts] | reading.before_title(ends) | ~((weights > 0) | (reading.terms[starts] >= starts + 3)))
         for row in spaced.tolist():  # a blank inside a name, and none behind it
             end = ends[row]
-            if lengths[row] - families[row] == 2 and cues.is_han[end : end + 1].any() and not FIELD.match(cues.text, end):
+            if lengths[row] - families[row] == 2 and reading.is_han[end : end + 1].any() and not FIELD.match(reading.text, end):
                 kept[row] = False
         return Candidates(starts, ends, lengths, families, weights).take(kept)
 
     def _without_surname(self, reading: Reading) -> Candidates:
-        cues = reading.cues
-        sounds = self._sounds[cues.points]
+        sounds = self._sounds[reading.points]
         found = []
-        for start in np.flatnonzero(sounds[:-1] & sounds[1:] & cues.apart[:-2]).tolist():
+        for start in np.flatnonzero(sounds[:-1] & sounds[1:] & reading.apart[:-2]).tolist():
             run = sounds[start : start + _LONGEST_FOREIGN + 1]
             longest = min(_LONGEST_FOREIGN, len(run) if run.all() else int(run.argmin()))
             for length in range(2, longest + 1):
                 end = start + length
-                closed = end == len(sounds) or not sounds[end] or cues.beginning[end]
-                if closed and (length > 3 or not self.shapes.family(cues.text, start)):
+                closed = end == len(sounds) or not sounds[end] or reading.beginning[end]
+                if closed and (length > 3 or not self.shapes.family(reading.text, start)):
                     found.append((start, end, length))
         starts, ends, lengths = np.array(found, np.intp).reshape(-1, 3).T
         weights = np.where(lengths <= LONGEST_WORD, reading.word(np.minimum(lengths, LONGEST_WORD), starts), 0)
@@ -231,7 +186,7 @@ class Describer:
         numbers : ndarray of shape (n_candidates, n_numbers), float32
             How it lies among words, and what it is made of.
         """
-        points = reading.cues.points
+        points = reading.points
         _, ends, lengths, families, _ = candidates
         before_last = ends - 2 - (points[ends - 2] == _BLANK)
         numbers = np.empty((len(ends), self.n_numbers), np.float32)
@@ -255,15 +210,14 @@ class Describer:
 
     def _made_of(self, reading: Reading, candidates: Candidates, before_last: np.ndarray) -> Iterator[np.ndarray]:
         """Give what a candidate is made of, a column of numbers each."""
-        cues = reading.cues
-        points = cues.points
+        points = reading.points
         starts, ends, lengths, families, _ = candidates
         n_given = lengths - families
         double = np.zeros(len(starts), bool)
         for row in np.flatnonzero(families == 2).tolist():
-            double[row] = cues.text[starts[row] : starts[row] + 2] in self.shapes.compound
+            double[row] = reading.text[starts[row] : starts[row] + 2] in self.shapes.compound
         sums = np.concatenate(([0.0], np.cumsum(np.where(points == _BLANK, 0.0, self._foreign[points]))))
-        is_han = np.concatenate(([False], cues.is_han, [False]))
+        is_han = np.concatenate(([False], reading.is_han, [False]))
         yield np.where(double, _RARE, self._surname[points[starts]])
         yield np.where(n_given > 1, self._first[points[before_last]], 0.0)
         yield np.where(n_given > 0, self._last[points[ends - 1]], 0.0)
@@ -297,16 +251,6 @@ class Describer:
         yield np.maximum.reduce([np.where(ends - left >= starts, row[ends], 0.0) for left, row in enumerate(over, 1)])
         yield np.maximum(word(2, starts - 2), word(3, starts - 3))
         yield np.maximum(word(2, ends), word(3, ends))
-        for cues in (reading.cues.before(starts), reading.cues.beginning[ends]):
+        for cues in (reading.before(starts), reading.beginning[ends]):
             for bit in range(BITS):
                 yield cues >> bit & 1
-
-
-@cache
-def _lexicon() -> tuple[Any, np.ndarray, np.ndarray]:
-    """Return what finds words and terms, how common each is, and which are terms."""
-    words, terms = dictionary(), shapes().terms
-    every = [*words, *(term for term in terms if term not in words)]
-    weights = np.array([max(words.get(word, 0.0), 1e-6) for word in every], np.float32)
-    is_term = np.array([word in terms for word in every])
-    return AhoCorasick(every), weights, is_term

@@ -68,7 +68,7 @@ def find_codes(text: str) -> Iterator[Identifier]:
     Parameters
     ----------
     text : str
-        Text in normal form, blanks between single characters taken out (:func:`nlp.identifiers.cues.squeezed`).
+        Text in normal form, blanks between single characters taken out (:func:`nlp.identifiers.reading.squeezed`).
 
     Examples
     --------

@@ -12,8 +12,8 @@ from ahocorasick_rs import AhoCorasick, MatchKind
 
 from nlp.annotations import Identifier
 from nlp.dictionary import base_dictionary
-from nlp.identifiers.cues import Cues
 from nlp.identifiers.names import Shapes, shapes, tables
+from nlp.identifiers.reading import Reading
 from nlp.identifiers.tagger import name_model
 from nlp.normal import fold
 
@@ -70,7 +70,7 @@ def find_people(text: str, *, named: bool = False) -> list[Identifier]:
     Parameters
     ----------
     text : str
-        Text in normal form, blanks between single characters taken out (:func:`nlp.identifiers.cues.squeezed`).
+        Text in normal form, blanks between single characters taken out (:func:`nlp.identifiers.reading.squeezed`).
     named : bool
         Whether something else in the text leads to a person (a phone, an identity number): then less is asked of a name.
     """
@@ -93,9 +93,9 @@ class _Finder:
         self.shapes: Shapes = shapes()
 
     @cached_property
-    def cues(self) -> Cues:
-        """Return where words stand that persons stand beside."""
-        return Cues(self.text)
+    def reading(self) -> Reading:
+        """Return what is known of each place of the text."""
+        return Reading(self.text)
 
     @cached_property
     def terms(self) -> list[tuple[int, int]]:
@@ -147,12 +147,12 @@ class _Finder:
         """Names with hidden characters anywhere: 李某某, 王**."""
         if not _HIDDEN.search(self.text):
             return
-        cues = self.cues
+        reading = self.reading
         for match in _HIDDEN.finditer(self.text):
             start = match.start() - 1
             if start < 0 or self.text[start] not in self.shapes.surnames:
                 continue
-            inside = not cues.apart[start]
+            inside = not reading.apart[start]
             if self.text[start] in self.shapes.risky and (inside or "*" in match.group()):
                 continue
             if "*" in match.group() and (inside or self.text[match.end() : match.end() + 1] == "*"):
@@ -175,8 +175,8 @@ class _Finder:
         """Names in Latin letters beside a cue or a sex: 主管Anna Schmidt, John O'Neil(男."""
         for match in _LATIN_NAME.finditer(self.text):
             start, end = match.span()
-            if self.cues.beside(start, end) or _SEX.match(self.text, end):
-                yield Identifier(start, end, "physician" if self.cues.staff(start, end) else "name", "sound", 0.8)
+            if self.reading.beside(start, end) or _SEX.match(self.text, end):
+                yield Identifier(start, end, "physician" if self.reading.staff(start, end) else "name", "sound", 0.8)
 
     def surnames(self) -> Iterator[Identifier]:
         """Surnames that are told: 我姓王."""
@@ -186,7 +186,7 @@ class _Finder:
 
     def learnt(self, sure: float | None) -> Iterator[Identifier]:
         """Give what the network takes for a name, unless it is a clinical term or part of a longer one (莫特罗 in 福莫特罗)."""
-        for start, end, odds, staff in name_model().among(self.cues, alone=_ALONE, beside=_BESIDE, sure=sure):
+        for start, end, odds, staff in name_model().among(self.reading, alone=_ALONE, beside=_BESIDE, sure=sure):
             if not self._is_term(start, end):
                 yield Identifier(start, end, "physician" if staff else "name", "model", 1 / (1 + exp(-odds)))
 
@@ -200,7 +200,7 @@ class _Finder:
         families = {name[: self.shapes.family(name, 0)] for name in kinds} - {""}
         for family in families:
             for at in self._places(family):
-                if self.cues.titled(at + len(family)) and (family not in self.shapes.risky or self.cues.apart[at]):
+                if self.reading.titled(at + len(family)) and (family not in self.shapes.risky or self.reading.apart[at]):
                     yield Identifier(at, at + len(family), "physician", "again", 0.8)
 
     def _places(self, word: str) -> Iterator[int]:

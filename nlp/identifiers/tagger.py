@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nlp.identifiers.candidates import Describer
-from nlp.identifiers.cues import Cues, squeezed
+from nlp.identifiers.reading import Reading, squeezed
 from nlp.tensors import read_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nlp.identifiers.candidates import Candidates, Reading
+    from nlp.identifiers.candidates import Candidates
 
 __all__ = ["Found", "NameModel", "name_model"]
 
@@ -54,10 +54,10 @@ class NameModel:
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         characters = "".join(map(chr, arrays["characters"].tolist()))
         self._describer = Describer(characters, arrays["odds"].astype(np.float32))
-        self._embedding, slots, numbers, self._bias, self._out, self._out_bias = (
+        self._embedding, slots, self._numbers, self._bias, self._out, self._out_bias = (
             arrays[name].astype(np.float32) for name in ("embedding", "slots", "numbers", "bias", "out", "out_bias")
         )
-        self._hidden = np.concatenate((slots.reshape(-1, slots.shape[-1]), numbers))
+        self._slots = slots.reshape(-1, slots.shape[-1])
 
     def find(self, text: str, *, alone: float, beside: float, sure: float | None = None) -> list[Found]:
         """Find names, in order, none overlapping another.
@@ -72,25 +72,24 @@ class NameModel:
             What one candidate at least must have, lest the text name nobody at all; a cue beside it counts for it.
         """
         short, places = squeezed(text)
-        found = self.among(Cues(short), alone=alone, beside=beside, sure=sure)
+        found = self.among(Reading(short), alone=alone, beside=beside, sure=sure)
         return [one._replace(start=places[one.start], end=places[one.end - 1] + 1) for one in found]
 
-    def among(self, cues: Cues, *, alone: float, beside: float, sure: float | None = None) -> list[Found]:
-        """Find names as :meth:`find` does, in a text that is :func:`squeezed` and whose cues are known."""
-        reading = self._describer.read(cues)
+    def among(self, reading: Reading, *, alone: float, beside: float, sure: float | None = None) -> list[Found]:
+        """Find names as :meth:`find` does, in a text that is :func:`squeezed` and read."""
         candidates = self._describer.candidates(reading)
         if not len(candidates.starts):
             return []
-        is_beside = cues.beside(candidates.starts, candidates.ends)
+        is_beside = reading.beside(candidates.starts, candidates.ends)
         asked = np.where(is_beside, beside + _WORD_BESIDE * candidates.weights, alone + _WORD_ALONE * candidates.weights)
         margins = self._scores(reading, candidates) - asked
         rows = np.flatnonzero((margins >= 0) & ~reading.in_term(candidates.starts))
         places = (candidates.starts[rows].tolist(), candidates.ends[rows].tolist())
-        is_staff = dict(zip(zip(*places, strict=True), cues.staff(*(column[rows] for column in candidates[:2])).tolist(), strict=True))
+        is_staff = dict(zip(zip(*places, strict=True), reading.staff(*(column[rows] for column in candidates[:2])).tolist(), strict=True))
         found = [
             (margin, start, end, cued)
             for margin, start, end, cued in zip(margins[rows].tolist(), *places, is_beside[rows].tolist(), strict=True)
-            if not self._describer.shapes.is_medical(cues.text, start, end)
+            if not self._describer.shapes.is_medical(reading.text, start, end)
         ]
         if sure is not None and not any(margin + (beside + _CUED if cued else alone) >= sure for margin, _, _, cued in found):
             return []
@@ -99,7 +98,7 @@ class NameModel:
     def _scores(self, reading: Reading, candidates: Candidates) -> np.ndarray:
         """Return the log-odds that each candidate is a name, of shape (n_candidates,)."""
         slots, numbers = self._describer.numbers(reading, candidates)
-        hidden = np.concatenate((self._embedding[slots].reshape(len(slots), -1), numbers), axis=1) @ self._hidden + self._bias
+        hidden = self._embedding[slots].reshape(len(slots), -1) @ self._slots + numbers @ self._numbers + self._bias
         return np.maximum(hidden, 0.0) @ self._out + self._out_bias
 
 

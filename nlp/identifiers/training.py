@@ -31,8 +31,8 @@ import numpy as np
 import yaml
 
 from nlp.identifiers.candidates import LEFT, RIGHT, Describer
-from nlp.identifiers.cues import Cues, squeezed
 from nlp.identifiers.names import dictionary, shapes, tables
+from nlp.identifiers.reading import Reading, squeezed
 from nlp.normal import normalise
 from nlp.tensors import write_tensors
 
@@ -299,7 +299,7 @@ def _examples(describer: Describer, sentences: Iterable[Sentence], dice: random.
     for written, planted in sentences:
         text, places = squeezed(written)
         spans = [(bisect_left(places, start), bisect_left(places, end)) for start, end in planted]
-        reading = describer.read(Cues(text))
+        reading = Reading(text)
         candidates = describer.candidates(reading)
         wanted, held = set(spans), np.zeros(len(text) + 1, bool)
         for start, end in spans:

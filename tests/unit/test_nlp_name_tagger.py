@@ -5,7 +5,7 @@ import random
 import pytest
 
 from nlp.identifiers import training
-from nlp.identifiers.cues import squeezed
+from nlp.identifiers.reading import squeezed
 from nlp.identifiers.tagger import NameModel, name_model
 
 SENTENCES = (
