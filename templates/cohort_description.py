@@ -63,6 +63,8 @@ baseline
 
 # %% [markdown]
 # ## 报告 Report
+# 写成 report.html 和 report.csv，放在 `out` 文件夹里，下面就是这一页。看过没有问题，再申请出域（审查员核对后放行）：
+# `wb.release.request([f"{out}/report.html", f"{out}/report.csv"], title=title, purpose="用途")`
 
 # %%
 report = wb.Report(title, result, subtitle=tr("队列描述", "Cohort description"))
@@ -87,3 +89,4 @@ for variable in chosen:
 numbers = [name for name in frame.columns if name.startswith(("lab_", "chosen_")) or name in ("age", "sex", "department", "length_of_stay")]
 report.section(tr("缺失情况", "Missing values")).add(missingness(frame[numbers], labels=labels))
 report.write(out)
+report

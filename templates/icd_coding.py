@@ -11,6 +11,7 @@ codebook: str = ""  # 码表文件（编码、名称、别名；TSV、CSV、xlsx
 coded_before: str = ""  # 已编码的对照（原始词、标准词），有则先学习；空为只按字面相似
 sure: float = 0.8  # 把握度不低于此值者不必人工看
 shown: int = 30  # 审核清单显示多少条
+each: int = 5  # 其余条目里每种依据抽几条核对
 store: str = ""  # 数据仓库路径；空为会话自带的仓库
 out: str = "出院诊断编码"  # 报告写到哪个文件夹
 language: str = "zh"  # 报告语言：zh 中文，en English
@@ -30,6 +31,7 @@ from workbench.cohort.language import cohort
 from workbench.errors import DataError
 from workbench.locale import tr
 from workbench.session import in_session
+from workbench.texts.chosen import some_notes
 from workbench.texts.diagnoses import code_diagnoses, diagnosis_sections, recorded_codes, snapshot_codebook
 
 wb.set_language(language)
@@ -49,9 +51,12 @@ result.attrition()
 
 # %%
 kept = None if in_session() else Path(mkdtemp(prefix="icd-coding-"))
-structured = wb.notes(result, kind=kinds).structure(diagnosis_sections(sections), folder=kept)
+structured = some_notes(wb.notes(result, kind=kinds)).structure(diagnosis_sections(sections), folder=kept)
 if structured.table().empty:
-    raise DataError("no note has such a section", hint="look at the sections of a note, then give -p sections=... and -p kinds=...")
+    raise DataError(
+        tr(f"这些文书里没有章节{'、'.join(sections)}", f"no note has such a section: {', '.join(sections)}"),
+        hint=tr("先看一份文书有哪些章节，再改 sections 和 kinds", "look at the sections of a note, then change sections and kinds"),
+    )
 structured.table()[["note_id", "span_start", "span_end", "value_text"]].head()
 
 # %% [markdown]
@@ -69,22 +74,27 @@ coded.head(10)
 
 # %% [markdown]
 # ## 4 结果审核
-# 编码员只看拿不准的：没有编码，或把握度低于设定值。候选按好坏排列；选定后把“原始词、标准词”存成一张表，下次用 `coded_before` 学习，
-# 同样的写法就不用再看。
-# 高编、漏编都影响病组付费，机器给出的编码在人确认之前不得写回病案首页。
+# 编码员看两张表。第一张是拿不准的：没有编码，或把握度低于设定值；候选按好坏排列，空表说明没有这样的条目。
 
 # %%
 unsure = coded[(coded["code"] == "") | (coded["score"] < sure)]
-review = unsure.groupby("term", as_index=False).agg(
-    次数=("note_id", "nunique"),
-    编码=("code", "first"),
-    名称=("name", "first"),
-    把握度=("score", "first"),
-    依据=("rule", "first"),
-    候选=("candidates", "first"),
-)
-review = review.sort_values(["次数", "把握度"], ascending=[False, True]).rename(columns={"term": "原文"})
-review.head(shown)
+heads = {"term": "原文", "code": "编码", "name": "名称", "score": "把握度", "rule": "依据", "candidates": "候选"}
+often = unsure.groupby("term")["note_id"].transform("nunique").rename("次数")
+review = unsure[list(heads)].rename(columns=heads).assign(次数=often).drop_duplicates("原文")
+review.sort_values(["次数", "把握度"], ascending=[False, True]).head(shown)
+
+# %% [markdown]
+# 第二张从其余条目里按依据各抽几条：把握度高也会错，高编、漏编都影响病组付费，抽到的要回到那份文书核对。
+
+# %%
+settled = coded.drop(unsure.index).drop_duplicates("term").sample(frac=1, random_state=1)
+settled.groupby("rule").head(each)[[*heads, "note_id"]].rename(columns={**heads, "note_id": "文书"}).sort_values("依据")
+
+# %% [markdown]
+# 选定的写成一张两列的表，下次写在 `coded_before` 里学习，同样的写法就不用再看：
+# `pd.DataFrame([("糖网伴高血压", "糖尿病视网膜病变##高血压")], columns=["原始词", "标准词"]).to_csv("已编码.csv", index=False)`
+#
+# 机器给出的编码在人确认之前不得写回病案首页。
 
 # %% [markdown]
 # ## 5 与首页编码对照
@@ -100,7 +110,8 @@ for (person, visit), found in by_visit.items():
     known = {code[:3] for code in on_page.get(visit, ()) if code}
     rows.append((person, len(found), len(found & known), len(known), bool(known)))
 visits = pd.DataFrame(rows, columns=["person_id", "found", "both", "known", "on_page"])
-visits[["found", "both", "known"]].sum()
+counted = {"found": "机器给出的类目", "both": "其中首页也有的", "known": "首页的类目"}
+visits[list(counted)].sum().rename(counted).to_frame("个数")
 
 # %%
 persons = pd.Index(result.index["person_id"], name="person_id")
@@ -124,6 +135,8 @@ described
 
 # %% [markdown]
 # ## 6 报告
+# 写成 report.html 和 report.csv，放在 `out` 文件夹里，下面就是这一页。看过没有问题，再申请出域（审查员核对后放行）：
+# `wb.release.request([f"{out}/report.html", f"{out}/report.csv"], title=title, purpose="用途")`
 
 # %%
 report = wb.Report(title, result, subtitle=tr("候选编码由规则给出，须经编码员确认", "Candidates by rules, to be confirmed by a coder"))
@@ -148,3 +161,4 @@ report.section(
     ),
 )
 report.write(out)
+report

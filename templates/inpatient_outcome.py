@@ -66,6 +66,8 @@ baseline
 
 # %% [markdown]
 # ## 报告 Report
+# 写成 report.html 和 report.csv，放在 `out` 文件夹里，下面就是这一页。看过没有问题，再申请出域（审查员核对后放行）：
+# `wb.release.request([f"{out}/report.html", f"{out}/report.csv"], title=title, purpose="用途")`
 
 # %%
 report = wb.Report(title, result, subtitle=tr("成人住院患者，结局为院内死亡", "Adult inpatients; the outcome is death in hospital"))
@@ -90,3 +92,4 @@ for variable in first_values:
 report.section(tr("分布与缺失", "Distribution and missing values")).add(age_sex_pyramid(frame["age"], frame["sex"]))
 report.add(missingness(frame[[variable.name for variable in variables]], labels={variable.name: variable.label for variable in variables}))
 report.write(out)
+report

@@ -29,6 +29,7 @@ from workbench.cohort.language import cohort
 from workbench.errors import DefinitionError
 from workbench.locale import tr
 from workbench.session import in_session
+from workbench.texts.chosen import some_notes
 from workbench.texts.shown import describe_notes, evidence_sample, label_of
 from workbench.texts.variable_files import open_variables
 
@@ -67,10 +68,13 @@ pd.DataFrame(
 # ## 3 提问
 # 运行会显示进度；中断后再运行这一格，会从断点继续。结果放在会话的个人目录里，随快照、文书和规则版本分开存放。
 # 没能提问的文书列在 `structured.refused`；要再试一次，加上 `retry_refused=True`。
+#
+# 下表一行一个变量：`patients`、`notes` 为有答案的患者数和文书数，`patients_present` 为其中“有”的患者数，
+# `answers` 为计入的答案数，`not_counted` 为找到但按变量的规则不计入的（如断言或单位不合）。
 
 # %%
 kept = None if in_session() else Path(mkdtemp(prefix="note-structuring-"))
-chosen = wb.notes(result, kind=kinds, days=tuple(days))
+chosen = some_notes(wb.notes(result, kind=kinds, days=tuple(days)))
 structured = chosen.structure(asked, folder=kept, workers=workers or None)
 structured.summary()
 
@@ -101,7 +105,7 @@ review.metrics()
 
 # %% [markdown]
 # ## 5 宽表
-# 一行一名患者，一列一个变量；`sources()` 说明每格取自哪份文书的哪几个字。
+# 一行一名患者，一列一个变量，None、NaN 是没有提到，不等于没有；`sources()` 说明每格取自哪份文书的哪几个字。
 
 # %%
 structured.wide("patient").head(10)
@@ -125,6 +129,8 @@ narrowed_result.attrition()
 
 # %% [markdown]
 # ## 7 报告
+# 写成 report.html 和 report.csv，放在 `out` 文件夹里，下面就是这一页。看过没有问题，再申请出域（审查员核对后放行）：
+# `wb.release.request([f"{out}/report.html", f"{out}/report.csv"], title=title, purpose="用途")`
 
 # %%
 report = wb.Report(title, result, subtitle=tr("变量取自病历文书，由规则提取", "Variables taken from notes by rules"))
@@ -154,3 +160,4 @@ report.section(
     ),
 )
 report.write(out)
+report

@@ -19,6 +19,8 @@ language: str = "zh"  # 报告语言：zh 中文，en English
 from pathlib import Path
 from tempfile import mkdtemp
 
+from IPython.display import HTML
+
 import workbench as wb
 from workbench.cohort.figures import histogram
 from workbench.cohort.language import cohort
@@ -26,6 +28,7 @@ from workbench.cohort.variables import Age, Sex
 from workbench.errors import DataError
 from workbench.locale import tr
 from workbench.session import in_session
+from workbench.texts.chosen import some_notes
 from workbench.texts.shown import category_bars, evidence_sample, label_of, patient_columns
 from workbench.texts.variable_files import open_variables
 
@@ -49,10 +52,13 @@ result.attrition()
 # ## 2 从报告到变量
 # 报告通常分“检查所见”和“诊断意见”。变量写明看哪一段、找什么、取什么值：大小统一换算成同一单位，“8×6mm”取最大径，
 # “未见结节”记为否认，“考虑”“不除外”记为可疑。
+#
+# 下表一行一个变量：`patients`、`notes` 为有答案的患者数和文书数，`patients_present` 为其中“有”的患者数，
+# `answers` 为计入的答案数，`not_counted` 为找到但按变量的规则不计入的（如断言或单位不合）。
 
 # %%
 kept = None if in_session() else Path(mkdtemp(prefix="report-variables-"))
-structured = wb.notes(result, kind=kinds).structure(asked, folder=kept, workers=workers or None)
+structured = some_notes(wb.notes(result, kind=kinds)).structure(asked, folder=kept, workers=workers or None)
 structured.summary()
 
 # %% [markdown]
@@ -76,7 +82,7 @@ review.metrics()
 
 # %% [markdown]
 # ## 4 一人一行
-# 个体级，只在会话里用。空格表示报告里没有说到，不等于没有。
+# 个体级，只在会话里用。present、absent、possible 为有、否认、可疑；None、NaN 表示报告里没有说到，不等于没有。
 
 # %%
 wide = structured.wide("patient")
@@ -105,11 +111,13 @@ for variable in asked:
     except DataError:
         left_out.append(name)
 for chart in charts:
-    display(chart)
-left_out
+    display(HTML(f"<b>{chart.title}</b>"), chart)
+print("人数不够、不画图：" + "、".join(left_out) if left_out else "")
 
 # %% [markdown]
 # ## 6 报告
+# 写成 report.html 和 report.csv，放在 `out` 文件夹里，下面就是这一页。看过没有问题，再申请出域（审查员核对后放行）：
+# `wb.release.request([f"{out}/report.html", f"{out}/report.csv"], title=title, purpose="用途")`
 
 # %%
 report = wb.Report(title, result, subtitle=tr("变量取自检查报告文字，由规则提取", "Variables taken from the words of reports, by rules"))
@@ -137,3 +145,4 @@ report.section(
     ),
 )
 report.write(out)
+report

@@ -103,8 +103,15 @@ class Report:
 
     def html(self) -> str:
         """Return the whole page."""
+        return self._render("report.html.j2")
+
+    def _repr_html_(self) -> str:
+        """Show the page in a notebook: a sealed session opens no page of its own."""
+        return self._render("report_cell.html.j2")
+
+    def _render(self, page: str) -> str:
         return render(
-            "report.html.j2",
+            page,
             title=self.title,
             subtitle=self.subtitle,
             parts=_numbered(self._parts),

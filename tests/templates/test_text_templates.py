@@ -70,5 +70,12 @@ def test_icd_coding(store, tmp_path):
 
 
 def test_icd_coding_without_such_a_section(store, tmp_path):
-    with pytest.raises(DataError, match="no note has such a section"):
+    with pytest.raises(DataError, match="没有章节术后诊断"):
         run("icd_coding", tmp_path, store=str(store), sections="术后诊断", kinds="入院记录")
+
+
+@pytest.mark.parametrize("name", ["report_variables", "icd_coding"])
+def test_a_kind_of_note_that_nobody_has_is_answered_with_those_there_are(name, store, tmp_path):
+    with pytest.raises(DataError, match="没有符合条件的文书") as caught:
+        run(name, tmp_path, store=str(store), kinds="CT")
+    assert "CT报告" in caught.value.hint
