@@ -38,10 +38,7 @@ class Segmenter:
     """
 
     def __init__(self, words: Iterable[str] | None = None, *, fast: bool = True) -> None:
-        self._own = words is not None
-        self._words = words
-        self._cut = _rjieba() if fast and words is None else None
-        self._cut = self._cut or self._jieba()
+        self._cut = (_rjieba() if fast and words is None else None) or _jieba(_base_words() if words is None else words)
 
     def segment(self, text: str) -> list[str]:
         """Return the words of a text; joined they are the text."""
@@ -57,26 +54,27 @@ class Segmenter:
     def _between(self, piece: str) -> list[str]:
         return list(self._cut(piece)) if _CHINESE.search(piece) else list(piece)
 
-    def _jieba(self) -> Callable[[str], list[str]]:
-        if find_spec("jieba") is None:
-            raise MissingPart("word segmentation needs jieba", hint="install the package jieba")
-        import logging
 
-        import jieba
+def _jieba(words: Iterable[str]) -> Callable[[str], list[str]]:
+    if find_spec("jieba") is None:
+        raise MissingPart("word segmentation needs jieba", hint="install the package jieba")
+    import logging
 
-        jieba.setLogLevel(logging.WARNING)
-        tokenizer = jieba.Tokenizer()
-        tokenizer.initialize()
-        for word in self._medical():
+    import jieba
+
+    jieba.setLogLevel(logging.WARNING)
+    tokenizer = jieba.Tokenizer()
+    tokenizer.initialize()
+    for word in words:
+        if len(word) > 1 and all(_CHINESE.match(character) for character in word):
             tokenizer.add_word(word)
-        return lambda piece: tokenizer.lcut(piece, HMM=False)
+    return lambda piece: tokenizer.lcut(piece, HMM=False)
 
-    def _medical(self) -> list[str]:
-        if self._words is None:
-            from nlp.dictionary import base_dictionary
 
-            self._words = [term.term for term in base_dictionary().terms]
-        return [word for word in self._words if len(word) > 1 and all(_CHINESE.match(character) for character in word)]
+def _base_words() -> list[str]:
+    from nlp.dictionary import base_dictionary
+
+    return [term.term for term in base_dictionary().terms]
 
 
 def _rjieba() -> Callable[[str], list[str]] | None:

@@ -58,8 +58,6 @@ class Lexicon(NamedTuple):
     automaton: Any
     within: dict[str, tuple[Cue, ...]]
     connectors: str
-    hard: frozenset[str]
-    soft: frozenset[str]
     labels: dict[str, frozenset[str]]
     sections: dict[str, str]
     procedure_endings: tuple[str, ...]
@@ -126,8 +124,6 @@ def read_lexicon(source: str) -> Lexicon:
         automaton=ahocorasick_rs.AhoCorasick(words, matchkind=ahocorasick_rs.MatchKind.LeftmostLongest),
         within={cue.word: _within(cue.word, cues) for cue in cues if cue.role == "nothing" and not cue.firm},
         connectors=re.escape(data["connectors"]),
-        hard=frozenset(data["hard"]),
-        soft=frozenset(data["soft"]),
         labels={name: frozenset(labels.split()) for name, labels in data["labels"].items()},
         sections={section: name for name, sections in data["sections"].items() for section in sections.split()},
         procedure_endings=tuple(data["procedure_endings"].split()),

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["PairMemory", "mine_aliases"]
 
 _LONGEST_ALIAS = 8
+_FEWEST_EXCHANGES = 2  # times that an exchange must have been seen to be learnt
+_EXCHANGE_SHARE = 0.2  # of the times that the word was exchanged for anything
+_ALIKE_FROM = 0.3  # likeness below which a known term says nothing
 _ALIGN_IN_ORDER = 0.25  # what standing at the same place in text and answer is worth beside a cosine
 
 
@@ -43,7 +46,6 @@ class PairMemory:
 
     def __init__(self, index: NameIndex, pairs: Sequence[Pair], domain: Domain, *, mine: bool = True) -> None:
         self.units, self.answers = _aligned(index, pairs, domain)
-        self.whole = {text: names for text, names in zip(self.units, self.answers, strict=True) if names}
         size = len(index.entries)
         counts = index.counter.transform(self.units) if self.units else sp.csr_matrix((0, len(index.idf)), dtype=np.float32)
         self.tfidf, self.tfidf_t = both_ways(index.weigh(counts) if self.units else counts)
@@ -56,7 +58,7 @@ class PairMemory:
         self.together = (texts.T @ texts).tocsr()
         self.aliases = _merged(domain.alike, mine_aliases(index, self.units, self.answers) if mine else {})
 
-    def nearest(self, index: NameIndex, texts: Sequence[str], entries: Sequence[int], *, least: float = 0.3) -> list[str]:
+    def nearest(self, index: NameIndex, texts: Sequence[str], entries: Sequence[int]) -> list[str]:
         """Return for each text and entry the known term of that entry which the text is most like, or an empty text.
 
         Parameters
@@ -67,8 +69,6 @@ class PairMemory:
             Folded.
         entries : sequence of int
             One a text.
-        least : float, default 0.3
-            Likeness below which a known term says nothing.
 
         Returns
         -------
@@ -83,13 +83,11 @@ class PairMemory:
         for row, its in enumerate(known):
             likeness = (self.tfidf[its] @ rows[row].T).toarray().ravel() if len(its) else np.zeros(0)
             best = int(likeness.argmax()) if len(its) else -1
-            found.append(self.units[its[best]] if len(its) and likeness[best] >= least else "")
+            found.append(self.units[its[best]] if len(its) and likeness[best] >= _ALIKE_FROM else "")
         return found
 
 
-def mine_aliases(
-    index: NameIndex, units: Sequence[str], answers: Sequence[Sequence[int]], *, least: int = 2, share: float = 0.2
-) -> dict[str, tuple[str, ...]]:
+def mine_aliases(index: NameIndex, units: Sequence[str], answers: Sequence[Sequence[int]]) -> dict[str, tuple[str, ...]]:
     """Learn which words are written for which, from terms beside the one name they stand for.
 
     Parameters
@@ -100,10 +98,6 @@ def mine_aliases(
         Folded terms and parts.
     answers : sequence of sequence of int
         The entries of each; those with one are used.
-    least : int, default 2
-        How often an exchange must have been seen.
-    share : float, default 0.2
-        What part of the times that the word was exchanged or kept it must make.
 
     Returns
     -------
@@ -122,7 +116,7 @@ def mine_aliases(
         totals[written] += times
     found: defaultdict[str, list[str]] = defaultdict(list)
     for (written, other), times in sorted(seen.items(), key=lambda item: (-item[1], item[0])):
-        if times >= least and times >= share * totals[written] and len(found[written]) < 2:
+        if times >= _FEWEST_EXCHANGES and times >= _EXCHANGE_SHARE * totals[written] and len(found[written]) < 2:
             found[written].append(other)
     return {written: tuple(others) for written, others in found.items() if others}
 

@@ -226,10 +226,8 @@ def span_marginals(chain: Chain, scores: np.ndarray, batch: _Batch, *, floor: fl
     """
     factors, rules = _factors(chain.transitions)
     sums = _sums(_padded(batch, scores[batch.places]), batch.lengths, factors, rules)
-    # Beyond its end a chain has numbers too, which mean nothing.
-    sums.marginals[np.arange(len(sums.marginals))[:, None] >= batch.lengths] = 0
     # What stands beyond a chain's end is padding: no span begins there.
-    sums.marginals[np.arange(len(sums.marginals))[:, None] >= batch.lengths[None, :]] = 0
+    sums.marginals[np.arange(len(sums.marginals))[:, None] >= batch.lengths] = 0
     single = np.nonzero(sums.marginals[:, :, 4::4] >= floor)
     found = [(single[1], single[0], single[0] + 1, single[2], sums.marginals[:, :, 4::4][single])]
     step, number, label = np.nonzero(sums.marginals[:, :, 1::4] >= floor)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nlp.entities import Example
     from nlp.entities.pretrained import Pretrained
 
-__all__ = ["EncoderPlan", "Trained", "train_network"]
+__all__ = ["Trained", "train_network"]
 
 
 class Trained(NamedTuple):
@@ -62,7 +62,7 @@ def train_network(
         Texts with all entities.
     pretrained : Pretrained
         Trunk to begin from.
-    plan : Plan
+    plan : EncoderPlan
         Time, seed and rates.
     progress : callable, optional
         Takes the share that is done, 0 to 1.

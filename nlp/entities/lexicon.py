@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lexicon", "learn_terms", "read_terms"]
 
-_LONGEST = 24
+_SHORTEST, _LONGEST = 2, 24
 #: Of how much of its occurrences a term is an entity, in quarters; terms that occur seldom are kept apart, being less sure.
 _QUARTERS, _SELDOM = 4, 2
 #: Marks within one value: alone, first, inside, last.
@@ -85,15 +85,13 @@ class Lexicon:
         return marks
 
 
-def learn_terms(examples: Sequence[Example], *, at_least_characters: int = 2) -> dict[str, int]:
+def learn_terms(examples: Sequence[Example]) -> dict[str, int]:
     """Learn which strings are entities, of which label, and how surely.
 
     Parameters
     ----------
     examples : sequence of Example
         Annotated texts. A text that is to be marked must not be among them: its own answers would leak into its features.
-    at_least_characters : int, default 2
-        Shortest term.
 
     Returns
     -------
@@ -110,7 +108,7 @@ def learn_terms(examples: Sequence[Example], *, at_least_characters: int = 2) ->
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for text, example in zip(folded, examples, strict=True):
         for start, end, label, _ in example.entities:
-            if at_least_characters <= end - start <= _LONGEST:
+            if _SHORTEST <= end - start <= _LONGEST:
                 counts[text[start:end]][label] += 1
     if not counts:
         return {}
@@ -157,7 +155,7 @@ def read_terms(path: Path) -> dict[str, int]:
     for line in lines:
         term, _, kind = (part.strip() for part in line.partition("\t"))
         kind = "" if kind[:1].isdigit() else kind.partition("\t")[0]
-        if len(term) >= 2:
+        if len(term) >= _SHORTEST:
             values.setdefault(flatten([term]).texts[0], kinds.setdefault(kind, len(kinds) + 1))
     if not values:
         raise TextDataError(f"the lexicon {path} holds no term of two characters or more", hint="wanted one term a line")

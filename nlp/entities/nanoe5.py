@@ -148,11 +148,10 @@ class _Reader:
 
     def _layer(self, number: int) -> dict[str, np.ndarray]:
         hidden, wide = self.hidden, self.feedforward
-        parts = {"query": "q", "key": "k", "value": "v"}
         found = {}
         for kind, tail in (("weight", "w"), ("bias", "b")):
             shape = (hidden, hidden) if kind == "weight" else (hidden,)
-            read = [self._array(f"l{number}.{short}.{tail}", *shape) for short in parts.values()]
+            read = [self._array(f"l{number}.{short}.{tail}", *shape) for short in "qkv"]  # query, key, value
             found[f"attention.{kind}"] = np.concatenate(read)
             found[f"mix.{kind}"] = self._array(f"l{number}.ao.{tail}", *shape)
             found[f"mix_norm.{kind}"] = self._array(f"l{number}.aln.{tail}", hidden)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Item", "View", "chain_before", "rules", "stripper", "views"]
 
 # What joins the parts of a list: 左肾、右肾 and 咳嗽伴发热.
-_JOINS = frozenset({"、", "及", "和", "与", "/", "并", "伴", "伴有", ",", "以及", "或", "+", " ", "并发", "合并", ""})
+_JOINS = frozenset({"、", "及", "和", "与", "/", "并", "伴", "伴有", "以及", "或", "+", " ", "并发", "合并", ""})
 _ROLES = ("problem", "symptom", "sign", "finding", "test", "drug", "procedure", "habit", "anatomy", "device", "other")
 _PARTS = re.compile(r"[。;\n!?]")
 
@@ -150,7 +150,7 @@ def _commas(content: str, start: int, end: int) -> list[tuple[int, int]]:
     return list(zip(cuts, [*cuts[1:], end], strict=True))
 
 
-def chain_before(view: View, item: Item, *, comma: bool = False) -> list[Item]:
+def chain_before(view: View, item: Item) -> list[Item]:
     """Return the list that a mention closes, itself included: mentions of its kind with nothing but 、 or 及 between them."""
     chain = [item]
     for one in reversed(view.around(item.start, item.start, 30)):
@@ -159,7 +159,7 @@ def chain_before(view: View, item: Item, *, comma: bool = False) -> list[Item]:
         gap = view.text[one.end : chain[-1].start]
         if one.end > chain[-1].start:
             continue
-        if gap not in _JOINS or (gap == "," and not comma):
+        if gap not in _JOINS:
             break
         chain.append(one)
     return chain[::-1]

@@ -60,7 +60,7 @@ def _hour_of_day(hour: int, part: str) -> int:
     """Return the hour that a part of the day makes of a number: 下午3时 is 15, 晚12点 is 24, 夜间2时 is 26, of the next day."""
     if part in _EVENING | _NIGHT and hour < 5:
         return hour + 24
-    if part in _EVENING | _NIGHT and (hour == 12 or hour < 12):
+    if part in _EVENING | _NIGHT and hour <= 12:
         return hour + 12
     if part in _AFTERNOON and hour < 12:
         return hour + 12

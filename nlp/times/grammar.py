@@ -56,7 +56,6 @@ class Patterns(NamedTuple):
     length: re.Pattern[str]
     before: re.Pattern[str]
     clock: re.Pattern[str]
-    anchored: re.Pattern[str]
 
 
 _FULL = (
@@ -136,13 +135,13 @@ def patterns() -> Patterns:
     at_anchor = [word for words in table["at_anchor"].values() for word in words]
     words = [*table["days"], *table["day_parts"], *table["weeks"], *table["months"], *table["years"], *table["recent"], *table["now"]]
     words += [*table["previous"], *table["previous_parts"], *at_anchor, *table["now_alone"], "同年", "同月", "次年", "翌年", "POD", "pod"]
-    words += [f"{part}" for part in table["parts"] if len(part) > 1] + ["晨", "晚", "早"]
+    words += [*(part for part in table["parts"] if len(part) > 1), "晨", "晚", "早"]
     numerals = f"0-9{_CN_DIGITS}{_CN_NUMBER}半数几多"
     return Patterns(
         numbers=re.compile(
             rf"[{numerals}]{{1,16}}(?=[-./:+~\s、]|[至到余多来有个或年月日号天周星礼小时点旬钟刻分昼世hHdwmDMy]|(?<=(?:19|20)\d{{6}}))"
         ),
-        words=re.compile("|".join(sorted((re.escape(word) for word in words), key=lambda word: (-len(word), word)))),
+        words=re.compile(any_of(words)),
         length=_length(),
         before=re.compile(
             rf"(?:(?P<each>{any_of(table['each'])}|\bq)|(?P<age>{any_of(table['ages'])})[约:\s]*|(?P<test>{any_of(table['tests'])})"
@@ -155,7 +154,6 @@ def patterns() -> Patterns:
             rf"|\s?(?:时(?!{any_of(other_words('时'))})|点钟?(?!{any_of(other_words('点'))}))(?:(?P<mi2>\d{{1,2}})分?(?!\d)|(?P<half>半))?)"
             r"(?P<tail>左右|许|余)?)?"
         ),
-        anchored=re.compile(rf"(?:{any_of(anchors)})"),
     )
 
 
@@ -195,7 +193,7 @@ def _small(written: str | None) -> int | None:
     return (digits.index(head) if head else 1) * 10 + (digits.index(tail) if tail else 0)
 
 
-def read_day(text: str, start: int, *, after: Day | None = None, year: bool = True) -> Day | None:
+def read_day(text: str, start: int, *, after: Day | None = None) -> Day | None:
     """Read a date where it begins.
 
     Parameters
@@ -206,8 +204,6 @@ def read_day(text: str, start: int, *, after: Day | None = None, year: bool = Tr
         Where the date begins.
     after : Day, optional
         The beginning of a range, whose year and month an unfinished end ("-1.10", 至5日) takes over.
-    year : bool
-        Whether forms with a two-digit year and without a year are read too.
 
     Returns
     -------
@@ -224,8 +220,6 @@ def read_day(text: str, start: int, *, after: Day | None = None, year: bool = Tr
             return day
     if after and (day := _rest_of_range(text, start, after)):
         return day
-    if not year:
-        return None
     for pattern in _SHORT_YEAR:
         if day := _read(pattern, text, start):
             return day._replace(two_digit_year=True)

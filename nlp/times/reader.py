@@ -125,7 +125,7 @@ class Reader(LengthReader):
 
     def _day_part(self, start: int, end: int, day: datetime | None, value: list, anchor: str) -> TimeExpression:
         offset, part = value
-        match = self.patterns.clock.match(self.text, start + len(self.text[start:end]) - 1)
+        match = self.patterns.clock.match(self.text, end - 1)  # the word's last character is the part of the day
         if day is None:
             return TimeExpression(start, match.end() if match and match["h"] else end, "relative", "hour", anchor=anchor)
         day += timedelta(days=offset)

@@ -75,7 +75,7 @@ def unit_of(spelling: str) -> Unit:
 
     Examples
     --------
-    >>> unit_of("个月"[1:]).grain, unit_of("hrs").hours
+    >>> unit_of("月").grain, unit_of("hrs").hours
     ('month', 1)
     """
     for name, spellings in tables()["spellings"].items():
