@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.annotations import ClinicalText, Mention
 from nlp.errors import TextDataError
-from nlp.normal import fold, normalise
+from nlp.normal import fold, normalise, without_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Dictionary", "DictionaryMentions", "Problem", "Term", "base_dictionary", "read_dictionary"]
+    import ahocorasick_rs
+
+__all__ = ["Dictionary", "DictionaryMentions", "Problem", "Term", "base_dictionary", "find_all", "read_dictionary"]
 
 _COLUMNS = ("term", "label", "preferred", "code", "synonyms")
 _LONGEST_TERM = 200
@@ -111,10 +113,7 @@ class Dictionary:
         if not self._patterns:
             return []
         overlapping = nested or crossing
-        try:
-            hits = self._automaton(overlapping).find_matches_as_indexes(text, overlapping=overlapping)
-        except UnicodeEncodeError:  # a lone surrogate, which no term holds
-            hits = self._automaton(overlapping).find_matches_as_indexes(_SURROGATE.sub("\ufffd", text), overlapping=overlapping)
+        hits = find_all(self._automaton(overlapping), text, overlapping=overlapping)
         edges = self._edges
         found = [(start, end, place) for place, start, end in hits if not edges[place] or _stands_alone(text, start, end, edges[place])]
         return _without_crossing(found, text) if nested and not crossing else found
@@ -133,6 +132,14 @@ class Dictionary:
         return self._longest
 
 
+def find_all(automaton: ahocorasick_rs.AhoCorasick, text: str, *, overlapping: bool = False) -> list[tuple[int, int, int]]:
+    """Return (pattern, start, end) of all that an automaton finds; a lone surrogate, which no pattern holds, is passed over."""
+    try:
+        return automaton.find_matches_as_indexes(text, overlapping=overlapping)
+    except UnicodeEncodeError:
+        return automaton.find_matches_as_indexes(without_surrogates(text), overlapping=overlapping)
+
+
 def _unfit(pattern: str, known: dict[str, None]) -> str:
     if not pattern:
         return "empty"
@@ -144,8 +151,6 @@ def _unfit(pattern: str, known: dict[str, None]) -> str:
 def _is_latin(character: str) -> bool:
     return character.isascii() and character.isalnum()
 
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 # What may follow a Latin term at once and is its value: WBC12.5, Cr88umol/L, BP120/80, P80次/分; but CA125 and T2 are other words.
 _UNITS = r"[%‰℃*×↑↓]|次|m?mol|[uμnp]mol|m?i?u/|[mkμunp]?g(?:/|$|[^a-z])|m?l|mm|cm|10\^|bpm|/min"

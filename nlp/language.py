@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from nlp.annotations import ClinicalText, Note
-from nlp.normal import NormalText
+from nlp.normal import NormalText, without_surrogates
 from nlp.pipeline import Part, finish
 
 if TYPE_CHECKING:
@@ -25,9 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Characters", "ClinicalLanguage", "clinical_language"]
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_LIMIT = 1 << 60
-
 
 # ENT_IOB of a token that begins an entity, lies in one, lies in none.
 _BEGINS, _INSIDE, _OUTSIDE = 3, 1, 2
@@ -64,7 +61,7 @@ class Characters:
 
     def document(self, note: Note) -> Doc:
         """Make the document of a note; a lone surrogate, which spaCy cannot hold, becomes U+FFFD in its token only."""
-        text = _SURROGATE.sub("\ufffd", note.text)
+        text = without_surrogates(note.text)
         document = Doc(self.vocab, words=[self._orths[character] for character in text], spaces=[False] * len(text))
         document._.clinical = ClinicalText(note, NormalText(note.text), document_type=note.document_type)
         return document

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["NormalText", "fold", "normalise"]
+__all__ = ["NormalText", "fold", "normalise", "without_surrogates"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,25 @@ def fold(text: str) -> str:
     """
     folded = text.lower()
     return folded if len(folded) == len(text) else "".join(c if len(low := c.lower()) != 1 else low for c in text)
+
+
+def without_surrogates(text: str) -> str:
+    """Return the text with U+FFFD for each lone surrogate, which UTF-8 cannot hold.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        As many code points as `text` has.
+    """
+    return _SURROGATE.sub("\ufffd", text)
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 # ---------------------------------------------------------------------------------------------------------------- one character for one

@@ -1,4 +1,4 @@
-"""Tables and JSON from files of any origin: what is wrong is reported by its place, and the rest is read."""
+"""Tables and JSON from files of any origin: what is wrong is reported by its place, and the rest is read; and the package's own tables."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import yaml
 
 from nlp.errors import TextDataError
 from nlp.normal import fold, normalise
@@ -17,7 +21,7 @@ from nlp.normal import fold, normalise
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-__all__ = ["Problem", "ReadReport", "decode", "json_records", "table_rows"]
+__all__ = ["Problem", "ReadReport", "decode", "json_records", "own_table", "table_rows"]
 
 _WANTED_FILE = "wanted a TSV, CSV, JSON or xlsx file, in UTF-8, UTF-16 with a mark or GB 18030"
 _MARKED = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"", "utf-8"), (b"", "gb18030"))
@@ -118,6 +122,28 @@ def decode(path: Path) -> str:
     if len(_BROKEN.findall(text)) > _LARGEST_PART * len(text):
         raise TextDataError(f"{path} is no text in an encoding that is known", hint=_WANTED_FILE)
     return text
+
+
+@cache
+def own_table(name: str) -> Any:
+    """Return a table that comes with the package, read once; nobody changes it.
+
+    Parameters
+    ----------
+    name : str
+        A YAML file in ``nlp/data``.
+
+    Returns
+    -------
+    dict or list
+        As the file has it.
+
+    Examples
+    --------
+    >>> own_table("times.yaml")["units"]["月"]["months"]
+    1
+    """
+    return yaml.safe_load(files("nlp").joinpath("data", name).read_text(encoding="utf-8"))
 
 
 # ------------------------------------------------------------------------------------------------------------------- tables

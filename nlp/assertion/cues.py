@@ -12,6 +12,7 @@ import ahocorasick_rs
 import yaml
 
 from nlp.annotations import Assertion
+from nlp.dictionary import find_all
 from nlp.errors import VariableError
 
 __all__ = ["Cue", "Lexicon", "expand", "lexicon", "read_lexicon"]
@@ -19,7 +20,6 @@ __all__ = ["Cue", "Lexicon", "expand", "lexicon", "read_lexicon"]
 _ROLES = ("before", "after", "either", "turn", "nothing", "kin", "other", "person", "kin_after", "heading")
 _REACHES, _CHAINS = ("next", "clause", "row", "list", "sentence"), ("one", "list", "all")
 _GROUP = re.compile(r"\(([^()]*\|[^()]*)\)")
-_SURROGATES = re.compile("[\ud800-\udfff]")
 # Punctuation that the walk over a text must see besides the breaks that the file declares.
 _MARKS = {":": "colon", "(": "open", ")": "close"}
 
@@ -68,10 +68,7 @@ class Lexicon(NamedTuple):
 
     def find(self, text: str) -> list[tuple[int, int, int]]:
         """Return (place of the cue, start, end) of all cues, the longest at each place, none overlapping."""
-        try:
-            return self.automaton.find_matches_as_indexes(text)
-        except UnicodeEncodeError:
-            return self.automaton.find_matches_as_indexes(_SURROGATES.sub("\ufffd", text))
+        return find_all(self.automaton, text)
 
 
 def expand(word: str) -> list[str]:

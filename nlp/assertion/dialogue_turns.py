@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
-import yaml
+from nlp.reading import own_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +33,7 @@ class _Words(NamedTuple):
 @cache
 def words_of_chat() -> _Words:
     """Return the patterns of ``nlp/data/dialogue.yaml``."""
-    data = yaml.safe_load((files("nlp") / "data" / "dialogue.yaml").read_text("utf-8"))
+    data = own_table("dialogue.yaml")
     classes = {name: re.compile("|".join(words.split())) for name, words in data["classes"].items()}
     patterns = [{name: re.compile(pattern) for name, pattern in data[part].items()} for part in ("answers", "denials")]
     return _Words(classes, *patterns, {name: columns.split() for name, columns in data["columns"].items()})

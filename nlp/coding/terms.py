@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-import yaml
-
 from nlp.errors import VariableError
 from nlp.normal import fold, normalise
+from nlp.reading import own_table
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -78,7 +76,7 @@ def domain_rules(name: str) -> Domain:
     """
     if name not in DOMAINS:
         raise VariableError(f"there is no domain of codes {name!r}", hint=f"domains: {', '.join(DOMAINS)}")
-    data = yaml.safe_load(files("nlp").joinpath("data", "coding.yaml").read_text(encoding="utf-8"))
+    data = own_table("coding.yaml")
     rules = data[name]
     alike: dict[str, tuple[str, ...]] = {}
     for written, known in rules["alike"]:

@@ -24,7 +24,7 @@ from nlp.quantities.context import (
 )
 from nlp.quantities.other_numbers import is_glued, skip
 from nlp.quantities.rows import rows
-from nlp.quantities.stages import Stages
+from nlp.quantities.stages import find_stages
 from nlp.quantities.terms import NUMBER, Term, chain
 from nlp.quantities.units import Unit, parse_unit
 
@@ -72,7 +72,7 @@ class Quantities:
             Without overlaps.
         """
         text = text if isinstance(text, str) else text.text
-        taken = Stages().find(text)
+        taken = find_stages(text)
         if shared := rows(text):
             taken = sorted([*taken, *((one.start, one.end, one) for one in shared)], key=lambda span: span[:2])
         found = [quantity for _, _, quantity in taken if quantity]

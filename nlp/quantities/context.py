@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
-
-import yaml
 
 from nlp.annotations import Quantity
 from nlp.quantities.unit_places import match_unit
 from nlp.quantities.units import parse_unit
+from nlp.reading import own_table
 
 if TYPE_CHECKING:
     from nlp.quantities.units import Unit
@@ -70,7 +68,7 @@ def _choice(words: list[str]) -> str:
 @cache
 def rules() -> _Rules:
     """Return the words of ``nlp/data/quantities.yaml``, compiled."""
-    data = yaml.safe_load(resources.files("nlp").joinpath("data/quantities.yaml").read_text(encoding="utf-8"))
+    data = own_table("quantities.yaml")
     signs, after_signs, flags = (_invert(data[key]) for key in ("before", "after", "flags"))
     latin = [word for word in flags if word.isascii()]
     other = [word for word in flags if not word.isascii()]

@@ -14,12 +14,12 @@ from nlp.numerals import chinese_number, roman_number, to_roman
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    Found = tuple[int, int, Quantity | None]
-
 __all__ = [
     "EYES",
+    "SIGNS",
     "TNM_STARTS",
     "WOUND",
+    "Found",
     "read_apgar",
     "read_eyes",
     "read_gleason",
@@ -30,6 +30,13 @@ __all__ = [
     "read_tnm",
     "read_wound",
 ]
+
+#: A record with its span, or the span of something impossible that no one else is to read.
+Found = tuple[int, int, Quantity | None]
+
+#: Comparators as they stand before a grade, in one spelling.
+_SPELLED = {">": "> 大于 超过", "<": "< 小于 不足", "~": "约 约为 大约 近", ">=": ">= ≥", "<=": "<= ≤"}
+SIGNS = {word: sign for sign, words in _SPELLED.items() for word in words.split()}
 
 TNM_STARTS = ("t0", "t1", "t2", "t3", "t4", "tx", "tis", "ta", "t₀", "t₁", "t₂", "t₃", "t₄", "t 1", "t 2", "t 3", "t 4")
 EYES = ("e1", "e2", "e3", "e4", "e 1", "e 2", "e 3", "e 4")
@@ -224,7 +231,6 @@ _KI67 = re.compile(
     r"(?P<sign>[><]=?|[≥≤]|约为?|大约|近|小于|大于|超过|不足)?\s?[+＋]?\s?(?P<sign2>[><≥≤约])?\s?(?P<one>\d{1,3}(?:\.\d+)?)\s?%?(?:\s?[-~—～至到]\s?(?P<two>\d{1,3}(?:\.\d+)?))?\s?%[+＋]?",
     re.IGNORECASE,
 )
-_SIGNS = {"约": "~", "约为": "~", "大约": "~", "近": "~", "小于": "<", "大于": ">", "超过": ">", "不足": "<", "≥": ">=", "≤": "<="}
 
 
 def read_ki67(text: str, start: int, end: int) -> Iterator[Found]:
@@ -241,9 +247,7 @@ def read_ki67(text: str, start: int, end: int) -> Iterator[Found]:
     values = tuple(float(number) for number in (found["one"], found["two"]) if number)
     sign = found["sign"] or found["sign2"] or ""
     spelled = "-".join(f"{value:g}" for value in values) + "%"
-    record = Quantity(
-        start, found.end(), "score", values, "%", _SIGNS.get(sign, sign), "fraction", values, "%", system="Ki-67", text=spelled
-    )
+    record = Quantity(start, found.end(), "score", values, "%", SIGNS.get(sign, ""), "fraction", values, "%", system="Ki-67", text=spelled)
     yield start, found.end(), record if max(values) <= 100 else None
 
 

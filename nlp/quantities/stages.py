@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
 
-import yaml
-
-from nlp.annotations import ClinicalText, Quantity
+from nlp.annotations import Quantity
+from nlp.dictionary import find_all
+from nlp.normal import fold
 from nlp.numerals import chinese_number, roman_number
 from nlp.quantities.stage_forms import (
     EYES,
+    SIGNS,
     TNM_STARTS,
     WOUND,
+    Found,
     read_apgar,
     read_eyes,
     read_gleason,
@@ -29,16 +30,14 @@ from nlp.quantities.stage_forms import (
     read_tnm,
     read_wound,
 )
+from nlp.reading import own_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     import ahocorasick_rs
 
-__all__ = ["Stages", "System", "rank", "systems"]
-
-# A record, or the span of something impossible that no one else is to read.
-Found = tuple[int, int, Quantity | None]
+__all__ = ["System", "find_stages", "rank", "systems"]
 
 _NUMERAL = r"(?:[ⅠⅡⅢⅣⅤⅥ]+|(?<![A-Za-z])[IVX]{1,4}|\d{1,2}(?:\.5)?|[一二三四五六])"
 _GRADE = (
@@ -46,19 +45,6 @@ _GRADE = (
     r"|(?<![A-Za-z])[A-EM](?:\s?[12])?(?![A-Za-z]))"
 )
 _BETWEEN_GRADES = r"\s?[-~—–～至到/或及]\s?"
-_COMPARATORS = {
-    ">": ">",
-    "≥": ">=",
-    "<": "<",
-    "≤": "<=",
-    ">=": ">=",
-    "<=": "<=",
-    "大于": ">",
-    "小于": "<",
-    "超过": ">",
-    "不足": "<",
-    "约": "~",
-}
 _COMPARATOR = r"(?P<sign>[><]=?|[≥≤]|大于|小于|超过|不足)?\s?"
 _NOT_POINTS = r"(?!\d|\.\d|\s?(?:[%/×*]|[-~]\d{3}|天|日|次|年|月|周|小时|个|岁|mg|ml|级高血压|/|：\d|:\d|h\b))"
 
@@ -80,9 +66,8 @@ class _Names(NamedTuple):
     guarded: tuple[bool, ...]
 
 
-@cache
 def _data() -> dict:
-    return yaml.safe_load(resources.files("nlp").joinpath("data/stages.yaml").read_text(encoding="utf-8"))
+    return own_table("stages.yaml")
 
 
 @cache
@@ -227,7 +212,7 @@ def _read_grade(system: System, text: str, start: int, end: int) -> Iterable[Fou
         yield start, end, None
         return
     values = tuple(_value(system, grade) for grade in grades)
-    sign = _COMPARATORS.get(groups.get("sign") or "", "")
+    sign = SIGNS.get(groups.get("sign") or "", "")
     quantity = Quantity(
         start, end, "stage", values, comparator=sign, system=system.name, text="-".join(grades) + (groups.get("mark") or "")
     )
@@ -284,7 +269,7 @@ def _read_points(system: System, text: str, start: int, end: int) -> Iterable[Fo
     if not all(system.low <= value <= system.high for value in values):
         yield start, end, None
         return
-    sign = _COMPARATORS.get(groups.get("sign") or "", "")
+    sign = SIGNS.get(groups.get("sign") or "", "")
     yield (
         start,
         end,
@@ -326,67 +311,38 @@ def _read_child(system: System, text: str, start: int, end: int) -> Iterable[Fou
     )
 
 
-class Stages:
+def find_stages(text: str) -> list[Found]:
     """Find stages, grades and scores.
+
+    Parameters
+    ----------
+    text : str
+        A note.
+
+    Returns
+    -------
+    list of (int, int, Quantity or None)
+        Start, end and record of each, by place, without overlaps; a stage (a grade) or a score (points), and None for a grade that its
+        system does not have.
 
     Examples
     --------
-    >>> [(found.system, found.text) for found in Stages().predict("心功能Ⅱ-Ⅲ级(NYHA)，BI-RADS 4a类，pT3N1M0，GCS 18分")]
-    [('NYHA', 'II-III'), ('BI-RADS', '4A'), ('TNM', 'pT3N1M0')]
+    >>> found = find_stages("心功能Ⅱ-Ⅲ级(NYHA)，BI-RADS 4a类，pT3N1M0，GCS 18分")
+    >>> [record and (record.system, record.text) for _, _, record in found]
+    [('NYHA', 'II-III'), ('BI-RADS', '4A'), ('TNM', 'pT3N1M0'), None]
     """
-
-    version = "stages-1"
-
-    def predict(self, text: str | ClinicalText) -> list[Quantity]:
-        """Return the stages and scores of a text, by place.
-
-        Parameters
-        ----------
-        text : str or ClinicalText
-            A note; of a ClinicalText the normalised text is read, and what its quantities hold already is left out.
-
-        Returns
-        -------
-        list of Quantity
-            Of kind stage (a grade) or score (points).
-        """
-        if isinstance(text, str):
-            return [quantity for _, _, quantity in self.find(text) if quantity is not None]
-        # Quantities finds stages too: what it has found is not added again.
-        known = {(one.start, one.end) for one in text.quantities}
-        return [quantity for start, end, quantity in self.find(text.text) if quantity is not None and (start, end) not in known]
-
-    def find(self, text: str) -> list[Found]:
-        """Return (start, end, record) of each, with None for a grade that its system does not have.
-
-        Parameters
-        ----------
-        text : str
-            A note.
-
-        Returns
-        -------
-        list of (int, int, Quantity or None)
-            By place, without overlaps.
-        """
-        names = _names()
-        lower = text.lower()
-        if len(lower) != len(text):
-            lower = "".join(low if len(low := character.lower()) == 1 else character for character in text)
-        found: list[Found] = []
-        until = 0
-        try:
-            hits = names.automaton.find_matches_as_indexes(lower)
-        except UnicodeEncodeError:  # a lone surrogate
-            hits = names.automaton.find_matches_as_indexes(lower.encode("utf-8", "replace").decode("utf-8"))
-        for place, start, end in hits:
-            if start < until or (names.guarded[place] and start and lower[start - 1].isascii() and lower[start - 1].isalnum()):
-                continue
-            for item in names.readers[place](text, start, end):
-                if item[0] >= until:
-                    found.append(_close(text, *item))
-                    until = found[-1][1]
-        return found
+    names = _names()
+    lower = fold(text)
+    found: list[Found] = []
+    until = 0
+    for place, start, end in find_all(names.automaton, lower):
+        if start < until or (names.guarded[place] and start and lower[start - 1].isascii() and lower[start - 1].isalnum()):
+            continue
+        for item in names.readers[place](text, start, end):
+            if item[0] >= until:
+                found.append(_close(text, *item))
+                until = found[-1][1]
+    return found
 
 
 def _close(text: str, start: int, end: int, quantity: Quantity | None) -> Found:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import difflib
 import re
 from functools import cache, lru_cache
-from importlib import resources
 from typing import NamedTuple
 
-import yaml
-
 from nlp.errors import VariableError
+from nlp.reading import own_table
 
 __all__ = ["Unit", "convert", "dimension_of", "find_unit", "parse_unit", "unit_data"]
 
@@ -59,10 +57,9 @@ class _Table(NamedTuple):
     analytes: dict[str, dict]
 
 
-@cache
 def unit_data() -> dict:
     """Return the table of units as the file has it."""
-    return yaml.safe_load(resources.files("nlp").joinpath("data/units.yaml").read_text(encoding="utf-8"))
+    return own_table("units.yaml")
 
 
 @cache

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
+from nlp.reading import own_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,10 +57,9 @@ class View(NamedTuple):
         return self.items[max(0, bisect_left(self.items, (start,)) - reach) : bisect_left(self.items, (end,)) + 2]
 
 
-@cache
 def rules() -> dict[str, Any]:
     """Return the tables of ``nlp/data/relations.yaml``."""
-    return yaml.safe_load(files("nlp").joinpath("data/relations.yaml").read_text("utf-8"))
+    return own_table("relations.yaml")
 
 
 @cache

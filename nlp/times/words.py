@@ -29,11 +29,10 @@ from __future__ import annotations
 from calendar import monthrange
 from datetime import datetime, timedelta
 from functools import cache
-from importlib.resources import files
 from math import ceil, floor
 from typing import Any, NamedTuple
 
-import yaml
+from nlp.reading import own_table
 
 __all__ = ["Amount", "Unit", "amount_of", "day_bounds", "month_bounds", "number", "shift", "tables", "unit_of", "year_bounds"]
 
@@ -63,10 +62,9 @@ class Amount(NamedTuple):
     hedged: bool = False
 
 
-@cache
 def tables() -> dict[str, Any]:
     """Return the tables of ``nlp/data/times.yaml``."""
-    return yaml.safe_load(files("nlp").joinpath("data/times.yaml").read_text("utf-8"))
+    return own_table("times.yaml")
 
 
 @cache
