@@ -23,6 +23,8 @@ _READ_AS = str.maketrans("OoQDlI|", "0000111")
 _RUN = re.compile(
     r"(?<![0-9A-Za-z.])(?:[(+]?(?:\+|00)86[-) ]{0,2}|\+?86[- ])?\(?[0-9OIl](?:[ \-._·()]{0,2}[0-9OolI]){6,44}[ -]?[XxOo×]?(?![0-9A-Za-z])"
 )
+# Seven digits close together, without which there is no number of those below; how far around them one may reach.
+_MANY_DIGITS, _AROUND = re.compile(r"[0-9OIl](?:[ \-._·()/]{0,3}[0-9OolI]){6,}"), 16
 _SEPARATORS = re.compile(r"[ \-._/·()]+")
 _MOBILE = re.compile(r"(?:(?:\+|00)?86)?(1[3-9][0-9]{9})$")
 _LAND = re.compile(r"(?:\(?(?:\+|00)?86\)?[- ]?)?\(?0[0-9]{2,3}(?:\)[- ]{0,2}|[- ]{1,2})[1-9][0-9]{2,3}[- ]?[0-9]{3,4}(?:-[0-9]{1,5})?$")
@@ -50,6 +52,7 @@ _CALLED = re.compile(
     r"(?P<short>[0-9]{3,6})(?![0-9.%/]|[年月日mg个次])"
 )
 _DAY = re.compile("20[0-9]{2}-?(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])$")
+_FEWEST = 7
 _PIECE = re.compile("[^ ,]+")
 _IDENTITIES = re.compile("(?<![0-9])[0-9]{17}(?:[Xx]|[0-9](?![0-9]))")
 _SERVICE = re.compile(r"[48]00-[0-9]{3,4}-?[0-9]{3,4}$|[48]00[0-9]{7}$")
@@ -127,12 +130,15 @@ def is_bank_card(digits: str) -> bool:
 
 def find_numbers(text: str) -> Iterator[Identifier]:
     """Find all numbers, addresses of mail and names of accounts; hits may overlap."""
-    yield from _runs(text)
-    for match in _IDENTITIES.finditer(text):
-        if is_identity(match.group().upper(), checked=False):
-            yield Identifier(*match.span(), "identity_number", "form")
-    yield from _mobiles(text)
-    yield from _landlines(text)
+    for start, end in _dense(text):
+        yield from _runs(text, start, end)
+        for match in _IDENTITIES.finditer(text, start, end):
+            if is_identity(match.group().upper(), checked=False):
+                yield Identifier(*match.span(), "identity_number", "form")
+        for pattern, kind in ((_MOBILES, "mobile_number"), (_LANDLINES, "phone")):
+            for match in pattern.finditer(text, start, end):
+                yield Identifier(*match.span(), kind, "form")
+    yield from _called(text)
     for match in _EMAIL.finditer(text):
         left, right = _EMAIL_LEFT.search(text, max(0, match.start() - 64), match.start()), _EMAIL_RIGHT.match(text, match.start())
         if left and right:
@@ -146,11 +152,24 @@ def find_numbers(text: str) -> Iterator[Identifier]:
             yield Identifier(*match.span(match.lastgroup or 0), "age", "label")
 
 
-def _runs(text: str) -> Iterator[Identifier]:
-    for match in _RUN.finditer(text):
-        start, end = match.span()
-        whole = _identity(text, start, end) or _phone(text, start, end) or _card(text, start, end)
-        for found in [whole] if whole else _within(text, start, end):
+def _dense(text: str) -> Iterator[tuple[int, int]]:
+    """Give the parts of a text where digits enough for a number stand together, with what may stand around it."""
+    start = end = 0
+    for match in _MANY_DIGITS.finditer(text):
+        if match.start() - _AROUND > end:
+            if end:
+                yield start, end
+            start = max(0, match.start() - _AROUND)
+        end = match.end() + _AROUND
+    if end:
+        yield start, end
+
+
+def _runs(text: str, start: int, end: int) -> Iterator[Identifier]:
+    for match in _RUN.finditer(text, start, end):
+        first, last = match.span()
+        whole = _identity(text, first, last) or _phone(text, first, last) or _card(text, first, last)
+        for found in [whole] if whole else _within(text, first, last):
             yield found
             if found.kind in ("phone", "mobile_number"):
                 yield from _more_phones(text, found.end)
@@ -191,6 +210,8 @@ def _within(text: str, start: int, end: int) -> Iterator[Identifier]:
     while at < len(pieces):
         for last in range(len(pieces), at, -1):
             left, right = pieces[at][0], pieces[last - 1][1]
+            if right - left < _FEWEST:
+                break
             if hit := _identity(text, left, right) or _phone(text, left, right) or _card(text, left, right):
                 yield hit
                 at = last - 1
@@ -198,14 +219,7 @@ def _within(text: str, start: int, end: int) -> Iterator[Identifier]:
         at += 1
 
 
-def _mobiles(text: str) -> Iterator[Identifier]:
-    for match in _MOBILES.finditer(text):
-        yield Identifier(*match.span(), "mobile_number", "form")
-
-
-def _landlines(text: str) -> Iterator[Identifier]:
-    for match in _LANDLINES.finditer(text):
-        yield Identifier(*match.span(), "phone", "form")
+def _called(text: str) -> Iterator[Identifier]:
     for match in _CALLED.finditer(text):
         if not _DAY.match(match[match.lastgroup or 0]):
             yield Identifier(*match.span(match.lastgroup or 0), "phone", "label")

@@ -79,10 +79,9 @@ def find_people(text: str, *, named: bool = False) -> list[Identifier]:
     found += finder.learnt(None if named or found else _SURE)
     found += finder.again(found)
     kinds: dict[str, str] = {}  # one name is of one kind in all places, that of the first
-    return [
-        hit._replace(kind=kinds.setdefault(text[hit.start : hit.end], hit.kind))
-        for hit in sorted(found, key=lambda hit: (hit.start, hit.source == "again"))
-    ]
+    for hit in sorted(found, key=lambda hit: (hit.start, hit.source == "again")):
+        kinds.setdefault(text[hit.start : hit.end], hit.kind)
+    return [hit._replace(kind=kind) if hit.kind != (kind := kinds[text[hit.start : hit.end]]) else hit for hit in found]
 
 
 class _Finder:
