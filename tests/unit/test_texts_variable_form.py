@@ -47,6 +47,21 @@ def test_a_new_variable_is_typed_tried_out_and_saved(tmp_path):
     assert (saved.name, saved.target.terms, saved.title.zh, len(saved.tests)) == ("cough", ("咳嗽",), "咳嗽", 2)
 
 
+def test_a_variable_is_tried_out_before_it_has_a_name_but_not_saved(tmp_path):
+    form = VariableForm(path=tmp_path / "new.yaml")
+    assert form.state["problem"] == "", "an empty form is no mistake yet"
+    tests = [{"text": "患者咳嗽3天。", "expect": "present"}]
+    assert type_in(form, target__terms=["咳嗽"], tests=tests)["outcomes"][0]["passed"]
+    assert type_in(form, do="save")["field"] == "name"
+    assert not (tmp_path / "new.yaml").exists()
+
+
+def test_an_answer_says_what_it_answers(path):
+    form = VariableForm("size", path=path)
+    form.handle({"do": "try", "form": form.state["form"], "tests": form.state["tests"], "turn": 7})
+    assert form.state["turn"] == 7
+
+
 def test_what_the_form_does_not_show_is_kept(path):
     form = VariableForm("size", path=path)
     assert form.variable == SIZE
@@ -69,7 +84,8 @@ def test_what_the_form_does_not_show_is_kept(path):
 def test_what_cannot_mean_anything_is_said_and_not_saved(path, typed, says):
     before = path.read_bytes()
     state = type_in(VariableForm("size", path=path), do="save", **typed)
-    assert says in state["problem"]
+    assert state["problem"]
+    assert says in state["field"]
     assert not state["saved"]
     assert path.read_bytes() == before
 
@@ -108,11 +124,11 @@ def test_nonsense_from_the_page_changes_nothing(path, message):
 
 
 def test_ready_variables_go_through_the_form_unchanged():
-    from workbench.texts.variable_form import _parsed
+    from workbench.texts.variable_form import _checked
 
     for variable in list(ready_variables())[::4]:
         raw = _plain(variable)
-        assert _parsed(_merged(raw, _flat(raw), raw.get("tests", []))) == variable
+        assert _checked(_merged(raw, _flat(raw), raw.get("tests", []))) == variable
 
 
 def test_every_text_is_there_in_both_languages():

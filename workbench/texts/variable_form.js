@@ -49,7 +49,7 @@ class Form {
   }
 
   get language() { return this.model.get("language"); }
-  say(key) { return this.model.get("words")[this.language][key] ?? key; }
+  say(key, otherwise = key) { return this.model.get("words")[this.language][key] ?? otherwise; }
 
   changed() {
     clearTimeout(this.timer);
@@ -58,7 +58,9 @@ class Form {
 
   send(what) {
     clearTimeout(this.timer);
-    this.model.send({ do: what, form: this.form, tests: this.tests });
+    this.turn = (this.turn ?? 0) + 1;
+    this.saved.textContent = this.say("trying");
+    this.model.send({ do: what, form: this.form, tests: this.tests, turn: this.turn });
   }
 
   draw() {
@@ -75,7 +77,7 @@ class Form {
     this.yaml = element("pre");
     this.list = element("ol", { class: "wb-tests" });
     this.score = element("span", { class: "wb-quiet" });
-    this.tests.forEach((test, place) => this.list.append(this.test(test, place)));
+    this.drawTests();
     this.root.replaceChildren(
       element("header", {}, element("strong", {}, this.say("definition")),
         element("button", { type: "button", class: "wb-link", onclick: () => {
@@ -97,11 +99,16 @@ class Form {
     this.results();
   }
 
+  drawTests() {
+    this.list.replaceChildren(...this.tests.map((test, place) => this.test(test, place)));
+  }
+
   field(field) {
     const { path, how, choices, hint } = field, value = this.form[path];
     const set = (found) => {
       this.form[path] = found;
       if (path === "value.kind") { this.draw(); this.root.querySelector("[name='value.kind']").focus(); }
+      if (path === "value.categories") this.drawTests();
       this.changed();
     };
     let box;
@@ -131,14 +138,27 @@ class Form {
     return element(how === "many" ? "div" : "label", { class: "wb-field" }, element("span", {}, field[this.language]), box);
   }
 
+  expected(test) {
+    // One of a few words is chosen; anything else is typed.
+    const kind = this.form["value.kind"] || "presence", expect = test.expect ?? "";
+    const set = (event) => { test.expect = event.target.value; this.changed(); };
+    const words = { presence: this.model.get("fields").find(({ path }) => path === "assertion").choices,
+      category: Object.keys(this.form["value.categories"] ?? {}) }[kind];
+    if (!words || Array.isArray(expect)) {
+      return element("input", { value: Array.isArray(expect) ? JSON.stringify(expect) : expect, placeholder: this.say("nothing"),
+        readonly: Array.isArray(expect), oninput: set });
+    }
+    const options = ["", ...words, ...(expect === "" || words.includes(expect) ? [] : [expect])];
+    return element("select", { onchange: set }, ...options.map((word) => element("option", { value: word, selected: word === expect },
+      word === "" ? this.say("nothing") : kind === "presence" ? this.say(`choice_${word}`, word) : word)));
+  }
+
   test(test, place) {
-    const expect = test.expect ?? "";
     return element("li", {},
       element("textarea", { rows: 2, "aria-label": this.say("text"), value: test.text,
         oninput: (event) => { test.text = event.target.value; this.changed(); } }),
       element("div", { class: "wb-row" },
-        element("label", {}, this.say("expect"), element("input", { value: Array.isArray(expect) ? JSON.stringify(expect) : expect, placeholder: this.say("nothing"),
-          readonly: Array.isArray(expect), oninput: (event) => { test.expect = event.target.value; this.changed(); } })),
+        element("label", {}, this.say("expect"), this.expected(test)),
         element("span", { class: "wb-got" }),
         element("button", { type: "button", class: "wb-link", "aria-label": this.say("remove"), onclick: () => {
           this.tests.splice(place, 1);
@@ -148,8 +168,12 @@ class Form {
   }
 
   results() {
-    const { outcomes, problem, yaml, saved } = this.model.get("state");
-    this.problem.textContent = problem;
+    const { turn, outcomes, problem, field, yaml, saved } = this.model.get("state");
+    if (turn && turn < this.turn) return; // an answer to what has been changed since
+    const wrong = this.model.get("fields").find(({ path }) => field === path || field.startsWith(`${path}.`));
+    this.root.querySelectorAll("[aria-invalid]").forEach((box) => box.removeAttribute("aria-invalid"));
+    if (wrong) this.root.querySelectorAll(`[name^="${wrong.path}"]`).forEach((box) => box.setAttribute("aria-invalid", "true"));
+    this.problem.textContent = problem && `${this.say("mend")}${wrong ? `「${wrong[this.language]}」` : ` ${field}`}：${problem}`;
     this.saved.textContent = saved ? `✓ ${this.say("saved")} ${saved}` : "";
     this.yaml.textContent = yaml;
     const given = [...this.list.children].filter((_, place) => this.tests[place].text.trim());

@@ -13,11 +13,14 @@ import anywidget
 import traitlets
 import yaml
 
-from nlp.errors import NlpError
-from nlp.variables.definition import ASSERTIONS, EXPERIENCERS, RULES, SCHEMA, SCOPES, VALUE_KINDS, Variable
-from nlp.variables.reading import dump_yaml, load_set, parse_set, save_set
+from nlp.errors import NlpError, VariableError
+from nlp.variables.checks import check_variable
+from nlp.variables.definition import ASSERTIONS, EXPERIENCERS, RULES, SCOPES, VALUE_KINDS, Variable
+from nlp.variables.reading import dump_yaml, load_set, save_set
 from nlp.variables.sets import VariableSet
+from nlp.variables.shapes import Problem, read_variable
 from nlp.variables.try_out import Outcome, run_tests
+from nlp.variables.vocabulary import standard_vocabulary
 from workbench.errors import DefinitionError
 from workbench.locale import get_language, tr
 from workbench.texts.review_words import ASSERTION_WORDS
@@ -25,6 +28,8 @@ from workbench.texts.review_words import ASSERTION_WORDS
 __all__ = ["FIELDS", "Field", "VariableForm"]
 
 _HERE = Path(__file__).parent
+#: A variable is tried out before it has a name.
+_NAMELESS = "nameless"
 
 
 class Field(NamedTuple):
@@ -81,6 +86,8 @@ _WORDS = {
     "add": ("添加测试句", "Add a sentence"),
     "remove": ("删除", "Remove"),
     "save": ("保存", "Save"),
+    "trying": ("正在试算……首次要加载规则，约需十秒", "Trying it out; the first time the rules are loaded, some ten seconds"),
+    "mend": ("请修改", "Mend"),
     "saved": ("已保存到", "Saved to"),
     "nothing": ("（无）", "(nothing)"),
     "unset": ("（默认）", "(default)"),
@@ -142,7 +149,10 @@ class VariableForm(anywidget.AnyWidget):
     @property
     def variable(self) -> Variable:
         """The variable as the form has it now; an error says what is wrong with it."""
-        return _parsed(self._raw)
+        try:
+            return _checked(self._raw)
+        except Problem as problem:
+            raise VariableError(f"{problem.path or 'the variable'}: {problem.message}", hint=problem.hint) from None
 
     def handle(self, message: dict[str, Any]) -> None:
         """Take over what was typed, try it out, and save it where asked to.
@@ -150,30 +160,35 @@ class VariableForm(anywidget.AnyWidget):
         Parameters
         ----------
         message : dict
-            ``do`` is try or save; ``form`` maps paths to what was typed, ``tests`` are rows of text and expect.
+            ``do`` is try or save; ``form`` maps paths to what was typed, ``tests`` are rows of text and expect; ``turn`` comes back with
+            the answer.
         """
         if message.get("do") not in ("try", "save") or not isinstance(message.get("form"), dict):
             return
         self._raw = _merged(self._raw, message["form"], message.get("tests") or [])
-        self._try(save=message["do"] == "save")
+        self._try(save=message["do"] == "save", turn=message.get("turn", 0))
 
-    def _try(self, *, save: bool = False) -> None:
+    def _try(self, *, save: bool = False, turn: int = 0) -> None:
         shown: dict[str, Any] = {
             "form": _flat(self._raw),
             "tests": _rows(self._raw),
+            "turn": turn,
             "problem": "",
+            "field": "",
             "outcomes": [],
             "yaml": "",
             "saved": "",
         }
-        if self._raw.get("name") or save:
+        if self._raw.get("target") or save:
             try:
-                variable = self.variable
+                variable = _checked(self._raw if save else {**self._raw, "name": self._raw.get("name") or _NAMELESS})
                 shown["outcomes"] = [_shown(outcome) for outcome in run_tests(variable)]
                 shown["yaml"] = dump_yaml(VariableSet(name=self.path.stem, variables=(variable,)))
                 if save:
                     self._save(variable)
                     shown["saved"] = self.path.name
+            except Problem as problem:
+                shown["field"], shown["problem"] = problem.path, _told(problem)
             except (NlpError, DefinitionError, OSError) as error:
                 shown["problem"] = str(error)
         self.state = shown
@@ -209,12 +224,14 @@ def _plain(variable: Variable) -> dict[str, Any]:
     return yaml.safe_load(dump_yaml(VariableSet(name="form", variables=(variable,))))["variables"][0]
 
 
-def _parsed(raw: dict[str, Any]) -> Variable:
-    text = yaml.safe_dump({"schema": SCHEMA, "name": "form", "variables": [raw]}, allow_unicode=True, sort_keys=False)
-    loaded = parse_set(text, source="form")
-    if loaded.refused:
-        raise loaded.refused[0]
-    return loaded.set.variables[0]
+def _checked(raw: dict[str, Any]) -> Variable:
+    variable = read_variable(raw)
+    check_variable(variable, vocabulary=standard_vocabulary())
+    return variable
+
+
+def _told(problem: Problem) -> str:
+    return f"{problem.message}\n→ {problem.hint}" if problem.hint else problem.message
 
 
 def _flat(raw: dict[str, Any]) -> dict[str, Any]:
