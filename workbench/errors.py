@@ -37,6 +37,10 @@ class WorkbenchError(Exception):
         """Give the message, and the hint on a line of its own."""
         return f"{self.message}\n  -> {self.hint}" if self.hint else self.message
 
+    def _render_traceback_(self) -> list[str]:
+        """Give what a notebook shows: a traceback through our code tells its reader nothing."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class DefinitionError(WorkbenchError):
     """A definition (cohort, mapping, template parameter) that cannot mean anything."""
