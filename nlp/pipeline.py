@@ -7,6 +7,7 @@ count in it; the last step, ``finish``, moves all records to code points of the 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -16,11 +17,11 @@ from nlp.errors import MissingPart, VariableError
 from nlp.normal import NormalText, normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from spacy.language import Language
 
-__all__ = ["COMPONENTS", "Component", "Part", "Predictor", "load", "read", "structure"]
+__all__ = ["COMPONENTS", "Component", "Part", "Predictor", "finish", "load", "read", "structure", "unfinished"]
 
 
 class Predictor(Protocol):
@@ -271,17 +272,39 @@ _SPANNED = ("sections", "sentences", "clauses", "mentions", "quantities", "times
 def finish(text: ClinicalText) -> ClinicalText:
     """Move all records from the normalised to the raw text; nothing to do where offsets agree, as they mostly do."""
     if not text.finished and text.normal.breaks:
-        for field in _SPANNED:
-            setattr(text, field, [_moved(record, text.normal) for record in getattr(text, field)])
+        for field, records in _all_moved(text, text.normal.raw).items():
+            setattr(text, field, records)
     text.finished = True
     return text
 
 
-def _moved(record: Any, normal: NormalText) -> Any:
-    start, end = normal.raw(record.start, record.end)
+def unfinished(text: ClinicalText) -> ClinicalText:
+    """Return a note with its records in the normalised text; the same object where they count there already, or where offsets agree.
+
+    Parameters
+    ----------
+    text : ClinicalText
+        It is not changed.
+
+    Returns
+    -------
+    ClinicalText
+        Not finished, unless the two texts have the same offsets.
+    """
+    if not text.finished or not text.normal.breaks:
+        return text
+    return replace(text, finished=False, **_all_moved(text, text.normal.normal))
+
+
+def _all_moved(text: ClinicalText, span: Callable[[int, int], tuple[int, int]]) -> dict[str, list]:
+    return {field: [_moved(record, span) for record in getattr(text, field)] for field in _SPANNED}
+
+
+def _moved(record: Any, span: Callable[[int, int], tuple[int, int]]) -> Any:
+    start, end = span(record.start, record.end)
     moved = record._replace(start=start, end=end)
     if getattr(record, "cue", (-1, -1)) != (-1, -1):
-        moved = moved._replace(cue=normal.raw(*record.cue))
+        moved = moved._replace(cue=span(*record.cue))
     if hasattr(record, "body"):
-        moved = moved._replace(body=normal.raw(record.body, record.body)[0])
+        moved = moved._replace(body=span(record.body, record.body)[0])
     return moved

@@ -13,8 +13,11 @@ from nlp.relations.view import views
 
 if TYPE_CHECKING:
     from nlp.annotations import ClinicalText
+    from nlp.relations.view import Item
 
 __all__ = ["Relations"]
+
+_KINDS = ("value", "distance", "site", "laterality", "time")
 
 
 class Relations:
@@ -51,19 +54,14 @@ class Relations:
             return found
         sides = Sides(text.text)
         for view in views(text):
-            for place, item, mention in values(view) if view.quantities else ():
-                found.append(_joined(item, text.quantities[place], mention, "value", place))
-            for place, item, landmark in distances(view) if view.quantities else ():
-                found.append(_joined(item, text.quantities[place], item.place, "distance", place)._replace(text=landmark))
+            found += [_bound(item, text.quantities[place], "value", place) for place, item in values(view)]
+            found += [_bound(item, text.quantities[place], "distance", place, landmark) for place, item, landmark in distances(view)]
             places = sites(view)
-            for mention, some in places.items():
-                found += [_joined(text.mentions[mention], site, mention, "site", site.place) for site in some]
+            found += [_bound(item, site, "site", site.place) for item in view.items for site in places.get(item.place, ())]
             found += [Relation(item.start, item.end, item.place, "laterality", -1, side) for item, side in laterality(view, sides, places)]
-            for place, item in times(view) if view.times else ():
-                found.append(_joined(item, text.times[place], item.place, "time", place))
-        order = {"value": 0, "distance": 1, "site": 2, "laterality": 3, "time": 4}
-        return sorted(found, key=lambda one: (one.mention, order[one.kind], one.target))
+            found += [_bound(item, text.times[place], "time", place) for place, item in times(view)]
+        return sorted(found, key=lambda one: (one.mention, _KINDS.index(one.kind), one.target))
 
 
-def _joined(first: tuple, second: tuple, mention: int, kind: str, target: int) -> Relation:
-    return Relation(min(first[0], second[0]), max(first[1], second[1]), mention, kind, target)
+def _bound(item: Item, other: tuple, kind: str, target: int, words: str = "") -> Relation:
+    return Relation(min(item.start, other[0]), max(item.end, other[1]), item.place, kind, target, words)

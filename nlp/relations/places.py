@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from nlp.relations.view import Item, View
 
-__all__ = ["Sides", "sites"]
+__all__ = ["Sides", "laterality", "sites"]
 
 _LISTED = ("、", "及", "和", "与", "并", "伴", "伴有", "/")
 _BETWEEN = re.compile(r"[^,。;\n]{0,12}")
@@ -127,14 +127,14 @@ class Sides:
             if first >= start or last == start:
                 sides.add(side)
             at += 1
-        return joined(sides)
+        return _joined(sides)
 
 
 def _side(word: str) -> str:
     return "bilateral" if "左" in word and "右" in word else _WORD[word[0]]
 
 
-def joined(sides: set[str]) -> str:
+def _joined(sides: set[str]) -> str:
     """Return one side for several: left and right are both."""
     if len(sides) > 1:
         return "bilateral"
@@ -149,7 +149,7 @@ def laterality(view: View, sides: Sides, places: dict[int, list[Item]]) -> Itera
     for item in view.items:
         if item.role not in sided:
             continue
-        side = sides.of(item.start, item.end) or joined(
+        side = sides.of(item.start, item.end) or _joined(
             {side for site in places.get(item.place, ()) if (side := sides.of(site.start, site.end))}
         )
         if side:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from nlp.relations.distances import distance_word
@@ -32,8 +33,8 @@ _BODIES = ("finding", "problem", "sign", "symptom")
 _GRADED = ("problem", "finding", "sign", "procedure", "test")
 
 
-def values(view: View) -> Iterator[tuple[int, Item, int]]:
-    """Give (place of the quantity, mention, place of the mention) for each value that is bound in a sentence."""
+def values(view: View) -> Iterator[tuple[int, Item]]:
+    """Give (place of the quantity, mention) for each value that is bound in a sentence."""
     bound: list[tuple[Quantity, list[Item]]] = []
     shared: dict[int, list[Item]] = {}
     for order, (quantity, place) in enumerate(view.quantities):
@@ -43,7 +44,7 @@ def values(view: View) -> Iterator[tuple[int, Item, int]]:
         if owners:
             bound.append((quantity, owners))
         for owner in owners:
-            yield place, owner, owner.place
+            yield place, owner
 
 
 def _is_time(view: View, quantity: Quantity) -> bool:
@@ -162,12 +163,8 @@ def _in_a_row(view: View, quantity: Quantity, item: Item) -> bool:
 
 def _before(view: View, quantity: Quantity, bound: list) -> Item | None:
     """Find the mention whose value follows it."""
-    tried = 0
     size = None
-    for item in _preceding(view, quantity.start):
-        tried += 1
-        if tried > 6:
-            break
+    for item in islice(_preceding(view, quantity.start), 6):
         if _takes(item.role, quantity.dimension, quantity.kind) and _linked(view, item, quantity, bound):
             if item.role == "anatomy":
                 size = size or item

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nlp.errors import VariableError
-from nlp.variables.definition import ASSERTIONS, RULES
+from nlp.variables.definition import ALONE, ASSERTIONS, RULES
 from nlp.variables.patterns import is_pattern, probe
 from nlp.variables.shapes import Problem
 from nlp.variables.vocabulary import Vocabulary, nearest
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_variable"]
 
-_ALONE = ("section", "system", "function")
 _RULES = {
     "presence": {"any", "first", "last", "count", "all", "nearest"},
     "category": {"any", "first", "last", "min", "max", "count", "all", "nearest"},
@@ -68,7 +67,7 @@ def check_variable(variable: Variable, *, vocabulary: Vocabulary) -> None:
 def _check_target(variable: Variable) -> None:
     target = variable.target
     kinds = target.kinds
-    alone = [kind for kind in kinds if kind in _ALONE]
+    alone = [kind for kind in kinds if kind in ALONE]
     if alone and len(kinds) > 1:
         raise Problem("target", f"found {', '.join(kinds)} together, wanted {alone[0]} alone")
     if not kinds and not (variable.value.kind == "category" and variable.value.categories):

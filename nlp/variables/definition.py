@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "ALONE",
     "ASSERTIONS",
     "EXPERIENCERS",
     "RULES",
@@ -46,6 +47,8 @@ ASSERTIONS = ("present", "possible", "historical", "hypothetical", "absent")
 
 EXPERIENCERS = ("patient", "family", "other")
 VALUE_KINDS = ("presence", "quantity", "category", "date", "text")
+#: Kinds of targets that suffer no other beside them and need no search for words.
+ALONE = frozenset(("section", "system", "function"))
 SCOPES = ("clause", "sentence", "section", "note")
 SIDES = ("left", "right", "bilateral")
 ANCHORS = ("written", "admitted", "operated", "index")

@@ -9,14 +9,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.errors import VariableError
+from nlp.pipeline import unfinished
 from nlp.variables.answers import CONFIDENCE, Answer, Evaluation, Refused, Taken
 from nlp.variables.catalogue import Catalogue, Found
 from nlp.variables.compiled import NOT_IN, TARGET, SearchPlan, Spot, judged
-from nlp.variables.definition import Near
+from nlp.variables.definition import ALONE, Near
 from nlp.variables.functions import builtin
 from nlp.variables.sides import side_of
 from nlp.variables.values import Place, fit_found, one_of, take
-from nlp.variables.view import Hit, NoteView, longest, unfinished
+from nlp.variables.view import Hit, NoteView, longest
 from nlp.variables.words import words
 
 if TYPE_CHECKING:
@@ -86,8 +87,7 @@ class CompiledSet:
             if variable.target.function:
                 self.catalogue[variable.target.function].check(dict(variable.target.parameters))
         self.plan = SearchPlan(self.variables)
-        alone = ("section", "system", "function")
-        self._without_words = {place for place, variable in enumerate(self.variables) if set(variable.target.kinds) & set(alone)}
+        self._without_words = {place for place, variable in enumerate(self.variables) if ALONE & set(variable.target.kinds)}
 
     @property
     def version(self) -> str:

@@ -7,22 +7,21 @@ in the raw text; :meth:`NoteView.raw` leads back.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.annotations import Assertion, Section
 from nlp.normal import fold
+from nlp.pipeline import unfinished
 from nlp.variables.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from nlp.annotations import ClinicalText, Mention, Quantity, TimeExpression
-    from nlp.normal import NormalText
+    from nlp.annotations import ClinicalText, Mention, Quantity, Relation, TimeExpression
 
-__all__ = ["Hit", "NoteView", "longest", "unfinished"]
+__all__ = ["Hit", "NoteView", "longest"]
 
 
 #: How far a clause or a sentence reaches from a hit at most, in characters.
@@ -189,14 +188,14 @@ class NoteView:
         return {(mention.start, mention.end): place for place, mention in reversed(list(enumerate(self.mentions)))}
 
     @cached_property
-    def _related(self) -> dict[str, dict[int, list[Any]]]:
+    def _related(self) -> dict[str, dict[int, list[Relation]]]:
         """Relations by kind and mention."""
-        out: dict[str, dict[int, list[Any]]] = {}
+        out: dict[str, dict[int, list[Relation]]] = {}
         for relation in self.relations:
             out.setdefault(relation.kind, {}).setdefault(relation.mention, []).append(relation)
         return out
 
-    def related(self, hit: Hit, kind: str) -> list[Any]:
+    def related(self, hit: Hit, kind: str) -> list[Relation]:
         """Return the relations of a kind that bind something to a hit: of its own mention, or of one that overlaps it."""
         table = self._related.get(kind)
         if not table:
@@ -231,38 +230,6 @@ class NoteView:
             if time.earliest or time.latest:
                 return time.earliest, time.latest
         return self.note.written, self.note.written
-
-
-def unfinished(text: ClinicalText) -> ClinicalText:
-    """Return a note with its records in the normalised text; the same object where they count there already, or where offsets agree.
-
-    Parameters
-    ----------
-    text : ClinicalText
-        It is not changed.
-
-    Returns
-    -------
-    ClinicalText
-        Not finished, unless the two texts have the same offsets.
-    """
-    if not text.finished or not text.normal.breaks:
-        return text
-    moved = {name: [_moved(record, text.normal) for record in getattr(text, name)] for name in _SPANNED}
-    return replace(text, finished=False, **moved)
-
-
-_SPANNED = ("sections", "sentences", "clauses", "mentions", "quantities", "times", "relations")
-
-
-def _moved(record: Any, normal: NormalText) -> Any:
-    start, end = normal.normal(record.start, record.end)
-    moved = record._replace(start=start, end=end)
-    if hasattr(record, "body"):
-        moved = moved._replace(body=normal.normal(record.body, record.body)[0])
-    if getattr(record, "cue", (-1, -1)) != (-1, -1):
-        moved = moved._replace(cue=normal.normal(*record.cue))
-    return moved
 
 
 def longest(spans: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
