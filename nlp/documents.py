@@ -37,6 +37,9 @@ _LINE = re.compile(r"[^\n]*\S[^\n]*")
 _PATTERN_SIGNS = re.compile("CT|MR|镜|超|查房|术后|检|报告|常规")
 
 
+_SPOKEN = re.compile("[,。;]")
+
+
 class Kind(NamedTuple):
     """A kind of document: what its title looks like, the sections it can have in order of precedence, those that give it away."""
 
@@ -77,17 +80,21 @@ def section_groups() -> Mapping[str, tuple[str, ...]]:
 
 
 class Follower(NamedTuple):
-    """A section whose title may be left out: the sections it stands behind, how its first line begins."""
+    """A section whose title may be left out, and how its first line begins."""
 
-    after: frozenset[str]
-    means: str
+    name: str
     opens: re.Pattern[str]
 
 
 @cache
-def followers() -> tuple[Follower, ...]:
-    """Return the sections that are told without a title by what stands before them and how they begin."""
-    return tuple(Follower(frozenset(row["after"]), row["means"], re.compile(row["opens"])) for row in _data()["follows"])
+def followers(sections: tuple[str, ...]) -> Mapping[str, tuple[Follower, ...]]:
+    """Return those of some sections that are told without a title by how they begin, by the section that they stand behind."""
+    found: dict[str, tuple[Follower, ...]] = {}
+    for row in _data()["follows"]:
+        if row["means"] in sections:
+            follower = Follower(row["means"], re.compile(row["opens"]))
+            found |= {name: (*found.get(name, ()), follower) for name in row["after"]}
+    return found
 
 
 def ungrouped(names: Iterable[str]) -> list[str]:
@@ -170,10 +177,14 @@ def _kind_on_top(top: str) -> str:
     return ""
 
 
+_NO_TITLE = re.compile(r"主诉|现病史|患者|因|入院(?!记|病|志)")
+
+
+@lru_cache(maxsize=1024)
 def _titled(head: str) -> str:
     """Return the kind that a line's beginning names; words deep in a sentence (门诊以...收入院) are no title."""
-    cut = re.split(r"[,。;]", head, maxsplit=1)[0][:_TITLE_LINE]
-    if re.match(r"(?:主诉|现病史|患者|因|入院(?!记|病|志))", cut) or (":" in cut[:4] and not cut.startswith(("检查", "项目"))):
+    cut = _SPOKEN.split(head, maxsplit=1)[0][:_TITLE_LINE]
+    if _NO_TITLE.match(cut) or (":" in cut[:4] and not cut.startswith(("检查", "项目"))):
         return ""
     return _kind_in(cut)
 
@@ -201,9 +212,6 @@ def is_title(line: str) -> bool:
     """Return whether a line, blanks aside, is the title of a document and nothing else."""
     words = line.replace(" ", "")
     return any(end - start == len(words) for _, start, end in _kind_titles().literal.find_matches_as_indexes(words))
-
-
-_SPOKEN = re.compile("[,。;]")
 
 
 def is_heading(line: str) -> bool:

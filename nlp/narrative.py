@@ -10,21 +10,25 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
-from nlp.annotations import Section
-from nlp.unbroken import unbroken_parts
+from nlp.unbroken import read_piece, unbroken_parts
 
-__all__ = ["narrative_sections"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nlp.titles import Titled
+
+__all__ = ["narrative_parts"]
 
 # Titles that may stand at the beginning of a line of such a text. One that has others there tells its sections by itself.
 _INLINE = frozenset({"", "体格检查", "专科检查", "辅助检查", "修正诊断", "病例特点"})
 _KINDS = frozenset({"", "出院记录", "死亡记录"})
-_MARK = re.compile(r"[\s\])};,、&a-zA-Z]*(?:[0-9]{1,3} ?[.、 ]|[①-⑳]|[0-9](?=患))?[\s,]*")
 _LINE = re.compile(r"[^\n]+")
-_LONGEST_READ = 1_500
+# So far a text without line ends is told from one with them.
+_FIRST = 1_500
 _MOST_PARTS = 60
 _COURSE = "诊疗经过"
 
@@ -60,8 +64,8 @@ def _rules() -> _Rules:
     return _Rules(stages, _Costs(**data["costs"]), data["longest_profile"], data["sure"])
 
 
-def narrative_sections(text: str, kind: str, sections: list[Section]) -> list[Section]:
-    """Return the sections, with those of an untitled narrative among them.
+def narrative_parts(text: str, kind: str, titled: Sequence[Titled]) -> list[tuple[int, str]]:
+    """Return where each part of an untitled narrative begins and its section, nothing where the text is no such narrative.
 
     Parameters
     ----------
@@ -69,18 +73,17 @@ def narrative_sections(text: str, kind: str, sections: list[Section]) -> list[Se
         The normalised text.
     kind : str
         Kind of document by its title or its source, "" if unknown.
-    sections : list of Section
-        Those that have titles.
+    titled : sequence of Titled
+        The titles found.
 
     Returns
     -------
-    list of Section
-        The same list where the text is no such narrative.
+    list of (int, str)
+        In the order of the text.
     """
-    if kind not in _KINDS or not text or any(_tells(text, section) for section in sections):
-        return sections
-    begun = unbroken_parts(text) if text.count("\n", 0, _LONGEST_READ) <= 1 else _lines_told(text, _rules())
-    return _merged(text, sections, begun) if begun else sections
+    if kind not in _KINDS or not text or any(_tells(text, title) for title in titled):
+        return []
+    return unbroken_parts(text) if text.count("\n", 0, _FIRST) <= 1 else _lines_told(text, _rules())
 
 
 def _lines_told(text: str, rules: _Rules) -> list[tuple[int, str]]:
@@ -88,7 +91,7 @@ def _lines_told(text: str, rules: _Rules) -> list[tuple[int, str]]:
     parts = [match.span() for match in _LINE.finditer(text) if match.group().strip()]
     if not 2 < len(parts) <= _MOST_PARTS:
         return []
-    pieces = [_MARK.sub("", text[start : min(end, start + _LONGEST_READ)], count=1).rstrip() for start, end in parts]
+    pieces = [read_piece(text, start, end) for start, end in parts]
     if not any(stage.strong.match(piece) for piece in pieces for stage in rules.stages):
         return []
     scores = [[_score(piece, stage, rules) for stage in rules.stages] for piece in pieces]
@@ -101,8 +104,8 @@ def _lines_told(text: str, rules: _Rules) -> list[tuple[int, str]]:
     ]
 
 
-def _tells(text: str, section: Section) -> bool:
-    return section.name not in _INLINE and (section.start == 0 or text[section.start - 1] == "\n")
+def _tells(text: str, title: Titled) -> bool:
+    return title.name not in _INLINE and (title.start == 0 or text[title.start - 1] == "\n")
 
 
 def _score(piece: str, stage: _Stage, rules: _Rules) -> float:
@@ -126,15 +129,3 @@ def _cost(path: list[int], place: int, costs: _Costs) -> float:
     if path[-1] == place:
         return costs.again
     return costs.change + costs.against * ((place < path[-1]) + (place in path))
-
-
-def _merged(text: str, sections: list[Section], begun: list[tuple[int, str]]) -> list[Section]:
-    """Put the parts among the inline sections."""
-    starts = [Section(start, 0, start, name, "") for start, name in begun]
-    known = {section.start for section in starts}
-    titled = [section for section in sections if section.name and section.start not in known]
-    together = sorted([*starts, *titled], key=lambda section: section.start)
-    ends = [section.start for section in together[1:]] + [len(text)]
-    closed = [section._replace(end=end) for section, end in zip(together, ends, strict=True)]
-    first = closed[0].start
-    return [Section(0, first, 0, "", ""), *closed] if first else closed

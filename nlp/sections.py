@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nlp.annotations import Section
 from nlp.documents import document_kinds, told_kind
-from nlp.narrative import narrative_sections
+from nlp.narrative import narrative_parts
 from nlp.nested import outer_titles
 from nlp.titles import Titled, titled_sections
 from nlp.untitled import untitled_sections
@@ -86,8 +86,12 @@ class Sections:
     def predict(self, text: ClinicalText) -> list[Section]:
         """Return the sections in order; they cover the text from its first character to its last."""
         titled = _titled(text.text, text.document_type)
-        sections = _closed(text.text, titled)
-        narrated = narrative_sections(text.text, told_kind(text), sections)
-        if narrated is not sections:
-            return narrated
+        if parts := narrative_parts(text.text, told_kind(text), titled):
+            return _closed(text.text, _among(parts, titled))
         return _closed(text.text, outer_titles(text.text, untitled_sections(text.text, text.document_type, titled)))
+
+
+def _among(parts: list[tuple[int, str]], titled: Sequence[Titled]) -> list[Titled]:
+    """Return the titles with the parts of a narrative among them."""
+    begun = {title.start: title for title in titled} | {start: Titled(start, start, name, "") for start, name in parts}
+    return [begun[start] for start in sorted(begun)]

@@ -129,15 +129,15 @@ def _owners(kind: str) -> _Owners:
     return _Owners(sections, owners, tuple(map(owners.get, _titles().titles)))
 
 
-_BLANKS = re.compile(r" {1,4}(?=[一-龥])")
+# Blanks between two Chinese characters one of which stands alone.
+_BLANKS = re.compile(r" (?<=[一-龥] )(?:(?<![一-龥][一-龥] ) {0,3}(?=[一-龥])| {0,3}(?=[一-龥](?![一-龥])))")
 
 
-def _hits(text: str, automaton: ahocorasick_rs.AhoCorasick) -> Iterator[tuple[int, int, int]]:
-    """Yield number, start and end of every title in a text, those written with blanks between their characters (主 诉, 术 前诊断) too."""
-    cuts = [match.span() for match in _BLANKS.finditer(text) if _parts_a_word(text, *match.span())] if " " in text else []
+def _hits(text: str, automaton: ahocorasick_rs.AhoCorasick) -> list[tuple[int, int, int]]:
+    """Return number, start and end of every title in a text, those written with blanks between their characters (主 诉, 术 前诊断) too."""
+    cuts = [match.span() for match in _BLANKS.finditer(text)] if " " in text else []
     if not cuts:
-        yield from automaton.find_matches_as_indexes(text)
-        return
+        return automaton.find_matches_as_indexes(text)
     starts, shifts, pieces, at, removed = [0], [0], [], 0, 0
     for start, end in cuts:
         pieces.append(text[at:start])
@@ -145,19 +145,10 @@ def _hits(text: str, automaton: ahocorasick_rs.AhoCorasick) -> Iterator[tuple[in
         starts.append(end - removed)
         shifts.append(removed)
         at = end
-    for number, start, end in automaton.find_matches_as_indexes("".join([*pieces, text[at:]])):
-        yield number, start + shifts[bisect_right(starts, start) - 1], end + shifts[bisect_right(starts, end - 1) - 1]
-
-
-def _parts_a_word(text: str, start: int, end: int) -> bool:
-    """Tell whether blanks stand between two characters one of which stands alone."""
-    if not _is_han(text, start - 1):
-        return False
-    return not _is_han(text, start - 2) or not _is_han(text, end + 1)
-
-
-def _is_han(text: str, at: int) -> bool:
-    return 0 <= at < len(text) and "一" <= text[at] <= "龥"
+    return [
+        (number, start + shifts[bisect_right(starts, start) - 1], end + shifts[bisect_right(starts, end - 1) - 1])
+        for number, start, end in automaton.find_matches_as_indexes("".join([*pieces, text[at:]]))
+    ]
 
 
 # What stands before a title: the edge it follows, and a number or bullet of its own.
@@ -168,12 +159,12 @@ _LEAD = re.compile(
 _LEAD_REACH = 14
 _AFTER = re.compile(
     rf"[ \t]*(?:(?P<close>[】\]>」》〗』){DECORATIONS}])[ \t]*:?|"
-    r"(?:\([^()\n]{0,40}\))?[ \t]*(?:如下|结果|情况|所示|示|见|提示|回报|为|是)?[ \t]*(?P<colon>[:|=])|"
+    r"(?:\([^()\n]{0,40}\))?[ \t]*(?:如下|结果|情况|所示|示|见|提示|回报|为|是)?[ \t]*(?P<colon>[:|=]|[-—]{2})|"
     r"(?P<joint>(?:[、/及和与][一-龥]{1,5}史){1,3}[ \t]*:?)|(?P<line>\n|\Z)|(?P<loose>;| +(?:-{1,2}|\.) )|(?P<gap>[ \t]))"
 )
 _AFTER_REACH = 64
 # What can stand behind a title that has a word before it: between words it is none; most hits are of this sort.
-_MAY_FOLLOW = frozenset(":=|\n】] \t(如结情所示见提回报为是") | {""}
+_MAY_FOLLOW = frozenset(":=|-—\n】] \t(如结情所示见提回报为是") | {""}
 _WORDS_ONLY = frozenset(",。;、")
 _NUMERALS = frozenset("一二三四五六七八九十")
 _SENTENCE_EDGES = "。;.!?"
@@ -226,10 +217,12 @@ _DECORATIONS = frozenset(DECORATIONS)
 
 def _place(text: str, start: int, end: int) -> _Place:
     before = text[start - 1] if start else "\n"
-    if before.isalpha() and before not in _NUMERALS:
-        return _qualified(text, start, end)
     if (sure := _PLACES.get(before)) is not None:
         return _Place(start, sure, bracket=False)
+    if before.isalpha() and before not in _NUMERALS:
+        return _qualified(text, start, end)
+    if before == " " and not (blank := text[text.rfind("\n", 0, start) + 1 : start]).strip():
+        return _Place(start, "line", bracket=False, column=len(blank) >= _COLUMN)
     if before in _COMMAS and not _NUMBERED.match(text, max(0, start - 2)):
         return _Place(start, "edge", bracket=False)
     lead = _LEAD.search(text, max(0, start - _LEAD_REACH), start)
@@ -334,8 +327,8 @@ def titled_sections(text: str, kind: str) -> list[Titled]:
     for label in _labelled(text, kind, inline):
         if label.start >= heading:
             found = _with_label(text, label, found)
-    heads = table_heads(text)
-    return sorted(title for title in found if not any(start <= title.start < end for start, end in heads))
+    heads = table_heads(text) if known and "检验结果" in known.sections else ()
+    return [title for title in found if not any(start <= title.start < end for start, end in heads)] if heads else found
 
 
 # The head of a table of results names its columns; what stands there is no title.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import yaml
 
-__all__ = ["unbroken_parts"]
+__all__ = ["read_piece", "unbroken_parts"]
 
 _MARK = re.compile(r"[\s\])};,、&a-zA-Z]*(?:[0-9]{1,3} ?[.、 ]|[①-⑳]|[0-9](?=患))?[\s,]*")
 _LONGEST_READ = 1_500
@@ -87,12 +87,17 @@ def _scores(text: str, pieces: list[tuple[int, int]], rules: _Rules) -> list[lis
     """Return the score of every state (a section begun, gone on with) for each piece."""
     rows, before = [], ""
     for start, end in pieces:
-        piece = _MARK.sub("", text[start : min(end, start + _LONGEST_READ)], count=1).rstrip()
+        piece = read_piece(text, start, end)
         found = [weights for pattern, weights in rules.patterns if pattern.search(piece)]
         found += [weights for pattern, weights in rules.before if pattern.search(before)]
         rows.append([sum(column) for column in zip(rules.bias, *found, strict=True)])
         before = piece
     return rows
+
+
+def read_piece(text: str, start: int, end: int) -> str:
+    """Return the words of a piece that are looked at: without its number, and not more than some."""
+    return _MARK.sub("", text[start : min(end, start + _LONGEST_READ)], count=1).rstrip()
 
 
 def _probability(row: list[float], state: int) -> float:

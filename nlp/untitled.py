@@ -14,7 +14,7 @@ from nlp.documents import document_kinds, followers, is_heading
 from nlp.titles import Titled, narrated, table_heads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nlp.documents import Follower
 
@@ -40,15 +40,20 @@ _DAY = re.compile(rf"(?m)^[ \t]*(?:{_DATE}{_TIME}(?P<written>{_WRITTEN})?|{_WRIT
 _RUN_IN = re.compile(rf"(?m)^[ \t]*{_DATE}{_TIME}[ \t,]*(?=[^\n]{{0,4}}(?:患[者儿]|病人|查房|今[日天晨]))")
 _SAID = re.compile(
     r"(?:^|(?<=[\n。;]))[^\n。;:]{0,24}(?:主任|主治|上级|医师|医生|教授)(?:[^\n。;:]{0,8}?(?:查房|查看|看过|看)(?:了?(?:患者|病人|患儿))?[后时]?[^\n。;:]{0,6}?)?"
-    r"(?:指示|示|指出|认为|分析|意见|强调|嘱)[:,]|"
+    r"(?:指示|示|指出|认为|分析|意见|强调|嘱)(?:[:,|】\]>\t]|  |(?=\n))|"
     # A senior's name and post before what he says.
     r"(?m:^[ \t]*[一-龥]{1,4}(?:副?主任|主治)(?:医师|医生)?:(?=[^\n]{8}))"
 )
 # Notes by subject, object, assessment and plan.
 _SOAP = re.compile(r"(?ms)^(S ?[:(]).*?^(O ?[:(]).*?^(A ?[:(]).*?^(P ?[:(])")
 _SOAP_NAMES = ("病情记录", "病情记录", "病情分析", "诊疗计划")
-# The first row of a table of results without a head: a test, a number, what else there is.
-_ROW = re.compile(r"(?m)^[ \t]*[^\s:。|,]{1,20}(?:\t|\||  )[ |]*[<>]?[0-9]+(?:\.[0-9]+)?[ ↑↓HL]*(?:\t|\||  )")
+# A row of a table of results without a head: a test, a number or a sign, what else there is.
+_ROW = re.compile(
+    r"(?m)^[ \t]*(?:[0-9]{1,3}[ \t|]+)?(?P<test>[^\n:。|,\t]{1,30}?)(?:\t|\||  )[ |]*"
+    r"(?:[<>]?[0-9]+(?:\.[0-9]+)?|阴性|阳性|[-+±]+)[ ↑↓HL]*(?:\t|\||  |$)"
+)
+# What may stand below the names.
+_REMARK = re.compile(r"[^\w\n]*(?:备?注|说明|声明|提示)[:,]|[^\n]*(?:仅对|仅供|无效)")
 _HAN = "[一-龥]"
 _POST = r"(?:(?:副?主任|主治|住院|经治|进修|实习)?(?:医师|医生|护士|护师|教授|主任)|主治)?"
 # What a name signs for, where no colon makes it a title (报 告 王某 审 核 李某).
@@ -61,7 +66,7 @@ _SIGNED = re.compile(rf"{_NAME}(?:[ /、,]+{_NAME}){{0,3}}")
 _SIGNER = re.compile(rf"({_HAN}{{1,4}}?[*×xX]{{0,2}})({_POST})(?:[ /、,]+|$)")
 _SIGNED_DATE = re.compile(rf"{_DATE}{_TIME}\s*$")
 _INDENTED = 8
-_LAST_LINES = 4
+_LAST_LINES = 5
 _ENTRY = "病情记录"
 
 
@@ -97,26 +102,24 @@ def untitled_sections(text: str, kind: str, titled: Sequence[Titled]) -> list[Ti
 def _followed(text: str, kind: str, titled: list[Titled]) -> Iterator[Titled]:
     """Yield the beginnings with those among them of paragraphs whose title was left out."""
     known = document_kinds().get(kind)
+    rows = followers(known.sections if known else tuple(narrated()))
     names = {title.name for title in titled}
-    sections = narrated() if known is None else known.sections
-    rows = [row for row in followers() if row.means in sections and row.means not in names]
     ends = [*(title.start for title in titled[1:]), len(text)]
     for title, end in zip(titled, ends[: len(titled)], strict=True):
         yield title
-        for start, name in _paragraphs(text, title, end, rows) if rows else ():
-            yield Titled(start, start, name, "")
+        if title.name in rows:
+            yield from _paragraphs(text, title, end, rows, names)
 
 
-def _paragraphs(text: str, title: Titled, end: int, rows: list[Follower]) -> Iterator[tuple[int, str]]:
-    """Yield where paragraphs of other sections begin behind the first lines of a section."""
+def _paragraphs(text: str, title: Titled, end: int, rows: Mapping[str, tuple[Follower, ...]], names: set[str]) -> Iterator[Titled]:
+    """Yield paragraphs of other sections behind the first line of a section, if no title of theirs stands anywhere."""
     name = title.name
     for line in islice(_LINE.finditer(text, title.body, end), 1 if title.title else 0, None):
-        start = line.start() + len(line.group()) - len(line.group().lstrip())
-        for row in rows:
-            if name in row.after and row.opens.match(text, start, line.end()):
-                name = row.means
-                yield line.start(), name
-                break
+        written = line.group().lstrip()
+        follower = next((row for row in rows.get(name, ()) if row.name not in names and row.opens.match(written)), None)
+        if follower is not None:
+            name = follower.name
+            yield Titled(line.start(), line.start(), name, "")
 
 
 def _untitled(text: str, kind: str, titled: Sequence[Titled]) -> Iterator[tuple[int, str]]:
@@ -136,7 +139,7 @@ def _untitled(text: str, kind: str, titled: Sequence[Titled]) -> Iterator[tuple[
         if soap := _SOAP.search(text):
             yield from zip(map(soap.start, range(1, 5)), _SOAP_NAMES, strict=True)
         yield from ((match.start(), "查房意见") for match in _SAID.finditer(text) if "查房意见" in known.sections)
-    if known is not None and "检验结果" in known.sections and (start := _table(text)) >= 0:
+    if known is not None and "检验结果" in known.sections and (start := _table(text, titled)) >= 0:
         yield start, "检验结果"
     for begin, end in pairwise([0, *days, len(text)]):
         last = next((title for title in reversed(titled) if begin <= title.start < end), None)
@@ -170,20 +173,23 @@ def _days(text: str) -> Iterator[tuple[int, int]]:
         yield day.start(), day.start()
 
 
-def _table(text: str) -> int:
+def _table(text: str, titled: Sequence[Titled]) -> int:
     """Return where a table of results begins, -1 where there is none."""
     heads = table_heads(text)
     if heads:
         return text.rfind("\n", 0, heads[0][0]) + 1
-    row = _ROW.search(text)
-    return row.start() if row else -1
+    starts = {title.start for title in titled}
+    return next((row.start() for row in _ROW.finditer(text) if row.start("test") not in starts), -1)
 
 
 def _signature(text: str, begin: int, end: int) -> int:
     """Return where the last lines of a stretch begin that hold names and dates only, -1 where there are none."""
-    lines = list(_LINE.finditer(text, max(begin, end - 200), end))[-_LAST_LINES:]
     start, named = -1, False
-    for line in reversed(lines[1:]):
+    for line in reversed(list(_LINE.finditer(text, max(begin, end - 200), end))[-_LAST_LINES:][1:]):
+        if start < 0 and _REMARK.match(line.group()):
+            continue
+        if "。" in line.group():
+            break
         written, roles = _ROLE.subn("", line.group())
         indented = roles > 0 or len(written) - len(written.lstrip()) >= _INDENTED
         name = _is_signed(_SIGNED_DATE.sub("", written).strip(), indented)
