@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["chinese_number", "roman_number", "to_roman"]
+__all__ = ["chinese_number", "number_of", "roman_number", "to_roman"]
 
 _DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {
     "〇": 0,
@@ -24,12 +24,12 @@ _NAMES = ["0", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI"
 
 
 def chinese_number(text: str) -> float | None:
-    """Read a Chinese numeral; Arabic digits may stand before 十, 百, 千, 万 and 亿.
+    """Read a Chinese numeral.
 
     Parameters
     ----------
     text : str
-        Such as 一百二十, 两, 半, 三点五, 3万.
+        Such as 一百二十, 两, 半, 三点五.
 
     Returns
     -------
@@ -50,6 +50,27 @@ def chinese_number(text: str) -> float | None:
     if any(character not in _DIGITS for character in decimals):
         return None
     return value + float("0." + "".join(str(_DIGITS[character]) for character in decimals))
+
+
+def number_of(text: str) -> float | None:
+    """Read a number in Arabic or in Chinese numerals.
+
+    Parameters
+    ----------
+    text : str
+        Such as 12, 2.5, 十二.
+
+    Returns
+    -------
+    float or None
+        The number; None if the text is no numeral.
+
+    Examples
+    --------
+    >>> number_of("2.5"), number_of("十二"), number_of("三四")
+    (2.5, 12.0, None)
+    """
+    return float(text) if text[:1].isdecimal() else chinese_number(text)
 
 
 def _whole(text: str) -> float | None:

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nlp.annotations import Quantity
-from nlp.numerals import chinese_number, roman_number, to_roman
+from nlp.numerals import number_of, roman_number, to_roman
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,8 +130,7 @@ def read_stage(text: str, start: int, end: int, not_before: tuple[str, ...]) -> 
 
 
 def _roman(written: str) -> str:
-    number = roman_number(written) or (int(written) if written.isdigit() else chinese_number(written))
-    return to_roman(int(number or 0))
+    return to_roman(int(roman_number(written) or number_of(written) or 0))
 
 
 def _stage_group(start: int, end: int, number: str, letter: str, more: str, *, low: str = "") -> Iterator[Found]:
@@ -317,7 +316,7 @@ def read_wound(text: str, start: int, end: int) -> Iterator[Found]:
     if not found:
         return
     begin = lead + found.start()
-    number = roman_number(found["class"]) or chinese_number(found["class"]) or float(found["class"])
+    number = roman_number(found["class"]) or number_of(found["class"])
     yield (
         begin,
         end,

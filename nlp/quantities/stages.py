@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nlp.annotations import Quantity
 from nlp.dictionary import find_all
 from nlp.normal import fold
-from nlp.numerals import chinese_number, roman_number
+from nlp.numerals import number_of, roman_number
 from nlp.quantities.stage_forms import (
     EYES,
     SIGNS,
@@ -249,8 +249,7 @@ def _key(grade: str) -> tuple[float, str]:
     head = re.match(r"[ⅠⅡⅢⅣⅤⅥ]+|[IVX]+|\d+(?:\.\d)?|[一二三四五六]", grade, re.IGNORECASE)
     if not head:
         return -1.0, grade.upper()
-    text = head[0]
-    number = roman_number(text) or (float(text) if text[0].isdigit() else chinese_number(text))
+    number = roman_number(head[0]) or number_of(head[0])
     return float(number if number is not None else -1), grade[head.end() :].upper()
 
 

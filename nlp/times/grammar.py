@@ -7,7 +7,7 @@ from calendar import monthrange
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from nlp.times.words import tables
+from nlp.times.words import number, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -166,31 +166,12 @@ def _read(pattern: re.Pattern[str], text: str, start: int) -> Day | None:
 
 
 def _year(written: str | None) -> int | None:
-    if not written:
-        return None
-    if written.isdecimal() and written.isascii():
-        return int(written)
-    return int(
-        "".join(
-            char if char.isascii() and char.isdecimal() else str("〇一二三四五六七八九".find(char) if char in "一二三四五六七八九" else 0)
-            for char in written
-        )
-    )
-
-
-_SMALL = {"十": 10, "廿": 20, "卅": 30}
+    digits = (char if char in "0123456789" else str(max("〇一二三四五六七八九".find(char), 0)) for char in written or "")
+    return int("".join(digits)) if written else None
 
 
 def _small(written: str | None) -> int | None:
-    if not written:
-        return None
-    if written[0].isdecimal() and written.isascii():
-        return int(written)
-    head, ten, tail = written.partition("十")
-    digits = "〇一二三四五六七八九"
-    if not ten:
-        return _SMALL.get(written[0], 0) + sum(digits.index(char) for char in written if char in digits)
-    return (digits.index(head) if head else 1) * 10 + (digits.index(tail) if tail else 0)
+    return int(number(written).low) if written else None
 
 
 def read_day(text: str, start: int, *, after: Day | None = None) -> Day | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nlp.numerals import number_of
 from nlp.variables.catalogue import Example, Found, Function, Parameter
 from nlp.variables.definition import Bilingual
 from nlp.variables.functions_numbers import TERMS, duration_before_note
-from nlp.variables.values import chinese_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,13 +55,11 @@ _SMOKING = ("吸烟", "抽烟", "嗜烟", "烟龄", "吸烟史", "吸烟指数")
 _CIGARETTES_IN_A_PACK = 20
 
 
-def _number(text: str) -> float:
-    return 0.5 if text == "半" else chinese_number(text)
-
-
-def _packs_a_day(match: re.Match[str]) -> float:
-    many, upto = match["many"] or match["many2"], match["to"] or match["to2"]
-    number = (_number(many) + _number(upto)) / 2 if upto else _number(many)
+def _packs_a_day(match: re.Match[str]) -> float | None:
+    numbers = [number_of(text) for text in (match["many"] or match["many2"], match["to"] or match["to2"]) if text]
+    if None in numbers:
+        return None
+    number = sum(numbers) / len(numbers)
     return number if (match["unit"] or match["unit2"]) in "包盒" else number / _CIGARETTES_IN_A_PACK
 
 
@@ -72,7 +70,10 @@ def _pack_years(text: str) -> float | None:
     if index := _INDEX.search(text):
         return float(index["index"] or index["index2"]) / _CIGARETTES_IN_A_PACK
     daily, years = _A_DAY.search(text), _YEARS.search(text)
-    return _packs_a_day(daily) * _number(years["years"]) if daily and years else None
+    if not daily or not years:
+        return None
+    packs, lasted = _packs_a_day(daily), number_of(years["years"])
+    return None if packs is None or lasted is None else packs * lasted
 
 
 def pack_years(view: NoteView) -> Iterator[Found]:
@@ -145,6 +146,8 @@ FUNCTIONS = (
         examples=(
             Example("吸烟30年，每天20支，饮酒20年。", (), (30.0,)),
             Example("吸烟20年，未戒。", (), ()),
+            Example("吸烟二三十年，每天20支。", (), ()),
         ),
+        version="2",
     ),
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from nlp.numerals import number_of
 from nlp.variables.catalogue import Example, Found, Function, Parameter
 from nlp.variables.definition import Bilingual
-from nlp.variables.values import chinese_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,9 +98,9 @@ def _told(text: str, start: int, end: int) -> Iterator[_Group]:
             continue
         told = verdict["positive"] or verdict["plain"]
         for item in waiting[-1:] if told else waiting:
-            examined = chinese_number(item["after"] or item["before"])
-            positive = chinese_number(told) if told else (examined if verdict["all"] else 0.0)
-            if positive <= examined:
+            examined = number_of(item["after"] or item["before"])
+            positive = number_of(told) if told else (examined if verdict["all"] else 0.0)
+            if examined is not None and positive is not None and positive <= examined:
                 yield _group(text, start, item, positive, examined)
         waiting = []
 
@@ -123,6 +123,8 @@ FUNCTIONS = (
             Example("（中央）淋巴结4个，（肠旁）淋巴结3个，均未见癌转移。", (("which", "examined"),), (7.0,)),
             Example("核分裂象5/50HPF，淋巴结未见转移。", (), ()),
             Example("肿瘤占肠腔1/2周。", (), ()),
+            Example("淋巴结三四枚，均未见癌转移。", (("which", "examined"),), ()),
         ),
+        version="2",
     ),
 )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from nlp.annotations import ClinicalText, Note
 from nlp.normal import NormalText
+from nlp.numerals import number_of
 from nlp.times import Times
 from nlp.variables.catalogue import Example, Found, Function, Parameter
 from nlp.variables.definition import Bilingual, Value
-from nlp.variables.values import chinese_number, in_unit
+from nlp.variables.values import in_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,9 +61,13 @@ def number_of_lesions(view: NoteView, *, terms: tuple[str, ...]) -> Iterator[Fou
     for hit in view.find(terms):
         low, high = view.scope("clause", hit.start, hit.end)
         match = min(_COUNT.finditer(view.text, low, high), key=lambda found: view.gap(hit, found.span()), default=None)
-        if match:
-            number = chinese_number(match["number"]) if match["number"] else (1.0 if match["one"] else 2.0)
+        number = _lesions(match) if match else None
+        if number is not None:
             yield Found.at(hit, number, span=match.span(), comparator=">=" if match["many"] else "")
+
+
+def _lesions(match: re.Match[str]) -> float | None:
+    return number_of(match["number"]) if match["number"] else (1.0 if match["one"] else 2.0)
 
 
 def value_near_term(view: NoteView, *, terms: tuple[str, ...], unit: str, gap: float) -> Iterator[Found]:
@@ -197,7 +202,9 @@ FUNCTIONS = (
         examples=(
             Example("胆囊内见3枚结石。", (("terms", ("结石",)),), (3.0,)),
             Example("双肺多发结节。", (("terms", ("结节",)),), (2.0,)),
+            Example("胆囊内见三四枚结石。", (("terms", ("结石",)),), ()),
         ),
+        version="2",
     ),
     Function(
         name="value_near_term",

@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.errors import VariableError
+from nlp.numerals import number_of
 from nlp.variables.answers import Taken
 from nlp.variables.words import literal, words
 
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
     from nlp.variables.definition import Category, Value, Variable
     from nlp.variables.view import Hit, NoteView
 
-__all__ = ["Place", "chinese_number", "fit_found", "in_unit", "iso", "one_of", "take"]
+__all__ = ["Place", "fit_found", "in_unit", "iso", "one_of", "take"]
 
 _NUMBER = re.compile(
     r"(?<![0-9.A-Za-z])[0-9]{1,9}(?:\.[0-9]{1,6})?(?!\.?[0-9]|[年月日:时%])|[一二两三四五六七八九十]{1,3}(?=[枚个处颗只条块粒次]|\Z)"
 )
-_DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"两": 2}
 # Between the parts of one list of values: 5mm、8mm; 分别为3cm和4cm.
 _LISTED = re.compile(r"[、,，及和与/;\s~-]{1,3}")
 # Names of a measure, not of the thing measured: a value bound to one of them is still free for the thing.
@@ -180,9 +180,10 @@ def _candidates_inside(view: NoteView, value: Value, hit: Hit, inside: tuple[int
     found = [candidate for quantity in spans if (candidate := _candidate(quantity, value))]
     if value.bare or not value.unit or (hit.inner[0] >= 0 and not found):
         found += _bare(view, *inside)
-    if not found and hit.inner[0] >= 0 and _NUMBER.fullmatch(text := view.text[slice(*inside)]):
+    text = view.text[slice(*inside)]
+    if not found and hit.inner[0] >= 0 and _NUMBER.fullmatch(text) and (number := number_of(text)) is not None:
         # The pattern itself cut it out, whatever letters stand beside it: G3P1.
-        found = [_Candidate(*inside, (chinese_number(text),), doubts=("number without a unit",))]
+        found = [_Candidate(*inside, (number,), doubts=("number without a unit",))]
     return sorted(found, key=lambda candidate: candidate.start)
 
 
@@ -207,23 +208,9 @@ def _bare(view: NoteView, low: int, high: int) -> Iterator[_Candidate]:
     taken += [view.times[at] for at in view.between(view.times, low, high)]
     for match in _NUMBER.finditer(view.text, low, high):
         start, end = match.span()
-        if all(end <= record.start or record.end <= start for record in taken):
-            yield _Candidate(start, end, (chinese_number(match.group()),), doubts=("number without a unit",))
-
-
-def chinese_number(text: str) -> float:
-    """Read a number in digits, or in Chinese below a hundred.
-
-    Examples
-    --------
-    >>> chinese_number("三"), chinese_number("十二"), chinese_number("2.5")
-    (3.0, 12.0, 2.5)
-    """
-    if text[0] not in _DIGITS and text[0] != "十":
-        return float(text)
-    tens, ten, ones = text.rpartition("十")
-    high = _DIGITS.get(tens, 1) * 10 if ten else 0
-    return float(high + (_DIGITS.get(ones, 0)))
+        number = number_of(match.group())
+        if number is not None and all(end <= record.start or record.end <= start for record in taken):
+            yield _Candidate(start, end, (number,), doubts=("number without a unit",))
 
 
 def _distance_doubts(view: NoteView, hit: Hit, span: tuple) -> tuple[str, ...]:
