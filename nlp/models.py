@@ -35,6 +35,7 @@ __all__ = [
     "check_files",
     "check_free",
     "describe_data",
+    "open_card",
     "open_model",
     "package_versions",
     "read_card",
@@ -294,6 +295,29 @@ def read_card(folder: Path | str) -> ModelCard:
     return card
 
 
+def open_card(folder: Path | str) -> ModelCard:
+    """Read a model's card and check every byte that it speaks of.
+
+    Parameters
+    ----------
+    folder : Path or str
+        As :func:`write_model` left it.
+
+    Returns
+    -------
+    ModelCard
+        As written.
+
+    Raises
+    ------
+    ModelError
+        If the card or a file is missing or changed, or a file is not in the card.
+    """
+    card = read_card(folder)
+    check_files(Path(folder), card)
+    return card
+
+
 def open_model(folder: Path | str) -> Tagger:
     """Open a model after checking every byte of it.
 
@@ -313,8 +337,7 @@ def open_model(folder: Path | str) -> Tagger:
         If a file is missing, changed, or not in the card, naming it; or if the kind is not known.
     """
     folder = Path(folder)
-    card = read_card(folder)
-    check_files(folder, card)
+    card = open_card(folder)
     if card.kind not in KINDS:
         raise ModelError(f"{folder} is of the kind {card.kind!r}, which this version cannot open", hint=f"it knows {', '.join(KINDS)}")
     module, name = KINDS[card.kind].split(":")
@@ -428,7 +451,7 @@ def _restore(folder: Path) -> None:
         if folder.exists():
             return
         with suppress(ModelError):
-            check_files(old, read_card(old))
+            open_card(old)
             old.rename(folder)
 
 

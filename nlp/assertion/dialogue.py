@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ATTRIBUTES",
+    "LEAST",
     "Dialogue",
     "DialogueAssertions",
     "DialogueMention",
@@ -46,7 +47,7 @@ __all__ = [
 #: The classes, in the order of the model.
 ATTRIBUTES = ("阳性", "阴性", "其他", "不标注")
 _SIDES = {"医生": True, "患者": False}
-_LEAST = 1e-9  # of a probability, for its logarithm
+LEAST = 1e-9  # of a probability, for its logarithm
 
 
 class Turn(NamedTuple):
@@ -161,7 +162,7 @@ class Fold(NamedTuple):
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Return the score of each class, a row a mention; the highest is the answer."""
-        return np.log(self.probabilities(features) + _LEAST) + self.offsets
+        return np.log(self.probabilities(features) + LEAST) + self.offsets
 
 
 def digest(dialogue: Dialogue) -> str:

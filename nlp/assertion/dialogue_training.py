@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlp.assertion.dialogue import ATTRIBUTES, Dialogue, Fold, Refused, digest, read_dialogues, score_table
+from nlp.assertion.dialogue import ATTRIBUTES, LEAST, Dialogue, Fold, Refused, digest, read_dialogues, score_table
 from nlp.assertion.dialogue_features import describe, feature_names
 from nlp.trees import Trees
 
@@ -65,7 +65,7 @@ def _f1(gold: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 def _best_offsets(probabilities: np.ndarray, gold: np.ndarray) -> np.ndarray:
     """Move the rare classes' thresholds so that macro-F1 is best."""
-    scores, offsets = np.log(probabilities + 1e-9), np.zeros(len(ATTRIBUTES))
+    scores, offsets = np.log(probabilities + LEAST), np.zeros(len(ATTRIBUTES))
     for place in (1, 2, 3, 1, 2, 3):
         tried = [np.where(np.arange(len(ATTRIBUTES)) == place, value, offsets) for value in _OFFSETS]
         offsets = max(tried, key=lambda offset: _f1(gold, (scores + offset).argmax(1)).mean())

@@ -123,8 +123,7 @@ def read_codebook(path: Path | str, *, report: ReadReport | None = None) -> Code
         by ``;``, ``|`` or ``##``; every further column is one more.
     report : ReadReport, optional
         Filled with what was found: counts of "lines", "names", and of what was wrong ("codes missing", "codes too long", "names empty",
-        "control characters",
-        "codes repeated", "names repeated", "lines repeated").
+        "control characters", "codes repeated", "names repeated", "lines repeated").
 
     Returns
     -------

@@ -22,8 +22,8 @@ from nlp.coding.memory import PairMemory
 from nlp.coding.pairs import Pair, fold_of
 from nlp.coding.rank import Settings, judge, learn, rankers_arrays, rankers_of, top
 from nlp.coding.terms import domain_rules, units_of
-from nlp.errors import TextDataError
-from nlp.models import ModelCard, check_files, package_versions, read_card, write_model
+from nlp.errors import ModelError, TextDataError
+from nlp.models import ModelCard, open_card, package_versions, write_model
 from nlp.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -238,10 +238,16 @@ class Coder:
         -------
         Coder
             The same as was saved.
+
+        Raises
+        ------
+        ModelError
+            If a file is missing, changed or not in the card, or the model is no coder.
         """
         folder = Path(folder)
-        card = read_card(folder)
-        check_files(folder, card)
+        card = open_card(folder)
+        if card.kind != "coder":
+            raise ModelError(f"{folder} is a model of the kind {card.kind!r}, no coder", hint="give the folder that Coder.save wrote")
         codebook = json.loads((folder / "codebook.json").read_text(encoding="utf-8"))
         entries = tuple(Entry(name, tuple(codes), tuple(synonyms)) for name, codes, synonyms in codebook["entries"])
         pairs = [Pair(text, tuple(names)) for text, names in json.loads((folder / "pairs.json").read_text(encoding="utf-8"))]

@@ -18,6 +18,7 @@ from scipy import sparse
 
 from nlp.entities import Entity
 from nlp.entities.chain import Chain, Plan, batches_of, n_tags, span_marginals, train_chain
+from nlp.entities.evaluation import group_names
 from nlp.entities.features import FEATURES_VERSION, Flat, RowTable, feature_hashes, flatten
 from nlp.entities.lexicon import Lexicon, learn_terms
 from nlp.entities.spans import FLOOR, Nesting, SpanTagger, learn_nesting
@@ -200,7 +201,7 @@ class CrfTagger(SpanTagger):
             chains,
             RowTable(arrays["hashes"].view(np.uint64)),
             [Lexicon(terms) for terms in settings["lexicons"]],
-            nesting=Nesting(frozenset((outer, inner) for outer, inner in settings["nesting"])),
+            nesting=Nesting.of(settings["nesting"]),
             cuts=settings["cuts"],
             threshold=settings["threshold"],
             version=card.source,
@@ -298,8 +299,9 @@ def _unpacked(whole: np.ndarray, scales: np.ndarray) -> np.ndarray:
 
 def _marks_by_folds(examples: Sequence[Example], flat: Flat, folds: int) -> np.ndarray:
     """Mark each text by a lexicon learnt from other groups' texts, as a new text will be marked."""
-    names = {name: place for place, name in enumerate(dict.fromkeys(example.group or f"\0{example.text}" for example in examples))}
-    fold_of = [names[example.group or f"\0{example.text}"] % folds for example in examples]
+    groups = group_names(examples)
+    places = {name: place for place, name in enumerate(dict.fromkeys(groups))}
+    fold_of = [places[name] % folds for name in groups]
     marks = np.zeros(len(flat.codes), np.int64)
     for fold in range(folds):
         lexicon = Lexicon(learn_terms([example for example, own in zip(examples, fold_of, strict=True) if own != fold]))
@@ -350,8 +352,7 @@ def _cut_gold(example: Example, offset: int, cuts: str) -> Iterator[tuple[int, i
     for entity in example.entities:
         closed[entity.start + 1 : entity.end] = False
     start = 0
-    for found in re.finditer(f"[{re.escape(cuts)}]|(?s:.)\\Z" if cuts else r"(?s:.)\Z", example.text):
-        end = found.end()
+    for end in _ends(example.text, cuts):
         while end - start > _LONGEST_CHAIN and (places := np.flatnonzero(closed[start + 1 : start + _LONGEST_CHAIN + 1])).size:
             start, cut = start + 1 + int(places[-1]), start
             yield offset + cut, offset + start
@@ -363,8 +364,7 @@ def _cut_gold(example: Example, offset: int, cuts: str) -> Iterator[tuple[int, i
 def _cut(text: str, offset: int, cuts: str, calm: np.ndarray) -> Iterator[tuple[int, int]]:
     """Yield the chains of a text; a long sentence is cut where its characters look least like part of an entity (`calm` is largest)."""
     start = 0
-    for found in re.finditer(f"[{re.escape(cuts)}]|(?s:.)\\Z" if cuts else r"(?s:.)\Z", text):
-        end = found.end()
+    for end in _ends(text, cuts):
         while end - start > _LONGEST_CHAIN:
             window = calm[offset + start + _LONGEST_CHAIN // 2 : offset + start + _LONGEST_CHAIN]
             cut = start + _LONGEST_CHAIN // 2 + int(window.argmax()) + 1
@@ -373,6 +373,12 @@ def _cut(text: str, offset: int, cuts: str, calm: np.ndarray) -> Iterator[tuple[
         if end > start:
             yield offset + start, offset + end
             start = end
+
+
+def _ends(text: str, cuts: str) -> Iterator[int]:
+    """Yield the place behind each cutting character, and the end of the text."""
+    for found in re.finditer(f"[{re.escape(cuts)}]|(?s:.)\\Z" if cuts else r"(?s:.)\Z", text):
+        yield found.end()
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:

@@ -185,7 +185,7 @@ class EncoderTagger(SpanTagger):
 def _read_settings(path: Path) -> EncoderSettings:
     try:
         record = json.loads(path.read_text(encoding="ascii"))
-        nesting = Nesting(frozenset((outer, inner) for outer, inner in record.pop("nesting")))
+        nesting = Nesting.of(record.pop("nesting"))
         shape = Shape(**record.pop("shape"))
         lists = {name: tuple(record.pop(name)) for name in ("characters", "labels")}
         return EncoderSettings(shape=shape, nesting=nesting, **lists, **record)

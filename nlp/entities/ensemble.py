@@ -153,7 +153,7 @@ class EnsembleTagger(SpanTagger):
         try:
             record = json.loads((folder / _SETTINGS).read_text(encoding="ascii"))
             mixture = Mixture(**record["mixture"])
-            nesting = Nesting(frozenset((outer, inner) for outer, inner in record["nesting"]))
+            nesting = Nesting.of(record["nesting"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{folder / _SETTINGS} cannot be read ({type(error).__name__})", hint="train it anew") from error
         encoder = EncoderTagger.open(folder / "encoder", card)

@@ -71,6 +71,11 @@ class Nesting(NamedTuple):
 
     pairs: frozenset[tuple[str, str]] = frozenset()
 
+    @classmethod
+    def of(cls, pairs: Iterable[Sequence[str]]) -> Nesting:
+        """Return the nesting of pairs as a model's folder lists them."""
+        return cls(frozenset((outer, inner) for outer, inner in pairs))
+
     def allows(self, one: Entity, other: Entity) -> bool:
         """Tell whether two spans may both stand: apart, or one inside the other in a pair of labels that nests."""
         if one.end <= other.start or other.end <= one.start:

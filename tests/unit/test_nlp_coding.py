@@ -16,6 +16,7 @@ from nlp.coding.scores import guess_domain, score_coding
 from nlp.coding.terms import domain_rules, units_of
 from nlp.entities import Entity
 from nlp.errors import ModelError, TextDataError, VariableError
+from nlp.models import ModelCard, write_model
 from nlp.normal import normalise
 from nlp.trees import Trees, fit_trees
 
@@ -275,6 +276,12 @@ def test_the_component_runs_in_the_pipeline_from_a_folder(tmp_path):
     assert [(mention.code, mention.term) for mention in found] == [("I63.902", "脑梗死")]
     with pytest.raises(VariableError, match="no coder"):
         nlp.load(components=["coding"])
+
+
+def test_a_model_of_another_kind_is_no_coder(tmp_path):
+    write_model(tmp_path / "crf", ModelCard(name="crf", kind="crf", labels=("sym",)), lambda folder: (folder / "crf.json").write_text("{}"))
+    with pytest.raises(ModelError, match="kind 'crf', no coder"):
+        Coder.open(tmp_path / "crf")
 
 
 def test_codes_of_a_dictionary_are_replaced_when_asked():
