@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nlp.variables.catalogue import Catalogue, Function
     from nlp.variables.definition import Test, Variable
 
-__all__ = ["Outcome", "run_examples", "run_tests"]
+__all__ = ["Outcome", "as_note", "run_examples", "run_tests"]
 
 
 class Outcome(NamedTuple):
@@ -73,7 +73,7 @@ def run_tests(
 
 
 def _outcome(asked: CompiledSet, pipeline: Language, variable: Variable, number: int, test: Test) -> Outcome:
-    evaluation = asked.evaluate(_structured(pipeline, variable, test), index=_moment(test.index))
+    evaluation = asked.evaluate(as_note(pipeline, variable, test), index=_moment(test.index))
     anchor = None
     if variable.window:
         anchor = _moment(getattr(test, variable.window.anchor))
@@ -82,8 +82,23 @@ def _outcome(asked: CompiledSet, pipeline: Language, variable: Variable, number:
     return Outcome(variable.name, number, test.text, test.expect, got, _equal(got, test.expect), tuple(evaluation.answers), why)
 
 
-def _structured(pipeline: Language, variable: Variable, test: Test) -> ClinicalText:
-    """Return the test's text as a note; in its section, unless it has titles of its own."""
+def as_note(pipeline: Language, variable: Variable, test: Test) -> ClinicalText:
+    """Return a test's text as a structured note; in its section, unless it has titles of its own.
+
+    Parameters
+    ----------
+    pipeline : Language
+        What structures it.
+    variable : Variable
+        Its first document and section are taken where the test says none.
+    test : Test
+        One of the variable's.
+
+    Returns
+    -------
+    ClinicalText
+        Finished.
+    """
     document = test.document if test.document is not None else next(iter(variable.documents), "")
     section = test.section if test.section is not None else next(iter(variable.sections or variable.target.section), "")
     note = Note(

@@ -131,7 +131,10 @@ def test_terms_from_outside_are_read_and_used(tmp_path):
     file = tmp_path / "terms.tsv"
     file.write_text("奥美拉唑\tdrug\nＣＴ\t1234\n肺\n", encoding="utf-8")
     assert read_terms(file) == {"奥美拉唑": 2, "ct": 1}
-    assert train_crf(small_language(40), Plan(epochs=2), terms=read_terms(file)).tag(["予奥美拉唑"])
+    listed = read_terms(file) | dict.fromkeys(DRUGS, 2)
+    plain, helped = (train_crf(small_language(40), Plan(epochs=2), terms=terms).tag(["患者，予奥美拉唑。"])[0] for terms in (None, listed))
+    assert spans(helped) == [(4, 8, "dru")]
+    assert helped[0].score > 1.5 * plain[0].score
     file.write_text("\n", encoding="utf-8")
     with pytest.raises(TextDataError, match="no term"):
         read_terms(file)
@@ -223,7 +226,6 @@ def test_features_of_a_text_do_not_see_its_neighbour():
 
 def test_an_empty_batch_is_no_trouble(tagger):
     assert tagger.tag([]) == []
-    assert isinstance(tagger, CrfTagger)
 
 
 def test_what_is_opened_is_what_was_trained(tmp_path, tagger):
