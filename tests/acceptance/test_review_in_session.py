@@ -1,4 +1,4 @@
-"""A researcher structures notes in a sealed session and reviews them in a browser, through the doors that people use."""
+"""A researcher structures notes, reviews them and runs a template in a sealed session, in a browser, through the doors that people use."""
 
 from __future__ import annotations
 
@@ -51,14 +51,21 @@ def page(hub):
         cookies = [{"name": each.name, "value": each.value, "domain": "127.0.0.1", "path": each.path} for each in client.http.cookies.jar]
         context.add_cookies(cookies)
         page = context.new_page()
-        page.outside = []
+        page.outside, page.refused = [], []
         page.on("request", lambda request: page.outside.append(request.url) if not _own(request.url, hub.address) else None)
-        page.goto(f"{hub.address}{client.prefix}lab/tree/review.ipynb")
-        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=60_000)  # a key before that is lost
-        page.locator(".jp-Notebook .jp-Cell").first.click()
+        page.on("response", lambda response: page.refused.append(response.url) if response.status >= 400 else None)
+        page.home = f"{hub.address}{client.prefix}lab/tree/"
+        opened(page, "review.ipynb")
         page.keyboard.press("Control+Enter")
         yield page
         browser.close()
+
+
+def opened(page, notebook):
+    """Open a notebook, its first cell chosen."""
+    page.goto(f"{page.home}{notebook}")
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=60_000)  # a key before that is lost
+    page.locator(".jp-Notebook .jp-Cell").first.click()
 
 
 def _own(url: str, address: str) -> bool:
@@ -85,3 +92,15 @@ def test_a_decision_by_key_moves_the_precision_and_nothing_comes_from_outside(hu
     logs = (hub.layout.shared("heart") / "reviews").glob("*/decisions/*")
     kept = [json.loads(line) for log in logs for line in log.read_text(encoding="utf-8").splitlines()]
     assert [(each["reviewer"], each["verdict"]) for each in kept] == [("alice", "accept")]
+
+
+def test_a_template_runs_to_its_end_shows_its_page_and_asks_for_nothing_that_is_refused(hub, page):
+    page.refused.clear()
+    opened(page, "模板/deidentify_notes.ipynb?reset")  # without the notebook of the test before
+    page.get_by_role("menuitem", name="运行").first.click()
+    page.locator(".lm-Menu-itemLabel", has_text="运行所有单元格").first.click()
+    page.locator(".wb-report h1, [data-mime-type*=error]").first.wait_for(timeout=120_000, state="attached")
+    assert page.locator("[data-mime-type*=error]").all_inner_texts() == []
+    assert page.locator(".wb-report h1").inner_text() == "住院患者病历去标识"
+    assert sorted(path.name for path in hub.layout.state.glob("homes/*/模板/病历去标识/*")) == ["report.csv", "report.html"]
+    assert [url for url in page.refused if "resolvePath" not in url] == [], "that one is asked for whatever looks like a path in an output"

@@ -173,7 +173,9 @@ class Form {
     const wrong = this.model.get("fields").find(({ path }) => field === path || field.startsWith(`${path}.`));
     this.root.querySelectorAll("[aria-invalid]").forEach((box) => box.removeAttribute("aria-invalid"));
     if (wrong) this.root.querySelectorAll(`[name^="${wrong.path}"]`).forEach((box) => box.setAttribute("aria-invalid", "true"));
-    this.problem.textContent = problem && `${this.say("mend")}${wrong ? `「${wrong[this.language]}」` : ` ${field}`}：${problem}`;
+    const sentence = field.match(/^tests\[(\d+)\]/);
+    const where = wrong ? wrong[this.language] : sentence ? `${this.say("tests")} ${Number(sentence[1]) + 1}` : field;
+    this.problem.textContent = problem && `${this.say("mend")}${where && `「${where}」`}：${problem}`;
     this.saved.textContent = saved ? `✓ ${this.say("saved")} ${saved}` : "";
     this.yaml.textContent = yaml;
     const given = [...this.list.children].filter((_, place) => this.tests[place].text.trim());
