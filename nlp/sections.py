@@ -10,7 +10,7 @@ from nlp.documents import document_kinds, told_kind
 from nlp.narrative import narrative_parts
 from nlp.nested import outer_titles
 from nlp.titles import Titled, titled_sections
-from nlp.untitled import untitled_sections
+from nlp.untitled import untitled_paragraphs, untitled_sections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +88,8 @@ class Sections:
         titled = _titled(text.text, text.document_type)
         if parts := narrative_parts(text.text, told_kind(text), titled):
             return _closed(text.text, _among(parts, titled))
-        return _closed(text.text, outer_titles(text.text, untitled_sections(text.text, text.document_type, titled)))
+        outer = outer_titles(text.text, untitled_sections(text.text, text.document_type, titled))
+        return _closed(text.text, list(untitled_paragraphs(text.text, text.document_type, outer)))
 
 
 def _among(parts: list[tuple[int, str]], titled: Sequence[Titled]) -> list[Titled]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import ahocorasick_rs
 
-__all__ = ["JOINED", "Titled", "narrated", "section_names", "table_heads", "titled_sections"]
+__all__ = ["JOINED", "Titled", "narrated", "section_names", "titled_sections"]
 
 
 class SectionName(NamedTuple):
@@ -176,6 +176,8 @@ _NEVER_INSIDE_AFTER = frozenset("有无述追问诉其及与和等的善行于�
 _HEAD_REACH = 120
 # Labels that also stand in the middle of a text; they sign a note only at a line's start.
 _LOOSE_LABELS = re.compile("日期|时间|医师$|医生$")
+# A name that ends the line.
+_NAME_ENDS = re.compile(r" ?: ?[一-龥*×]{2,4}(?:/[一-龥*×]{2,4})? *(?:\n|\Z)")
 _QUALIFIED_REACH = 14
 
 
@@ -296,7 +298,7 @@ def _colon_counts(title: _Candidate) -> bool:
     if title.place.where == "inside":
         anywhere = owner.inside == "always" or (owner.inside == "reports" and title.short) or (title.is_long and owner.name != "签名")
         return anywhere and title.title not in owner.not_inside and title.text[title.start - 1] not in _NEVER_INSIDE_AFTER
-    if owner.name == "签名" and title.place.where != "line":
+    if owner.name == "签名" and title.place.where != "line" and not _NAME_ENDS.match(title.text, title.end):
         return _LOOSE_LABELS.search(title.title) is None or (len(title.title) > 3 and title.title[-2:] in {"医师", "医生"})
     return title.short or long or owner.runs_in != "never" or owner.name in JOINED or title.place.where == "line"
 
@@ -327,7 +329,7 @@ def titled_sections(text: str, kind: str) -> list[Titled]:
     for label in _labelled(text, kind, inline):
         if label.start >= heading:
             found = _with_label(text, label, found)
-    heads = table_heads(text) if known and "检验结果" in known.sections else ()
+    heads = _table_heads(text) if known and "检验结果" in known.sections else ()
     return [title for title in found if not any(start <= title.start < end for start, end in heads)] if heads else found
 
 
@@ -337,7 +339,7 @@ _TABLE_HEAD = re.compile(
 )
 
 
-def table_heads(text: str) -> list[tuple[int, int]]:
+def _table_heads(text: str) -> list[tuple[int, int]]:
     """Return where the heads of tables of results stand, in order."""
     return [match.span() for match in _TABLE_HEAD.finditer(text)]
 

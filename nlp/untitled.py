@@ -1,7 +1,8 @@
 """Sections that stand without a title: a patient's particulars on top, the text of a day in the course, a round's advice, the names below.
 
 What a title tells is never changed: these begin in the stretch before the first title, at dated headings of a course, where a physician's
-advice is reported, and in the last lines.
+advice is reported, and in the last lines of a document or a day. A paragraph whose title was left out is told by the section that it stands
+behind and by how it begins (``follows`` in ``nlp/data/documents.yaml``).
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from nlp.documents import document_kinds, followers, is_heading
-from nlp.titles import Titled, narrated, table_heads
+from nlp.titles import Titled, narrated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from nlp.documents import Follower
 
-__all__ = ["untitled_sections"]
+__all__ = ["untitled_paragraphs", "untitled_sections"]
 
 _LINE = re.compile(r"[^\n]*\S[^\n]*")
 _AGE = r"[0-9]{1,3} ?(?:岁|个?月(?![0-9])|天|小时)?"
@@ -47,11 +48,6 @@ _SAID = re.compile(
 # Notes by subject, object, assessment and plan.
 _SOAP = re.compile(r"(?ms)^(S ?[:(]).*?^(O ?[:(]).*?^(A ?[:(]).*?^(P ?[:(])")
 _SOAP_NAMES = ("病情记录", "病情记录", "病情分析", "诊疗计划")
-# A row of a table of results without a head: a test, a number or a sign, what else there is.
-_ROW = re.compile(
-    r"(?m)^[ \t]*(?:[0-9]{1,3}[ \t|]+)?(?P<test>[^\n:。|,\t]{1,30}?)(?:\t|\||  )[ |]*"
-    r"(?:[<>]?[0-9]+(?:\.[0-9]+)?|阴性|阳性|[-+±]+)[ ↑↓HL]*(?:\t|\||  |$)"
-)
 # What may stand below the names.
 _REMARK = re.compile(r"[^\w\n]*(?:备?注|说明|声明|提示)[:,]|[^\n]*(?:仅对|仅供|无效)")
 _HAN = "[一-龥]"
@@ -96,11 +92,31 @@ def untitled_sections(text: str, kind: str, titled: Sequence[Titled]) -> list[Ti
     for start, name in _untitled(text, kind, titled):
         if name == "签名" or start not in found:
             found[start] = Titled(start, start, name, "")
-    return list(_followed(text, kind, [found[start] for start in sorted(found)]))
+    return [found[start] for start in sorted(found)]
 
 
-def _followed(text: str, kind: str, titled: list[Titled]) -> Iterator[Titled]:
-    """Yield the beginnings with those among them of paragraphs whose title was left out."""
+def untitled_paragraphs(text: str, kind: str, titled: Sequence[Titled]) -> Iterator[Titled]:
+    r"""Yield the sections with those among them whose title was left out, told by what they stand behind and how they begin.
+
+    Parameters
+    ----------
+    text : str
+        The normalised text.
+    kind : str
+        Kind of the document, "" if unknown.
+    titled : sequence of Titled
+        The sections found, in order.
+
+    Yields
+    ------
+    Titled
+        In order.
+
+    Examples
+    --------
+    >>> [section.name for section in untitled_paragraphs("主诉:腹痛\n患者3天前", "门诊病历", [Titled(0, 3, "主诉", "主诉")])]
+    ['主诉', '现病史']
+    """
     known = document_kinds().get(kind)
     rows = followers(known.sections if known else tuple(narrated()))
     names = {title.name for title in titled}
@@ -125,27 +141,31 @@ def _paragraphs(text: str, title: Titled, end: int, rows: Mapping[str, tuple[Fol
 def _untitled(text: str, kind: str, titled: Sequence[Titled]) -> Iterator[tuple[int, str]]:
     first = titled[0].start if titled else len(text)
     known = document_kinds().get(kind)
-    if (start := _particulars(text, first, in_line=known is not None)) >= 0:
+    days = _days(text) if known is not None and known.entries else []
+    top = min([first, *(start for start, _ in days)])
+    if (start := _particulars(text, top, in_line=known is not None)) >= 0:
         yield start, "一般项目"
-    days: list[int] = []
     if known is not None and known.entries:
-        for start, end in _days(text):
-            days.append(start)
-            if start < end:
-                yield start, ""
-            yield end, _ENTRY
-        if (opening := _opening(text, min([first, *days]))) >= 0:
-            yield opening, _ENTRY
-        if soap := _SOAP.search(text):
-            yield from zip(map(soap.start, range(1, 5)), _SOAP_NAMES, strict=True)
+        yield from _course(text, top, days)
         yield from ((match.start(), "查房意见") for match in _SAID.finditer(text) if "查房意见" in known.sections)
-    if known is not None and "检验结果" in known.sections and (start := _table(text, titled)) >= 0:
-        yield start, "检验结果"
-    for begin, end in pairwise([0, *days, len(text)]):
+    for begin, end in pairwise([0, *(start for start, _ in days), len(text)]):
         last = next((title for title in reversed(titled) if begin <= title.start < end), None)
         until = last.start if last and last.name == "签名" else end
         if (start := _signature(text, begin, until)) >= 0:
             yield start, "签名"
+
+
+def _course(text: str, top: int, days: list[tuple[int, int]]) -> Iterator[tuple[int, str]]:
+    """Yield a text before all headings of days, those headings, which have no section, with the texts behind them, notes by S, O, A, P."""
+    opening = next((line.start() for line in _LINE.finditer(text, 0, top) if not is_heading(line.group())), None)
+    if opening is not None:
+        yield opening, _ENTRY
+    for heading, body in days:
+        if heading < body:
+            yield heading, ""
+        yield body, _ENTRY
+    if soap := _SOAP.search(text):
+        yield from zip(map(soap.start, range(1, 5)), _SOAP_NAMES, strict=True)
 
 
 def _particulars(text: str, first: int, *, in_line: bool) -> int:
@@ -158,28 +178,14 @@ def _particulars(text: str, first: int, *, in_line: bool) -> int:
     return -1
 
 
-def _opening(text: str, first: int) -> int:
-    """Return where the text before all titles and days begins behind the document's heading, -1 where there is none."""
-    return next((line.start() for line in _LINE.finditer(text, 0, first) if not is_heading(line.group())), -1)
-
-
-def _days(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where the heading of a day begins and where its text does; a date below a signature, or at the end, heads nothing."""
+def _days(text: str) -> list[tuple[int, int]]:
+    """Return where the heading of each day begins and where its text does; a date below a signature, or at the end, heads nothing."""
+    days = {day.start(): day.start() for day in _RUN_IN.finditer(text)}
     for day in _DAY.finditer(text):
         after = _LINE.search(text, day.end())
         if after and (day["written"] or not is_heading(after.group())):
-            yield day.start(), after.start()
-    for day in _RUN_IN.finditer(text):
-        yield day.start(), day.start()
-
-
-def _table(text: str, titled: Sequence[Titled]) -> int:
-    """Return where a table of results begins, -1 where there is none."""
-    heads = table_heads(text)
-    if heads:
-        return text.rfind("\n", 0, heads[0][0]) + 1
-    starts = {title.start for title in titled}
-    return next((row.start() for row in _ROW.finditer(text) if row.start("test") not in starts), -1)
+            days[day.start()] = after.start()
+    return sorted(days.items())
 
 
 def _signature(text: str, begin: int, end: int) -> int:
