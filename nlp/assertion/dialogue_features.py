@@ -104,15 +104,27 @@ def _row(
 ) -> list[float]:
     turn = turns[mention.turn]
     before, after = turn.text[: mention.start], turn.text[mention.end :]
-    here = turn.text[mention.start : mention.end]
     total = sum(other.key == mention.key for other in dialogue.mentions)
-    basic = [
+    place = sum(other.start < mention.start for other in by_turn[mention.turn])
+    return [
+        *map(float, _basic(mention, turn, len(turns), seen, total, place)),
+        *_around(before, after, turn.text),
+        *_sentence(before, after),
+        *_answers(mention, turns),
+        *_asked(mention, turns),
+    ]
+
+
+def _basic(mention: DialogueMention, turn: TurnFacts, n_turns: int, seen: int, total: int, place: int) -> list[float]:
+    """Describe the turn, where in it the mention stands, and its own characters."""
+    here, before, after = turn.text[mention.start : mention.end], turn.text[: mention.start], turn.text[mention.end :]
+    return [
         turn.doctor,
         turn.asks,
-        mention.turn / max(len(turns), 1),
+        mention.turn / max(n_turns, 1),
         mention.turn == 0,
         mention.turn,
-        len(turns),
+        n_turns,
         len(turn.text),
         mention.start,
         len(after),
@@ -121,32 +133,18 @@ def _row(
         seen,
         total,
         turn.n_mentions,
-        _place(mention, by_turn[mention.turn]),
+        place,
         turn.thanks,
         turn.yes,
         turn.no,
         len(words_of_chat().classes["question"].findall(turn.text)),
         len(STOPS.findall(before)),
         len(STOPS.findall(after)),
-    ]
-    inside = [
         bool(re.search("[不没无未]", here)),
         here[:1] in "不没无未",
         bool(re.search("[炎癌瘤病症]", here)),
         here.endswith(("炎", "病", "癌", "瘤")),
     ]
-    return [
-        *map(float, basic),
-        *map(float, inside),
-        *_around(before, after, turn.text),
-        *_sentence(before, after),
-        *_answers(mention, turns),
-        *_asked(mention, turns),
-    ]
-
-
-def _place(mention: DialogueMention, same: list[DialogueMention]) -> int:
-    return sum(other.start < mention.start for other in same)
 
 
 def _around(before: str, after: str, text: str) -> list[float]:

@@ -178,44 +178,49 @@ def learn(
         What was learnt, and F1 and recall at 10 on terms that were judged by what was learnt from the others.
     """
     told = progress or (lambda share, stage: None)  # noqa: ARG005
-    fold = np.array([fold_of(pair.text, settings.folds) for pair in pairs])
-    parts = [[pair for pair, its in zip(pairs, fold, strict=True) if its == number] for number in range(settings.folds)]
-    parts = [part for part in parts if part]
-    memories = [
-        PairMemory(index, [pair for other in parts if other is not part for pair in other], domain, mine=settings.mine) for part in parts
-    ]
-    queries = [
-        queries_of(index, memory, [p.text for p in part], domain, forms=settings.forms)
-        for part, memory in zip(parts, memories, strict=True)
-    ]
-    told(0.1, "candidates")
-    found = [_found(index, memory, query, settings, _reachable(index, memory)) for memory, query in zip(memories, queries, strict=True)]
-    gold = [_gold(index, part) for part in parts]
-
+    told(0.0, "candidates")
+    parts = _parts(index, pairs, domain, settings)
     told(0.3, "sieve")
-    see = [sieve_features(look, memory, query) for look, memory, query in zip(found, memories, queries, strict=True)]
-    sieve = fit_trees(
-        np.vstack(see),
-        np.concatenate([_right(g, look.term, look.entry) for g, look in zip(gold, found, strict=True)]),
-        trees=40,
-        leaves=15,
-        rate=0.15,
-    )
+    seen = [sieve_features(part.found, part.memory, part.queries) for part in parts]
+    right = [_right(part.gold, part.found.term, part.found.entry) for part in parts]
+    sieve = fit_trees(np.vstack(seen), np.concatenate(right), trees=40, leaves=15, rate=0.15)
     told(0.45, "features")
-    sifted = [_sifted(look, memory, sieve, query, settings.kept) for look, memory, query in zip(found, memories, queries, strict=True)]
-    rows = [features_of(index, memory, query, look) for memory, query, look in zip(memories, queries, sifted, strict=True)]
-    right = [_right(g, row.term, row.entry) for g, row in zip(gold, rows, strict=True)]
-
+    sifted = [_sifted(part.found, part.memory, sieve, part.queries, settings.kept) for part in parts]
+    rows = [features_of(index, part.memory, part.queries, its) for part, its in zip(parts, sifted, strict=True)]
+    right = [_right(part.gold, row.term, row.entry) for part, row in zip(parts, rows, strict=True)]
     told(0.6, "first judge")
     first, chances = _crossed([row.features for row in rows], right, settings)
     second = None
     if settings.context:
         told(0.8, "second judge")
-        views = [with_context(index, memory, row, chance) for memory, row, chance in zip(memories, rows, chances, strict=True)]
+        views = [with_context(index, part.memory, row, chance) for part, row, chance in zip(parts, rows, chances, strict=True)]
         second, chances = _crossed(views, right, settings)
-    threshold, metrics = _decided(rows, chances, gold)
+    threshold, metrics = _decided(rows, chances, [part.gold for part in parts])
     told(1.0, "done")
     return Rankers(sieve, first, second, threshold), metrics
+
+
+class _Part(NamedTuple):
+    """A part of the pairs: what is known from the others, its terms, their candidates by that, and the right (term, entry)."""
+
+    memory: PairMemory
+    queries: Queries
+    found: Lookup
+    gold: set[tuple[int, int]]
+
+
+def _parts(index: NameIndex, pairs: Sequence[Pair], domain: Domain, settings: Settings) -> list[_Part]:
+    folds: dict[int, list[Pair]] = {number: [] for number in range(settings.folds)}
+    for pair in pairs:
+        folds[fold_of(pair.text, settings.folds)].append(pair)
+    parts = []
+    for number, own in folds.items():
+        if own:
+            others = [pair for other, its in folds.items() if other != number for pair in its]
+            memory = PairMemory(index, others, domain, mine=settings.mine)
+            queries = queries_of(index, memory, [pair.text for pair in own], domain, forms=settings.forms)
+            parts.append(_Part(memory, queries, _found(index, memory, queries, settings, _reachable(index, memory)), _gold(index, own)))
+    return parts
 
 
 def _reachable(index: NameIndex, memory: PairMemory) -> np.ndarray:

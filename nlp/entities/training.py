@@ -125,28 +125,12 @@ def train_model(
     MissingPart
         If the kind asked for needs a package that is not installed.
     """
-    kind = best_kind(encoder=request.encoder) if request.kind == "auto" else request.kind
-    if kind not in KINDS:
-        raise VariableError(f"the kind {kind!r} is not known", hint=f"wanted one of auto, {', '.join(KINDS)}")
-    if kind == "crf" and request.encoder is not None:
-        raise VariableError(
-            "an encoder is given, and a CRF has none" if request.kind == "crf" else "an encoder is given, and torch is not installed",
-            hint="take another --kind, or leave --encoder out",
-        )
+    kind = _kind_of(request)
     if not any(example.entities for example in examples):
         raise TextDataError(f"the {len(examples)} training texts hold no entity", hint="wanted annotated texts")
     terms = read_terms(request.lexicon) if request.lexicon else None
     report = progress or (lambda share, stage: None)  # noqa: ARG005
-    started, why = time.monotonic(), ""
-    try:
-        trained = _TRAINERS[kind](examples, request, terms, report)
-    except (MissingPart, VariableError) as error:
-        if request.kind != "auto" or kind == "crf" or request.encoder is not None:
-            raise
-        # The encoder cannot be loaded after all, or the time is too short for it: the CRF always can be trained.
-        kind, why = "crf", error.message
-        left = request.minutes - (time.monotonic() - started) / 60
-        trained = _TRAINERS[kind](examples, request._replace(minutes=max(left, request.minutes / 2)), terms, report)
+    kind, trained = _trained(kind, examples, request, terms, report)
     card = ModelCard(
         name=request.name or folder.resolve().name,
         kind=kind,
@@ -156,12 +140,39 @@ def train_model(
         licence=request.licence,
         intended_use="Finds mentions of its labels in Chinese clinical text like its training texts, for review before any use in a study; "
         "the folder holds words of those texts.",
-        settings=trained.settings
-        | {"seed": request.seed, "kind asked for": request.kind, "n_terms": len(terms or ())}
-        | ({"no encoder": why} if why else {}),
+        settings=trained.settings | {"seed": request.seed, "kind asked for": request.kind, "n_terms": len(terms or ())},
         packages=package_versions(_PACKAGES),
     )
     return write_model(folder, card, trained.tagger.write_files, force=force)
+
+
+def _kind_of(request: Request) -> str:
+    """Return the kind to train; refuse one that is not known, or that cannot use the encoder given."""
+    kind = best_kind(encoder=request.encoder) if request.kind == "auto" else request.kind
+    if kind not in KINDS:
+        raise VariableError(f"the kind {kind!r} is not known", hint=f"wanted one of auto, {', '.join(KINDS)}")
+    if kind == "crf" and request.encoder is not None:
+        raise VariableError(
+            "an encoder is given, and a CRF has none" if request.kind == "crf" else "an encoder is given, and torch is not installed",
+            hint="take another --kind, or leave --encoder out",
+        )
+    return kind
+
+
+def _trained(
+    kind: str, examples: Sequence[Example], request: Request, terms: Mapping[str, int] | None, report: Callable[[float, str], None]
+) -> tuple[str, _Trained]:
+    """Train a kind; the CRF, which always can be, where the encoder cannot be loaded after all or the time is too short for it."""
+    started = time.monotonic()
+    try:
+        return kind, _TRAINERS[kind](examples, request, terms, report)
+    except (MissingPart, VariableError) as error:
+        if request.kind != "auto" or kind == "crf" or request.encoder is not None:
+            raise
+        why = error.message
+    left = request.minutes - (time.monotonic() - started) / 60
+    trained = _train_crf(examples, request._replace(minutes=max(left, request.minutes / 2)), terms, report)
+    return "crf", trained._replace(settings=trained.settings | {"no encoder": why})
 
 
 def _train_crf(
