@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import yaml
 
-__all__ = ["FIELD", "HAN", "LONGEST_WORD", "Shapes", "dictionary", "shapes", "tables"]
+__all__ = ["FIELD", "HAN", "LONGEST_WORD", "Shapes", "acts", "dictionary", "jieba_words", "shapes", "tables"]
 
 #: Characters of the longest word that :func:`dictionary` gives.
 LONGEST_WORD = 4
@@ -21,6 +21,7 @@ _NOT_HIDDEN = re.compile(
 )
 # 王芳病情稳定, 李强征求意见, 张伟氏... are no eponyms.
 _NOT_EPONYM = "(?<=病)[历案房区例情程人理史床友重危因]|(?<=征)[求得询]|(?<=热)[敷退]|(?<=氏)家|(?<=管)[床理]"
+_SIGN = re.compile("(?<=征)[阴阳]性")
 _DOTTED = re.compile(rf"[{HAN}]{{1,8}}(?: ?· ?[{HAN}]{{1,8}}){{1,4}}")
 _RUN = re.compile(rf"[{HAN}]{{1,12}}")
 _JOINS = frozenset("于应向时常曾从及尚")
@@ -52,11 +53,20 @@ class Shapes(NamedTuple):
             return 2
         return int(text[at : at + 1] in self.surnames)
 
-    def is_full(self, word: str) -> bool:
-        """Return whether a word can be a surname with one or two characters: no word of the dictionary, no character that none has."""
+    def could_be(self, word: str) -> bool:
+        """Return whether a word can be a surname with one or two characters, all else unknown: no label, no character that none has."""
         family = self.family(word, 0)
-        given = word[family:]
-        return family > 0 and 1 <= len(given) <= 2 and word not in dictionary() and self.forbidden.isdisjoint(given)
+        if not family or not 1 <= len(word) - family <= 2 or not _RUN.fullmatch(word):
+            return False
+        return word not in self.not_labels and self.forbidden.isdisjoint(word[family:])
+
+    def is_given(self, word: str) -> bool:
+        """Return whether a word that can be a name has characters of given names only."""
+        return self.could_be(word) and self.given.issuperset(word[self.family(word, 0) :])
+
+    def is_full(self, word: str) -> bool:
+        """Return whether a word can be a name and is no word of the dictionary."""
+        return self.could_be(word) and word not in dictionary()
 
     def labelled(self, text: str, at: int, *, loose: bool, person: bool = False) -> int:
         """Return where the name after a label ends, -1 where none stands there.
@@ -86,8 +96,11 @@ class Shapes(NamedTuple):
         run = match.group()
         if cut := FIELD.search(run, 2):
             run = run[: cut.start()]
+        whole = not cut
         if any(run[:length] in self.not_labels for length in (2, 3, 4, len(run))):
             return -1
+        if loose and whole and len(run) in (2, 3) and self.forbidden.isdisjoint(run):
+            return at + len(run)  # a name of any surname, and a word too
         told = loose or (person and text[match.end() : match.end() + 1] != ":")
         if told and 2 <= len(run) <= 4 and len(run) - self.family(run, 0) <= 2 and self.family(run, 0):
             return at + len(run)  # a word or a herb too
@@ -108,6 +121,8 @@ class Shapes(NamedTuple):
         if self.eponyms.match(text, end) or (text[end : end + 1] in self.sounds and self.eponyms.match(text, end + 1)):
             return True
         words = dictionary()  # of three characters or four no word is a name
+        if text[start:end] in self.not_labels or _SIGN.match(text, end):
+            return True
         return text[start : end + 2] in self.not_names or text[start : start + 4] in words or (end - start > 2 and text[start:end] in words)
 
     def masked(self, text: str, at: int) -> int:
@@ -161,13 +176,24 @@ def _common_terms() -> frozenset[str]:
 
 
 @cache
+def jieba_words() -> tuple[tuple[str, int, str], ...]:
+    """Return jieba's words with their count and kind."""
+    lines = (line.split(" ") for line in files("jieba").joinpath("dict.txt").read_text("utf-8").splitlines())
+    return tuple((word, int(count), kind) for word, count, kind in lines)
+
+
+@cache
+def acts() -> frozenset[str]:
+    """Return words of two or three characters for what somebody does or how (查房, 同意): no thing, place or quality."""
+    return frozenset(word for word, _, kind in jieba_words() if len(word) <= 3 and kind[0] in "vdpcru")
+
+
+@cache
 def dictionary() -> dict[str, float]:
     """Return jieba's words of two to four characters that name no person, with the logarithm of their count, and our own terms."""
-    words: dict[str, float] = {}
-    for line in files("jieba").joinpath("dict.txt").read_text("utf-8").splitlines():
-        word, count, kind = line.split(" ")
-        if 2 <= len(word) <= LONGEST_WORD and not kind.startswith("nr"):
-            words[word] = log(1 + int(count)) / 4
+    words = {
+        word: log(1 + count) / 4 for word, count, kind in jieba_words() if 2 <= len(word) <= LONGEST_WORD and not kind.startswith("nr")
+    }
     for term in (*shapes().terms, *tables()["not_names"].split()):
         if len(term) <= LONGEST_WORD:
             words[term] = max(words.get(term, 0.0), 2.0)

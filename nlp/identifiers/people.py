@@ -12,7 +12,7 @@ from ahocorasick_rs import AhoCorasick, MatchKind
 
 from nlp.annotations import Identifier
 from nlp.dictionary import base_dictionary
-from nlp.identifiers.names import Shapes, shapes, tables
+from nlp.identifiers.names import Shapes, acts, shapes, tables
 from nlp.identifiers.reading import Reading
 from nlp.identifiers.tagger import name_model
 from nlp.normal import fold
@@ -29,7 +29,7 @@ _ALONE, _BESIDE, _SURE = -1.5, -2.0, 4.8
 _COLON = re.compile(r"[ \t_]{0,6}(?:\([^()\n:]{0,8}\))?[ \t_]{0,6}[:=】|][ \t_(\[\"|]{0,8}")
 _BLANK = re.compile(r"[ \t]+(?=[^ \t])")
 _RELATION = re.compile(
-    r"(?:患者|病人|患儿|产妇|本人)?(?:及|和|与|、|/)?(?:其|的|之)?(?:大|二|三|四|长|次|小|幼|养|继)?(?:父亲|"
+    r"(?:(?:患者|病人|患儿|产妇|本人)(?:及|和|与|、|/)?)?(?:其|的|之)?(?:大|二|三|四|长|次|小|幼|养|继)?(?:父亲|"
     r"母亲|父|母|爸爸|妈妈|丈夫|妻子|夫|妻|配偶|爱人|儿子|女儿|子|女|哥哥|弟弟|姐姐|妹妹|兄|弟|姐|妹|祖父|"
     r"祖母|爷爷|奶奶|外公|外婆|孙子|孙女|儿媳|女婿|侄子|侄女|外甥|亲属|家属|朋友|同事|邻居|老伴|护工|监护人)?[ :(\-,]{0,2}"
 )
@@ -42,6 +42,16 @@ _NEXT = re.compile(
     r"[ \t]{0,3}(?:[/、,;\\|]|和|及|与|[ \t])[ \t]{0,3}"
 )
 _HIDDEN = re.compile(r"某|\*{1,3}|[×○〇]{2}|[Xx]{2}(?![A-Za-z0-9])")
+# What stands behind a person only: a sex, an age, a relation, a bed, a telephone.
+_KIN = (
+    "父亲|母亲|岳父|岳母|公公|婆婆|爱人|丈夫|妻子|配偶|儿子|女儿|儿媳|女婿|父|母|夫|妻|子|女|兄|弟|姐|妹|祖父|祖母|邻居|同事|朋友|家属|护工"
+)
+_OF_PERSONS = re.compile(
+    rf"[ ,(·|/]{{1,3}}(?:[男女]性?(?![一-鿿])|[0-9]{{1,3}} ?周?岁|(?:(?:患者|死者|亡者|其)之?)?(?:{_KIN})[),、]|[加监特]?[0-9]{{1,3}}床"
+    r"|\+?[0-9]{0,3}1[3-9][0-9]{9}|(?:电话|手机|联系电话|身份证|住院号|病案号|床号|社保|医保))"
+    rf"|之[子女妻夫父母](?![一-鿿]{{2}})|(?:手机|电话)[: ]?[0-9]|\((?=.{{0,3}}(?:电话|手机|[0-9]{{7}}))"
+)
+_CLOSED = re.compile(r"$|[,。;、)\n|]| {2}")
 _TOLD_SURNAME = re.compile("(?:[我他她您]|免贵|本人|患者|医[师生]|大夫|家属|护士)姓(?![名氏])")
 _SEX = re.compile(r"[ ,(·|/-]{0,3}[男女MF](?![a-z])")
 _LATIN_NAME = re.compile(
@@ -75,7 +85,7 @@ def find_people(text: str, *, named: bool = False) -> list[Identifier]:
         Whether something else in the text leads to a person (a phone, an identity number): then less is asked of a name.
     """
     finder = _Finder(text)
-    found = [*finder.labelled(), *finder.hidden(), *finder.foreign(), *finder.latin(), *finder.surnames()]
+    found = [*finder.labelled(), *finder.hidden(), *finder.foreign(), *finder.latin(), *finder.surnames(), *finder.told()]
     found += finder.learnt(None if named or found else _SURE)
     found += finder.again(found)
     kinds: dict[str, str] = {}  # one name is of one kind in all places, that of the first
@@ -182,6 +192,22 @@ class _Finder:
         for match in _TOLD_SURNAME.finditer(self.text):
             if family := self.shapes.family(self.text, match.end()):
                 yield Identifier(match.end(), match.end() + family, "name", "label", 0.9)
+
+    def told(self) -> Iterator[Identifier]:
+        """Give words that can only be names where they stand (病人高原,74岁; 接诊医师安静)."""
+        for match in _OF_PERSONS.finditer(self.text):
+            end = match.start()
+            for start in (end - 3, end - 2):
+                if start >= 0 and self.reading.apart[start] and self._could_be(start, end):
+                    yield Identifier(start, end, "name", "told", 0.8)
+                    break
+        for start, end in self.reading.words_behind_staff():
+            word = self.text[start:end]
+            if self.shapes.is_given(word) and word not in acts() and _CLOSED.match(self.text, end):
+                yield Identifier(start, end, "physician", "told", 0.8)
+
+    def _could_be(self, start: int, end: int) -> bool:
+        return self.shapes.could_be(self.text[start:end]) and not self.reading.persons[end - start, start]
 
     def learnt(self, sure: float | None) -> Iterator[Identifier]:
         """Give what the network takes for a name, unless it is a clinical term or part of a longer one (莫特罗 in 福莫特罗)."""

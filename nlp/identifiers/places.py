@@ -23,14 +23,15 @@ _UNIT_WORDS = (
     "省|市|维吾尔自治区|壮族自治区|回族自治区|自治区|自治州|自治县|自治旗|地区|盟|新区|开发区|高新区|县|区|旗|街道办事处|街道|办事处|镇|乡|苏木|嘎查|村民委员会|村委会|行政村|自然村|新村|村|屯|寨|社区|居委会|"
     "大队|生产队|新城|道(?=[0-9])|城(?=[0-9])|营子|胡同|大道|大街|街|路|巷|弄|小区|花园|家园|公寓|新苑|苑|大厦|广场|名城|府邸|国际城|庄园|山庄|农场|林场|团场|家属院|宿舍|里|庄|坊"
 )
-_NAMED = rf"[{HAN}0-9]{{1,9}}?(?:{_UNIT_WORDS})(?:村|镇|乡|小区|社区|街道|花园|家属院|[东西南北中一二三四五六](?:段|区|路|里))?"
+_NAMED = rf"[{HAN}0-9]{{1,9}}?(?:{_UNIT_WORDS})"
+_NAMED += "(?:(?:村|镇|乡|小区|社区|街道|花园|家属院)(?![路街巷弄])|[东西南北中一二三四五六](?:段|区|路|里))?"
 _COUNTED = rf"第?{_NUMBER}(?:号院|号楼|号门|号|栋|幢|座|单元|门|楼|层|室|组|队|社|连|期|支弄|弄|支巷|巷|里|院|户|片|幢|座|#)"
 _UNIT = re.compile(
     rf"(?P<named>{_NAMED})|(?P<counted>{_COUNTED})|(?P<bare>(?<=[0-9号楼栋幢元座苑园城院村庄寓里区舍门层弄巷-])-?[0-9]{{1,4}}(?:-[0-9]{{1,4}}){{0,3}}(?:室|号|房)?)"
 )
-# The name of an estate that ends in no word for one: 御祥园1号楼.
+# The name of an estate that ends in no word for one: 御祥园1号楼, 碧水湾7-3-1702.
 _ESTATE = re.compile(
-    rf"[{HAN}0-9]{{1,8}}?(?=(?:[0-9]{{1,4}}|[A-Z])(?:号楼|栋|幢|座|单元|号院|区|期|组团)|[0-9]{{1,3}}-[0-9]{{1,3}}-[0-9]{{2,4}})"
+    rf"[{HAN}0-9]{{1,8}}?(?:(?=(?:[0-9]{{1,4}}|[A-Z])(?:号楼|栋|幢|座|单元|号院|区|期|组团))|[0-9]{{1,3}}-[0-9]{{1,3}}-[0-9]{{2,4}}(?![0-9]))"
 )
 _DIVISION_TAIL = re.compile("(?:维吾尔自治区|壮族自治区|回族自治区|自治区|[一-鿿]{0,6}自治州|特别行政区|省|市|地区|盟|州)?")
 _FIELD = re.compile(
@@ -49,7 +50,7 @@ _PEOPLE_SIGN = re.compile(
     r"[一二三四五六七八九十]{1,2}[组队社])"
 )
 _BUILDING = re.compile(
-    r"(?<![0-9.])[0-9]{1,4}(?:号楼|栋|幢|座|号院)(?:[0-9一二三四五六]{1,2}单元)?[0-9]{0,2}(?:层|楼)?[0-9]{2,5}(?:室|"
+    r"(?<![0-9.])(?P<building>(?:[0-9]{1,2}[区期])?)[0-9]{1,4}(?:号楼|栋|幢|座|号院)(?:[0-9一二三四五六]{1,2}单元)?[0-9]{0,2}(?:层|楼)?[0-9]{2,5}(?:室|"
     r"房|号)?|[0-9]{1,2}单元[0-9]{2,4}(?:室|房|号)?"
 )
 _STOPS = frozenset(
@@ -61,7 +62,7 @@ _DAY = re.compile(r".*[0-9]{1,4}[年月日时]|[0-9]{1,2}(?=[一-鿿])|.*(?<=[0-
 _SOME = re.compile("某|一[家所个]|^一$")
 # What stands before a place in the name of an institution: 武警四川总队医院, 首都医科大学附属北京朝阳医院.
 _PARENT = re.compile(
-    r"(?:武警|解放军|空军|海军|陆军|火箭军|联勤保障部队|公安部|铁道部|中铁|中建|[一-鿿]{2,8}?(?:大学|医学院|研究院)(?:第?[一二三四五六七八九十])?(?:附属|医学院)?|[一-鿿]{2,5}(?:医疗|集团|连锁|国际))$"
+    r"(?:武警|解放军|空军|海军|陆军|火箭军|联勤保障部队|公安部|铁道部|中铁|中建|中国[一-鿿]{2,6}?|[一-鿿]{2,8}?(?:大学|医学院|研究院)(?:第?[一二三四五六七八九十])?(?:附属|医学院)?|[一-鿿]{2,5}(?:医疗|集团|连锁|国际))$"
 )
 _INSIDE = re.compile(rf"[{HAN}〇A-Za-z0-9()·]{{0,24}}$")
 
@@ -91,7 +92,7 @@ def find_places(text: str) -> list[Identifier]:
     table = _table()
     divisions = table.divisions.find_matches_as_indexes(text)
     spans = [*_labelled(text, table.labels, table), *_told(text, table), *_anchored(text, divisions, table), *_signed(text, table)]
-    spans += [match.span() for match in _BUILDING.finditer(text)]
+    spans += [(_back(text, match.start("building")), match.end()) for match in _BUILDING.finditer(text)]
     found = [Identifier(start, end, "address", "place") for start, end in _merged(spans)]
     found += [Identifier(start, end, "institution", "label") for start, end in _labelled(text, table.workplaces, table)]
     starts = {start: end for _, start, end in divisions}
@@ -163,8 +164,8 @@ def _signed(text: str, table: _Table) -> Iterator[tuple[int, int]]:
 
 
 def _back(text: str, at: int) -> int:
-    start = at
-    while start > 0 and at - start < 5 and "一" <= text[start - 1] <= "鿿" and text[start - 1] not in _STOPS:
+    start, longest = at, 9 if text.endswith("自治", 0, at) else 5
+    while start > 0 and at - start < longest and "一" <= text[start - 1] <= "鿿" and text[start - 1] not in _STOPS:
         start -= 1
     return start
 
@@ -188,14 +189,14 @@ def _units(text: str, at: int, table: _Table) -> int:
             break
         if match["counted"] and place == 0 and not (at and "一" <= text[at - 1] <= "鿿"):
             break
-        if match["named"] and not _STOPS_WITHIN.isdisjoint(match["named"][_COUNTY.match(match["named"]) is not None :]):
+        if match["named"] and not _STOPS_WITHIN.isdisjoint(_NOT_STOPS.sub("", match["named"])):
             break
         at = match.end()
     return at
 
 
-# Counties that begin with a word that joins.
-_COUNTY = re.compile("于[都洪田]|从[化江]|行唐|无[锡为棣极]")
+# Parts of names in which such a character is none of its own.
+_NOT_STOPS = re.compile("于[都洪田]|从[化江]|行唐|无[锡为棣极]|周至|[长自]治|太行|建[国设]行|银行")
 _STOPS_WITHIN = frozenset("于在至到由从的了是有无不未因诉就被及与或发病伤痛摔行查诊治疗")
 
 

@@ -123,6 +123,11 @@ class Reading:
         """Return whether a label or title of staff stands beside a name."""
         return ((self.before(start) | self.beginning[end]) & (_STAFF | _TITLE)) > 0
 
+    def words_behind_staff(self) -> list[tuple[int, int]]:
+        """Return where words of two or three characters stand behind labels of staff, and marks after them."""
+        starts = np.flatnonzero(self._ending[self._behind_marks] & _STAFF)
+        return [(start, start + length) for length in (2, 3) for start in starts[self.word(length, starts) > 0].tolist()]
+
     def word(self, length: Any, start: Any) -> Any:
         """Return how common words are, 0 for what is none."""
         return self.words[length, start + LONGEST_WORD]

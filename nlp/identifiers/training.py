@@ -31,7 +31,7 @@ import numpy as np
 import yaml
 
 from nlp.identifiers.candidates import LEFT, RIGHT, Describer
-from nlp.identifiers.names import dictionary, shapes, tables
+from nlp.identifiers.names import dictionary, jieba_words, shapes, tables
 from nlp.identifiers.reading import Reading, squeezed
 from nlp.normal import normalise
 from nlp.tensors import write_tensors
@@ -111,8 +111,7 @@ class Names:
         count: Counter[str] = Counter()
         whole: list[str] = []
         words: list[str] = []
-        for line in files("jieba").joinpath("dict.txt").read_text("utf-8").splitlines():
-            word, _, kind = line.split(" ")
+        for word, _, kind in jieba_words():
             family = table.family(word, 0)
             if not family or not 1 <= len(word) - family <= 2:
                 continue
@@ -267,11 +266,10 @@ def _like_names(texts: list[str]) -> list[str]:
 def _kinds() -> dict[str, list[str]]:
     """Return common verbs, nouns and words for who does or is something, of jieba's dictionary."""
     found: dict[str, list[str]] = {"v": [], "n": [], "agent": []}
-    for line in files("jieba").joinpath("dict.txt").read_text("utf-8").splitlines():
-        word, count, kind = line.split(" ")
-        if kind == "n" and 2 <= len(word) <= 4 and word[-1] in _AGENTS and int(count) >= 5:
+    for word, count, kind in jieba_words():
+        if kind == "n" and 2 <= len(word) <= 4 and word[-1] in _AGENTS and count >= 5:
             found["agent"].append(word)
-        elif len(word) == 2 and kind in found and int(count) >= 200:
+        elif len(word) == 2 and kind in found and count >= 200:
             found[kind].append(word)
     return found
 
