@@ -89,7 +89,9 @@ class Sections:
         if parts := narrative_parts(text.text, told_kind(text), titled):
             return _closed(text.text, _among(parts, titled))
         outer = outer_titles(text.text, untitled_sections(text.text, text.document_type, titled))
-        return _closed(text.text, list(untitled_paragraphs(text.text, text.document_type, outer)))
+        paragraphs = list(untitled_paragraphs(text.text, text.document_type, outer))
+        # A paragraph told just now may hold headings as any other section.
+        return _closed(text.text, outer_titles(text.text, paragraphs) if len(paragraphs) > len(outer) else outer)
 
 
 def _among(parts: list[tuple[int, str]], titled: Sequence[Titled]) -> list[Titled]:
