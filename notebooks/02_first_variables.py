@@ -16,6 +16,8 @@
 # 读病历分几步：把全角、异体、单位写法统一，认出章节，切成句子和分句，找到词，判断**断言**（有、否认、可疑、既往、假设）和**是谁的**（患者、家属），
 # 再认数值和时间。所有位置都是原文的第几个字，随时能指回去。
 #
+# 表里断言写作 present（有）、absent（否认）、possible（可疑）、historical（既往）、hypothetical（假设）。
+#
 # 下面一格第一次运行要加载词典和规则，约需几秒到十几秒；左边是 `[*]` 就还在运行。
 
 # %%
@@ -72,6 +74,15 @@ variables:
 pd.DataFrame([(each.variable, each.text, each.expect, each.got, each.passed) for each in run_tests(mine)], columns=["变量", "测试句", "期望", "得到", "通过"])
 
 # %% [markdown]
+# 不想写 YAML，就用表单：填词语、章节和测试句，边填边试，保存后是同样的 YAML 文件，用
+# `wb.variable_set("我的变量.yaml")` 取出来提问，用 `wb.share_variables` 交给课题的其他成员。
+
+# %%
+import workbench as wb
+
+wb.VariableForm(mine["hypertension"], path="我的变量.yaml")
+
+# %% [markdown]
 # 变量库里有现成的变量，每个都带测试句，可以直接用，也可以拿来改：`workbench text variables list` 列出，`workbench text variables show library:history` 打印。
 
 # %%
@@ -88,7 +99,6 @@ pd.DataFrame([(name, ready_set(name).title.zh, len(ready_set(name))) for name in
 from pathlib import Path
 from tempfile import mkdtemp
 
-import workbench as wb
 from workbench.cohort.language import cohort
 
 snapshot = wb.open_store()
@@ -126,7 +136,7 @@ structured.wide("patient").head()
 structured.sources("patient").head()
 
 # %% [markdown]
-# 空格是“没有提到”，不是“没有”。否认的人和没提到的人要分开报告：
+# None 是“没有提到”，不是“没有”。否认的人和没提到的人要分开报告：
 
 # %%
 describe_notes(structured, result)

@@ -9,6 +9,7 @@ from nlp.variables import load_set, ready_variables, save_set
 from nlp.variables.definition import Target, Test, Value, Variable, Window
 from nlp.variables.sets import VariableSet
 from workbench.errors import DefinitionError
+from workbench.texts.shared_sets import share_variables
 from workbench.texts.variable_form import VariableForm, _flat, _merged, _plain, _words
 
 SIZE = Variable(
@@ -54,6 +55,13 @@ def test_a_variable_is_tried_out_before_it_has_a_name_but_not_saved(tmp_path):
     assert type_in(form, target__terms=["咳嗽"], tests=tests)["outcomes"][0]["passed"]
     assert type_in(form, do="save")["field"] == "name"
     assert not (tmp_path / "new.yaml").exists()
+
+
+def test_what_the_form_saved_can_be_shared(tmp_path):
+    form = VariableForm(path=tmp_path / "我的变量.yaml")
+    type_in(form, do="save", name="cough", target__terms=["咳嗽"])
+    shared = share_variables(load_set(tmp_path / "我的变量.yaml").set, folder=tmp_path / "shared")
+    assert load_set(shared).set["cough"] == form.variable
 
 
 def test_an_answer_says_what_it_answers(path):

@@ -200,7 +200,8 @@ class VariableForm(anywidget.AnyWidget):
         kept = [variable if each.name == place else each for each in before]
         if all(each is not variable for each in kept):
             kept.append(variable)
-        save_set(VariableSet(name=before.name, variables=tuple(kept), version=before.version, title=before.title), self.path)
+        version = before.version or "1"  # a set without one cannot be shared
+        save_set(VariableSet(name=before.name, variables=tuple(kept), version=version, title=before.title), self.path)
         self._was = variable.name
 
     def _set(self) -> VariableSet:
