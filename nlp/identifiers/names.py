@@ -6,9 +6,12 @@ import re
 from functools import cache
 from importlib.resources import files
 from math import log
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["FIELD", "HAN", "LONGEST_WORD", "Shapes", "acts", "dictionary", "jieba_words", "shapes", "tables"]
 
@@ -175,11 +178,11 @@ def _common_terms() -> frozenset[str]:
     return frozenset(word for cell in cells for word in re.split(r"[|;、,]", cell) if 3 <= len(word) <= 7)
 
 
-@cache
-def jieba_words() -> tuple[tuple[str, int, str], ...]:
-    """Return jieba's words with their count and kind."""
-    lines = (line.split(" ") for line in files("jieba").joinpath("dict.txt").read_text("utf-8").splitlines())
-    return tuple((word, int(count), kind) for word, count, kind in lines)
+def jieba_words() -> Iterator[tuple[str, int, str]]:
+    """Give jieba's words with their count and kind."""
+    for line in files("jieba").joinpath("dict.txt").read_text("utf-8").splitlines():
+        word, count, kind = line.split(" ")
+        yield word, int(count), kind
 
 
 @cache

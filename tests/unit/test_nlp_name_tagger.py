@@ -73,7 +73,7 @@ def test_blanks_inside_words_are_taken_out(text, short):
 
 def test_a_model_learns_from_few_texts():
     texts = ["患者入院后体温正常,血压平稳,今日查房未见异常。", "请心内科主任医师会诊,家属表示理解。", "双肺呼吸音清,腹软,无压痛。"] * 20
-    arrays = training.train(texts, ["高血压", "白内障", "黄疸"], frames=4_000, say=lambda line: None)
+    arrays = training.train(texts, ["高血压", "白内障", "黄疸"], frames=3_000, say=lambda line: None)
     dice = random.Random(1)
     maker = Maker(texts, ["高血压"], dice)
     model = NameModel(arrays)
