@@ -35,3 +35,12 @@ def test_cells_of_a_grouped_histogram_name_their_group(report):
 def test_cells_of_boxes_are_of_their_group(report):
     cells = report.add(boxes(VALUES, GROUPS, label="x", policy=POLICY)).csv()
     assert set(cells["row"]) == {"存活", "死亡"}
+
+
+def test_in_a_cell_the_page_keeps_its_styles_to_itself(report, monkeypatch):
+    monkeypatch.setattr(Report, "_provenance", lambda _: [])
+    page = report.section("研究对象")._repr_html_()
+    assert "<style>.wb-report{" in page
+    assert "研究对象" in page
+    assert "<body" not in page
+    assert "<script" not in page
