@@ -155,9 +155,10 @@ class Describer:
         pairs = reading.persons[2]
         person = pairs[starts] | pairs[ends - 2] | reading.persons[lengths, starts]  # 申请人, 向家属, 司机自
         kept = ~person & (reading.apart[starts] | reading.before_title(ends) | ~((weights > 0) | (reading.terms[starts] >= starts + 3)))
-        for row in spaced.tolist():  # a blank inside a name, and none behind it
+        for row in spaced.tolist():  # a blank inside a name, and none behind it (王小 芳病情); a sex behind a name (高峰 男)
             end = ends[row]
-            if lengths[row] - families[row] == 2 and reading.is_han[end : end + 1].any() and not FIELD.match(reading.text, end):
+            goes_on = lengths[row] - families[row] == 2 and reading.is_han[end : end + 1].any() and not FIELD.match(reading.text, end)
+            if goes_on or reading.text[end - 1] in "男女":
                 kept[row] = False
         return Candidates(starts, ends, lengths, families, weights).take(kept)
 

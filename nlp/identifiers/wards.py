@@ -107,6 +107,7 @@ def _signs() -> tuple[_Sign, ...]:
         ("病区", rf"(?:{ward}|{building})[部楼]?{_ORDER}[层楼]{_SIDE}?|{_CAMPUS}{stem}科)\Z"),
         ("区(?![域别间段])", rf"{_CAMPUS}(?:{stem}科?|(?<=科))-?[一二三四五六七八九十甲乙丙东西南北A-Z]{{1,2}}\Z"),
         (rf"[0-9]{{1,2}}(?:号楼|栋|座|幢)[0-9]{{1,2}}[层楼F](?:{_SIDE}[区侧座])?", rf"(?<![0-9.]){_CAMPUS}\Z"),
+        (rf"[0-9]{{1,2}}[层楼]{_SIDE}(?:病?区|侧)", rf"(?<![0-9.])(?:{_CAMPUS}|{building}))[大部楼]?\Z"),
         (rf"楼{_ORDER}[层楼](?:{_SIDE}?病?区|{_SIDE}侧)?", rf"{building})大?\Z"),
     )
     return tuple(_Sign(re.compile(sign), re.compile(before)) for sign, before in signs)
