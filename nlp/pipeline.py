@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from nlp.annotations import ClinicalText, Note
+from nlp.annotations import ClinicalText, Mention, Note
 from nlp.errors import MissingPart, VariableError
 from nlp.normal import NormalText, normalise
 
@@ -131,8 +131,6 @@ class TaggerMentions:
 
     def predict(self, text: ClinicalText) -> list:
         """Return a mention for every entity of the model."""
-        from nlp.annotations import Mention
-
         return [
             Mention(entity.start, entity.end, entity.label, source=self.version, score=entity.score)
             for entity in self.tagger.tag([text.text])[0]

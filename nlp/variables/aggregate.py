@@ -6,6 +6,7 @@ from datetime import datetime
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nlp.variables.answers import naive
 from nlp.variables.definition import ASSERTIONS
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def aggregate(variable: Variable, answers: Iterable[Given]) -> Result:
 def _moment(given: Given) -> tuple[datetime, int, str, int]:
     time = given.answer.earliest or given.answer.latest or _LATEST
     number, name = (given.note_id, "") if isinstance(given.note_id, int) else (0, str(given.note_id))
-    return time.replace(tzinfo=None), number, name, given.answer.start
+    return naive(time), number, name, given.answer.start
 
 
 def _rank(variable: Variable) -> Callable[[Given], Any]:
@@ -106,7 +107,7 @@ def _nearest(used: list[Given], _: Callable[[Given], Any]) -> Given:
         time = given.answer.earliest or given.answer.latest
         if time is None or given.anchor is None:
             return float("inf")
-        return abs((time.replace(tzinfo=None) - given.anchor.replace(tzinfo=None)).total_seconds())
+        return abs((naive(time) - naive(given.anchor)).total_seconds())
 
     return min(used, key=distance)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["CONFIDENCE", "Answer", "Evaluation", "Refused", "Taken"]
+__all__ = ["CONFIDENCE", "Answer", "Evaluation", "Refused", "Taken", "naive"]
 
 #: What each doubt about an answer multiplies its confidence by; an answer without any has 1.
 CONFIDENCE = {
@@ -88,3 +88,8 @@ class Evaluation(NamedTuple):
 
     answers: list[Answer]
     refused: tuple[Refused, ...] = ()
+
+
+def naive(moment: datetime) -> datetime:
+    """Return a time without its zone: the clocks of one hospital are compared as they are written."""
+    return moment.replace(tzinfo=None)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlp.errors import VariableError
+from nlp.quantities.units import dimension_of
 from nlp.variables.vocabulary import nearest
 
 if TYPE_CHECKING:
@@ -114,8 +115,6 @@ class Function:
                 raise VariableError(f"function {self.name} needs the parameter {name!r}")
 
     def _check_unit(self, name: str, given: str) -> None:
-        from nlp.quantities.units import dimension_of
-
         usual = self.parameters[name].default
         if usual and dimension_of(given) != dimension_of(usual):
             raise VariableError(f"function {self.name}: found the unit {given!r}, wanted one that {usual!r} converts to")

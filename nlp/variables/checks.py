@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nlp.errors import VariableError
+from nlp.quantities.units import convert, dimension_of, parse_unit
 from nlp.variables.definition import ALONE, ASSERTIONS, RULES
 from nlp.variables.patterns import is_pattern, probe
 from nlp.variables.shapes import Problem
@@ -92,8 +93,6 @@ def _check_unit(variable: Variable) -> None:
         if value.analyte:
             raise Problem("value.analyte", "there is no unit to convert to")
         return
-    from nlp.quantities.units import convert, parse_unit
-
     try:
         parse_unit(value.unit)
     except VariableError as error:
@@ -122,11 +121,9 @@ def _check_function(variable: Variable, vocabulary: Vocabulary) -> None:
         function.check(given)
     except VariableError as error:
         raise Problem("target.parameters", error.message, error.hint) from None
-    if variable.value.kind == "quantity" and variable.value.unit and (gives := function.unit_of(given)):
-        from nlp.quantities.units import dimension_of
-
-        if dimension_of(gives) != dimension_of(variable.value.unit):
-            raise Problem("value.unit", f"found {variable.value.unit!r}, wanted one that {gives!r} converts to: {function.name} gives that")
+    gives, wanted = function.unit_of(given), variable.value.unit
+    if variable.value.kind == "quantity" and wanted and gives and dimension_of(gives) != dimension_of(wanted):
+        raise Problem("value.unit", f"found {wanted!r}, wanted one that {gives!r} converts to: {function.name} gives that")
 
 
 def _check_expectation(variable: Variable, path: str, expect: Any) -> None:

@@ -10,9 +10,11 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.annotations import ClinicalText, Mention
+from nlp.assertion import Assertions
 from nlp.assertion.cues import lexicon
 from nlp.dictionary import Dictionary, Term
 from nlp.normal import fold
+from nlp.relations import Relations
 from nlp.variables.answers import Refused
 from nlp.variables.patterns import compile_pattern, is_pattern, matches
 from nlp.variables.words import literal
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from typing import Any
 
-    from nlp.assertion import Assertions
-    from nlp.relations import Relations
     from nlp.variables.definition import Variable
 
 __all__ = ["LABEL", "Search", "SearchPlan", "judged"]
@@ -189,7 +189,4 @@ def judged(text: ClinicalText, spans: Collection[tuple[int, int]]) -> ClinicalTe
 @cache
 def _judges() -> tuple[Assertions, Relations]:
     """Return the components that depend on the mentions, in the order in which they run."""
-    from nlp.assertion import Assertions
-    from nlp.relations import Relations
-
     return Assertions(), Relations()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.errors import VariableError
 from nlp.pipeline import unfinished
-from nlp.variables.answers import CONFIDENCE, Answer, Evaluation, Refused, Taken
+from nlp.variables.answers import CONFIDENCE, Answer, Evaluation, Refused, Taken, naive
 from nlp.variables.catalogue import Catalogue, Found
 from nlp.variables.compiled import NOT_IN, TARGET, SearchPlan, Spot, judged
 from nlp.variables.definition import ALONE, Near
@@ -317,11 +317,6 @@ def _outside(view: NoteView, variable: Variable, hit: Hit) -> str:
     too_late = last is not None and naive(earliest) - anchor > timedelta(days=last)
     too_early = first is not None and naive(latest) - anchor < timedelta(days=first)
     return "outside window" if too_late or too_early else ""
-
-
-def naive(moment: datetime) -> datetime:
-    """Return a time without its zone: the clocks of one hospital are compared as they are written."""
-    return moment.replace(tzinfo=None)
 
 
 def _answer(view: NoteView, variable: Variable, asked: _Asked, taken: Taken) -> Answer:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.annotations import Note
 from nlp.errors import NlpError
+from nlp.pipeline import load, read
 from nlp.variables.evaluate import CompiledSet
 
 if TYPE_CHECKING:
@@ -104,8 +105,6 @@ def structure_notes(
     Row
         For each note in order, for each variable in order, each answer in order of the text.
     """
-    from nlp.pipeline import load
-
     asked = variables if isinstance(variables, CompiledSet) else CompiledSet(variables, catalogue=catalogue)
     pipeline = language if language is not None else load()
     version = pipeline_version(pipeline)
@@ -125,8 +124,6 @@ def structure_notes(
 def _rows(
     asked: CompiledSet, pipeline: Language, note: Note, version: str, tally: Tally, index: Callable[[Note], datetime | None] | None
 ) -> list[Row]:
-    from nlp.pipeline import read
-
     try:
         text = next(iter(read(pipeline, [note])))
         evaluation = asked.evaluate(text, index=index(note) if index else None)

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlp.annotations import Note
+from nlp.pipeline import load, read
 from nlp.variables.aggregate import Given, aggregate
 from nlp.variables.evaluate import CompiledSet
 from nlp.variables.view import NoteView
@@ -39,8 +40,6 @@ class Outcome(NamedTuple):
 
 @cache
 def _standard() -> Language:
-    from nlp.pipeline import load
-
     return load()
 
 
@@ -111,8 +110,6 @@ def as_note(pipeline: Language, variable: Variable, test: Test) -> ClinicalText:
 
 
 def _read(pipeline: Language, note: Note) -> ClinicalText:
-    from nlp.pipeline import read
-
     return next(iter(read(pipeline, [note])))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.errors import VariableError
 from nlp.numerals import number_of
+from nlp.quantities.units import convert
 from nlp.variables.answers import Taken
 from nlp.variables.words import literal, words
 
@@ -109,15 +110,11 @@ def in_unit(quantity: Quantity, value: Value) -> tuple[float, ...] | None:
         return quantity.values if value.bare and quantity.values and quantity.kind not in ("score", "stage") else None
     if not _convertible(quantity.unit, value.unit, value.analyte):
         return None
-    from nlp.quantities.units import convert
-
     return tuple(convert(number, quantity.unit, value.unit, analyte=value.analyte) for number in quantity.values) or None
 
 
 @lru_cache(maxsize=4096)
 def _convertible(unit: str, wanted: str, analyte: str) -> bool:
-    from nlp.quantities.units import convert
-
     try:
         convert(1.0, unit, wanted, analyte=analyte)
     except VariableError:
@@ -384,8 +381,6 @@ def _fit_number(value: Value, found: Found) -> Taken:
     if found.unit and value.unit and found.unit != value.unit:
         if not _convertible(found.unit, value.unit, value.analyte):
             return Taken(None, found.start, found.end, why_not="unit")
-        from nlp.quantities.units import convert
-
         number = convert(number, found.unit, value.unit, analyte=value.analyte)
     return _taken(_Candidate(found.start, found.end, (number,), found.comparator), value, ())
 
