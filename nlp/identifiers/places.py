@@ -50,8 +50,8 @@ _PEOPLE_SIGN = re.compile(
     r"[一二三四五六七八九十]{1,2}[组队社])"
 )
 _BUILDING = re.compile(
-    r"(?<![0-9.])(?P<building>(?:[0-9]{1,2}[区期])?)[0-9]{1,4}(?:号楼|栋|幢|座|号院)(?:[0-9一二三四五六]{1,2}单元)?[0-9]{0,2}(?:层|楼)?[0-9]{2,5}(?:室|"
-    r"房|号)?|[0-9]{1,2}单元[0-9]{2,4}(?:室|房|号)?"
+    r"(?<![0-9.])(?:[0-9]{1,2}[区期])?(?:[0-9]{1,4}(?:号楼|栋|幢|座|号院)(?:[0-9一二三四五六]{1,2}单元)?[0-9]{0,2}(?:层|楼)?[0-9]{2,5}(?:室|房|号)?"
+    r"|[0-9]{1,2}单元[0-9]{2,4}(?:室|房|号)?)"
 )
 _STOPS = frozenset(
     "于在至到由从住来个系为是我的了往去赴经过途居租户址家该本并和与及或被因时后前,是乃农工民生职称诉行走今日晨晚者人女男岁叫曾现"
@@ -92,7 +92,7 @@ def find_places(text: str) -> list[Identifier]:
     table = _table()
     divisions = table.divisions.find_matches_as_indexes(text)
     spans = [*_labelled(text, table.labels, table), *_told(text, table), *_anchored(text, divisions, table), *_signed(text, table)]
-    spans += [(_back(text, match.start("building")), match.end()) for match in _BUILDING.finditer(text)]
+    spans += [(_back(text, match.start()), match.end()) for match in _BUILDING.finditer(text)]
     found = [Identifier(start, end, "address", "place") for start, end in _merged(spans)]
     found += [Identifier(start, end, "institution", "label") for start, end in _labelled(text, table.workplaces, table)]
     starts = {start: end for _, start, end in divisions}
