@@ -27,7 +27,7 @@ __all__ = ["find_people"]
 _ALONE, _BESIDE, _SURE = -1.5, -2.0, 4.8
 
 _COLON = re.compile(r"[ \t_]{0,6}(?:\([^()\n:]{0,8}\))?[ \t_]{0,6}[:=】|][ \t_(\[\"|]{0,8}")
-_BLANK = re.compile(r"[ \t]+(?=[^ \t])")
+_BLANK = re.compile(r"[ \t]*(?=[^ \t])")
 _RELATION = re.compile(
     r"(?:(?:患者|病人|患儿|产妇|本人)(?:及|和|与|、|/)?)?(?:其|的|之)?(?:大|二|三|四|长|次|小|幼|养|继)?(?:父亲|"
     r"母亲|父|母|爸爸|妈妈|丈夫|妻子|夫|妻|配偶|爱人|儿子|女儿|子|女|哥哥|弟弟|姐姐|妹妹|兄|弟|姐|妹|祖父|"
@@ -136,7 +136,9 @@ class _Finder:
             if labels.staff[which]:
                 yield from self._names(at, "physician", loose=False, person=word[-1] in _PERSON_ENDS)
             else:
-                yield from self._names(at, "name", loose=word.endswith(("姓名", "名", "称", "叫", "ame")), person=word[-1] in _PERSON_ENDS)
+                yield from self._names(
+                    at, "name", loose=at > end and word.endswith(("姓名", "名", "称", "叫", "ame")), person=word[-1] in _PERSON_ENDS
+                )
 
     def _names(self, at: int, kind: str, *, loose: bool, person: bool) -> Iterator[Identifier]:
         """Read names one after another, as a form with a label gives them."""

@@ -92,7 +92,7 @@ def find_places(text: str) -> list[Identifier]:
     table = _table()
     divisions = table.divisions.find_matches_as_indexes(text)
     spans = [*_labelled(text, table.labels, table), *_told(text, table), *_anchored(text, divisions, table), *_signed(text, table)]
-    spans += [(_back(text, match.start()), match.end()) for match in _BUILDING.finditer(text)]
+    spans += [(_back(text, match.start(), 9), match.end()) for match in _BUILDING.finditer(text)]
     found = [Identifier(start, end, "address", "place") for start, end in _merged(spans)]
     found += [Identifier(start, end, "institution", "label") for start, end in _labelled(text, table.workplaces, table)]
     starts = {start: end for _, start, end in divisions}
@@ -163,8 +163,8 @@ def _signed(text: str, table: _Table) -> Iterator[tuple[int, int]]:
                 yield start, end
 
 
-def _back(text: str, at: int) -> int:
-    start, longest = at, 9 if text.endswith("自治", 0, at) else 5
+def _back(text: str, at: int, longest: int = 5) -> int:
+    start, longest = at, 9 if text.endswith("自治", 0, at) else longest
     while start > 0 and at - start < longest and "一" <= text[start - 1] <= "鿿" and text[start - 1] not in _STOPS:
         start -= 1
     return start
