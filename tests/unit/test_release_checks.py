@@ -111,6 +111,17 @@ def test_what_our_own_suppression_shows_passes(seed):
     assert not [pair for pair in found("f.csv", text.replace("1,", "1")) if pair[1] == "block"], text
 
 
+def test_a_line_a_cell_is_the_table_that_it_was_made_of():
+    def long(*cells: str) -> str:
+        return "\n".join(["column,row,value,table", *cells])
+
+    shown = ("全部 (n=140),咳嗽,已抑制,变量", "缺失,咳嗽,20,变量", "全部 (n=140),发热,30,变量", "缺失,发热,20,变量")
+    assert not found("report.csv", long(*shown, *shown))
+    hidden = ("男,糖尿病,已抑制,性别", "女,糖尿病,30,性别", "合计,糖尿病,40,性别")
+    assert ("small cells", "block") in found("report.csv", long(*shown, *hidden))
+    assert ("small cells", "block") in found("report.csv", long(*shown, "例数,发热,7,性别"))
+
+
 @pytest.mark.parametrize("sentence", ["共 7 例死亡", "n = 7", "7 patients died", "(N＝7)"])
 def test_small_counts_in_running_text(sentence):
     assert ("small cells", "block") in found("a.md", sentence)

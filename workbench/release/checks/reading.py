@@ -120,6 +120,10 @@ def kind_of(content: bytes) -> str:
     return "notebook" if _NOTEBOOK.search(text) else "text"
 
 
+#: The head of a table that has a line a cell (:mod:`workbench.report`).
+_LONG = ("column", "row", "value", "table")
+
+
 def _names_a_type(suffix: str) -> bool:
     return suffix in READERS or suffix in _OTHER_SUFFIXES
 
@@ -132,9 +136,27 @@ def _read_delimited(delimiter: str) -> Callable[[str, bytes], Document]:
             rows = tuple(tuple(row) for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row)
         except csv.Error as error:
             raise Unreadable("the table cannot be parsed", "write it with a common tool, as UTF-8, quotes closed") from error
-        return Document(name=name, tables=(Table("table", rows),), texts=(Text("table", text),))
+        return Document(name=name, tables=_tables(rows), texts=(Text("table", text),))
 
     return read
+
+
+def _tables(rows: tuple[tuple[str, ...], ...]) -> tuple[Table, ...]:
+    """Give a file's rows as a table; a line a cell, as the workbench's reports write them, as the tables they were made of."""
+    whole = Table("table", rows)
+    if whole.is_too_long or rows[:1] != (_LONG,) or any(len(row) != len(_LONG) for row in rows):
+        return (whole,)
+    parts: list[tuple[str, dict[tuple[str, str], str]]] = []
+    for column, row, value, title in rows[1:]:
+        if not parts or parts[-1][0] != title or (row, column) in parts[-1][1]:
+            parts.append((title, {}))
+        parts[-1][1][row, column] = value
+    return tuple(Table(f"table {title!r}", _wide(cells)) for title, cells in parts) or (whole,)
+
+
+def _wide(cells: dict[tuple[str, str], str]) -> tuple[tuple[str, ...], ...]:
+    rows, heads = (tuple(dict.fromkeys(key[part] for key in cells)) for part in (0, 1))
+    return (("", *heads), *((row, *(cells.get((row, head), "") for head in heads)) for row in rows))
 
 
 def _read_text(name: str, content: bytes) -> Document:
