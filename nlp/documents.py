@@ -33,7 +33,8 @@ __all__ = [
 _HEAD_CHARACTERS = 300
 _HEAD_LINES = 4
 _TITLE_LINE = 45
-_LINE = re.compile(r"[^\n]*\S[^\n]*")
+# A line with a word; the run of blanks before it is read once, so that a text of blanks only costs no more than another.
+_LINE = re.compile(r"(?<![^\S\n])[^\S\n]*+\S[^\n]*")
 _PATTERN_SIGNS = re.compile("CT|MR|镜|超|查房|术后|检|报告|常规")
 
 

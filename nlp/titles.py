@@ -87,6 +87,8 @@ def _data() -> dict:
 # Sections whose titles are labels of a form: many in a row are one section.
 JOINED = frozenset({"一般项目", "签名", "手术人员", "体检项目", "检验结果"})
 _FRAME = frozenset({"一般项目", "签名"})
+# What tells particulars behind other sections too; 一般情况 or 职业 stand in an exam and a history as well.
+_LATE_PARTICULARS = ("一般项目", "日期", "时间", "天数")
 
 
 @cache
@@ -352,7 +354,7 @@ def _catalogued(text: str, kind: str, inline: frozenset[str] | None, heading: in
     content = False
     for number, start, end in _hits(text, automaton):
         owner, title = owners[number], titles[number]
-        if owner is None or (content and owner.name == "一般项目" and title != "一般项目"):
+        if owner is None or (content and owner.name == "一般项目" and not title.endswith(_LATE_PARTICULARS)):
             continue
         if start and text[start - 1].isalpha() and text[start - 1] not in _NUMERALS and not _may_end(text[end : end + 1], title, owner):
             continue

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["untitled_paragraphs", "untitled_sections"]
 
-_LINE = re.compile(r"[^\n]*\S[^\n]*")
+# A line with a word; the run of blanks before it is read once, so that a text of blanks only costs no more than another.
+_LINE = re.compile(r"(?<![^\S\n])[^\S\n]*+\S[^\n]*")
 _AGE = r"[0-9]{1,3} ?(?:岁|个?月(?![0-9])|天|小时)?"
 # Sex and age beside each other, as a line of particulars has them: 王某 女 56岁; 患者,男,5岁.
 _PARTICULARS = re.compile(
@@ -130,7 +131,7 @@ def untitled_paragraphs(text: str, kind: str, titled: Sequence[Titled]) -> Itera
 def _paragraphs(text: str, title: Titled, end: int, rows: Mapping[str, tuple[Follower, ...]], names: set[str]) -> Iterator[Titled]:
     """Yield paragraphs of other sections behind the first line of a section, if no title of theirs stands anywhere."""
     name = title.name
-    for line in islice(_LINE.finditer(text, title.body, end), 1 if title.title else 0, None):
+    for line in islice(_LINE.finditer(text, title.body, end), 1, None):
         written = line.group().lstrip()
         follower = next((row for row in rows.get(name, ()) if row.name not in names and row.opens.match(written)), None)
         if follower is not None:
