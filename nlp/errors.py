@@ -30,6 +30,10 @@ class NlpError(Exception):
         """Give the message, and the hint on a line of its own."""
         return f"{self.message}\n  -> {self.hint}" if self.hint else self.message
 
+    def _render_traceback_(self) -> list[str]:
+        """Give what a notebook shows: a traceback through our code tells its reader nothing."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class VariableError(NlpError):
     """A variable, a cue list, a dictionary or a setting that cannot mean anything."""

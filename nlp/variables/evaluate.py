@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from nlp.errors import VariableError
+from nlp.errors import NlpError, VariableError
 from nlp.pipeline import unfinished
 from nlp.variables.answers import CONFIDENCE, Answer, Evaluation, Refused, Taken, naive
 from nlp.variables.catalogue import Catalogue, Found
@@ -127,9 +127,10 @@ class CompiledSet:
                 continue
             view = views.of(search.spots.get(place, ()))
             try:
-                answers += self._ask(view, variable, spots.get(place, []))
-            except TimeoutError:
-                refused.append(Refused(variable.name, "a pattern ran longer than it may"))
+                # Whole or not at all: what a function gave before it failed is no answer.
+                answers += tuple(self._ask(view, variable, spots.get(place, [])))
+            except Exception as error:
+                refused.append(Refused(variable.name, _why_failed(variable, error)))
         return Evaluation(answers, tuple(refused))
 
     def _ask(self, view: NoteView, variable: Variable, spots: list[Spot]) -> Iterator[Answer]:
@@ -140,6 +141,16 @@ class CompiledSet:
         if target.system:
             return _of_found(view, variable, _system(view, variable))
         return _of_places(view, variable, _section_places(view, variable) if target.section else _places(view, variable, spots))
+
+
+def _why_failed(variable: Variable, error: Exception) -> str:
+    """Say what broke: an error's own words only where they are ours, for others may hold a piece of the note."""
+    if isinstance(error, TimeoutError):
+        return "a pattern ran longer than it may"
+    if isinstance(error, NlpError):
+        return error.message
+    who = f"function {variable.target.function} " if variable.target.function else ""
+    return f"{who}failed with {type(error).__name__}"
 
 
 @lru_cache(maxsize=256)
@@ -169,7 +180,7 @@ def evaluate(variable: Variable, text: ClinicalText, *, index: datetime | None =
     Raises
     ------
     VariableError
-        If a pattern of the variable runs longer than it may on this note.
+        If the variable cannot be asked of this note: a pattern runs longer than it may, its function fails.
     """
     asked = _compiled(variable) if catalogue is None else CompiledSet((variable,), catalogue=catalogue)
     answers, refused = asked.evaluate(text, index=index)
@@ -247,6 +258,8 @@ def _of_places(view: NoteView, variable: Variable, places: Iterable[Place]) -> I
 
 def _of_found(view: NoteView, variable: Variable, found: Iterable[Found]) -> Iterator[Answer]:
     for item in found:
+        if not 0 <= item.start <= item.end <= len(view.text):
+            raise VariableError(f"function {variable.target.function} gave a span outside the note: {item.start} to {item.end}")
         hit = Hit(item.start, item.end, item.assertion, item.experiencer, score=item.confidence)
         asked = _check(view, variable, hit, variable.assertions)
         if asked is not None:

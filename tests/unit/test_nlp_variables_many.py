@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nlp import Note, load, quantities, read
-from nlp.errors import VariableError
+from nlp.errors import TextDataError, VariableError
 from nlp.variables.aggregate import Given, aggregate
 from nlp.variables.answers import Answer
 from nlp.variables.catalogue import Catalogue, Found, Function, Parameter
@@ -198,20 +198,30 @@ def test_a_run_is_lazy_and_no_note_ends_it(language):
     assert tally.where[1] == ("x", "", "its text is no text")
 
 
-def test_a_fault_in_one_note_is_counted(language):
+def test_a_function_that_fails_refuses_its_variable_on_that_note_alone(language):
     mine = Catalogue()
 
     @mine.function(description=Bilingual(), parameters={})
     def fails(view):
+        yield Found(1.0, 0, 1)
         if "坏" in view.text:
             raise ZeroDivisionError(view.text)
-        yield Found(1.0, 0, 1)
+        if "差" in view.text:
+            raise TextDataError("the list of wards is empty")
+        if "远" in view.text:
+            yield Found(1.0, 50, 9999)
 
-    variable = Variable(name="v", target=Target(function="fails"), value=Value(kind="quantity"))
+    broken = Variable(name="broken", target=Target(function="fails"), value=Value(kind="quantity"))
     tally = Tally()
-    rows = list(structure_notes([variable], ["好", "坏", "好"], language, tally=tally, catalogue=mine, all_answers=True))
-    assert len(rows) == 2
-    assert tally.refused == {("", "failed with ZeroDivisionError"): 1}
+    notes = [Note(text, number) for number, text in enumerate(("好咳嗽", "坏咳嗽", "差咳嗽", "远咳嗽"))]
+    rows = list(structure_notes([broken, COUGH], notes, language, tally=tally, catalogue=mine, all_answers=True))
+    assert [row.note_id for row in rows if row.answer.variable == "cough"] == [0, 1, 2, 3]
+    assert [row.note_id for row in rows if row.answer.variable == "broken"] == [0], "what it gave before it failed is no answer"
+    assert tally.where == [
+        (1, "broken", "function fails failed with ZeroDivisionError"),
+        (2, "broken", "the list of wards is empty"),
+        (3, "broken", "function fails gave a span outside the note: 50 to 9999"),
+    ]
 
 
 def test_a_word_that_no_dictionary_knows_is_judged_and_bound(language):
