@@ -27,6 +27,9 @@ _NOT_EPONYM = "(?<=病)[历案房区例情程人理史床友重危因]|(?<=征)[
 _SIGN = re.compile("(?<=征)[阴阳]性")
 _DOTTED = re.compile(rf"[{HAN}]{{1,8}}(?: ?· ?[{HAN}]{{1,8}}){{1,4}}")
 _RUN = re.compile(rf"[{HAN}]{{1,12}}")
+# Syllables of a foreign name: how many at least make an eponym with what follows, and how far they are read.
+_SYLLABLES, _FARTHEST = 3, 8
+_GRADED = re.compile("(?:[IVX]{1,3}[a-c]?|[1-4][a-c])[型级期度]")
 _JOINS = frozenset("于应向时常曾从及尚")
 _LATIN = re.compile(r"[A-Z][A-Za-z'’-]{1,14}(?:[ ,^·.]{1,2}[A-Z][A-Za-z'’-]{0,14}){1,3}(?![A-Za-z])")
 # Words that end a name written into a form without marks: 姓名王芳性别女.
@@ -49,6 +52,7 @@ class Shapes(NamedTuple):
     terms: frozenset[str]
     after: re.Pattern[str]
     eponyms: re.Pattern[str]
+    after_sounds: re.Pattern[str]
 
     def family(self, text: str, at: int) -> int:
         """Return the length of the surname that begins at a place, 0 where none does."""
@@ -128,6 +132,20 @@ class Shapes(NamedTuple):
             return True
         return text[start : end + 2] in self.not_names or text[start : start + 4] in words or (end - start > 2 and text[start:end] in words)
 
+    def is_eponym(self, text: str, start: int, end: int) -> bool:
+        """Return whether a name is part of the syllables of an eponym (斯环 in 威利斯环, 迪克斯 in 迪克斯-霍尔派克试验) or graded (山田II型)."""
+        if _GRADED.match(text, end):
+            return True
+        first = start
+        while first and start - first < _FARTHEST and (text[first - 1] in self.sounds or text[first - 1] == "-"):
+            first -= 1
+        for at in range(start, end + _FARTHEST):
+            if at - first >= _SYLLABLES and self.after_sounds.match(text, at):
+                return True
+            if text[at : at + 1] not in self.sounds and text[at : at + 1] != "-":
+                return False
+        return False
+
     def masked(self, text: str, at: int) -> int:
         """Return where a name with hidden characters ends (李某某, 王**, 张×, 王*芳), -1 where none stands there."""
         family = self.family(text, at)
@@ -167,6 +185,7 @@ def shapes() -> Shapes:
         sounds=characters("sounds"),
         terms=words("terms") | _common_terms(),
         eponyms=re.compile(rf"(?:{'|'.join(sorted(words('eponyms'), key=len, reverse=True))})(?!{_NOT_EPONYM})"),
+        after_sounds=re.compile("|".join(sorted(words("eponyms") | words("after_sounds"), key=len, reverse=True))),
         after=re.compile(rf"$|[^{HAN}]|(?:{after})"),
     )
 

@@ -82,6 +82,7 @@ class NameModel:
             return []
         is_beside = reading.beside(candidates.starts, candidates.ends)
         asked = np.where(is_beside, beside + _WORD_BESIDE * candidates.weights, alone + _WORD_ALONE * candidates.weights)
+        shapes = self._describer.shapes
         margins = self._scores(reading, candidates) - asked
         rows = np.flatnonzero((margins >= 0) & ~reading.in_term(candidates.starts))
         places = (candidates.starts[rows].tolist(), candidates.ends[rows].tolist())
@@ -89,7 +90,7 @@ class NameModel:
         found = [
             (margin, start, end, cued)
             for margin, start, end, cued in zip(margins[rows].tolist(), *places, is_beside[rows].tolist(), strict=True)
-            if not self._describer.shapes.is_medical(reading.text, start, end)
+            if not shapes.is_medical(reading.text, start, end) and ((cued and end - start > 1) or not shapes.is_eponym(reading.text, start, end))
         ]
         if sure is not None and not any(margin + (beside + _CUED if cued else alone) >= sure for margin, _, _, cued in found):
             return []
