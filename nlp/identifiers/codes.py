@@ -29,7 +29,7 @@ _VALUE = (
 )
 _CODE = re.compile(rf"{_BETWEEN}(?P<value>{_VALUE})")
 _NOT_CODE = re.compile(
-    r"[A-Z][0-9]{2}\.[0-9x]|(?:19|20)[0-9]{2}[-/.年](?:0?[1-9]|1[0-2])(?:[-/.月](?:0?[1-9]|[12][0-9]|3[01]))?日?$|[0-9]{1,2}/[0-9]{1,2}/(?:[0-9]{2}){1,2}$"
+    r"[A-Z][0-9]{2}(?:\.[0-9x]|$)|[0-9]{2}\.[0-9]{1,4}(?:x[0-9]{2,3})?$|(?:19|20)[0-9]{2}[-/.年](?:0?[1-9]|1[0-2])(?:[-/.月](?:0?[1-9]|[12][0-9]|3[01]))?日?$|[0-9]{1,2}/[0-9]{1,2}/(?:[0-9]{2}){1,2}$"
     r"|[0-9]{1,3}(?:\.[0-9]+)?(?:m[gmlL]|[gGkK]|ml|mL|cm|U|h|d|min|/L)"
 )
 _UNIT = re.compile(r" ?(?:[年月日天次元余万人岁%时分秒例份张盒支枚片粒块个]|m[lgmL]|[gL]\b|cm|\.[0-9]|[:：][0-9]{2})")
@@ -47,8 +47,8 @@ _LOOSE = re.compile(rf"(?<![A-Za-z])(?:(?:ID|No\.?|NO\.?)[ ]?[:#.]|[A-Z][a-z]+ (
 
 # Signs that close a label; how many digits a code behind one has at least.
 _CLOSES, _LONG = frozenset("】]〕」』》>"), {"identity_number": 15}
-# 批号, 型号 and the like number a thing.
-_THINGS = frozenset("批型信符货国文规剂章")
+# 批号, 型号 and the like number a thing, 疾病编码 a kind.
+_THINGS = frozenset("批型信符货国文规剂章病")
 
 
 class _Cue(NamedTuple):
