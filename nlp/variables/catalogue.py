@@ -46,12 +46,13 @@ class Found(NamedTuple):
 class Parameter(NamedTuple):
     """What a parameter of a function means.
 
-    `kind` is words, word, number, unit, choice or flag; `default` is None where the parameter has to be given.
+    `kind` is words, word, number, unit, choice or flag; `default` is None where it has to be given; a choice lists its `choices`.
     """
 
     kind: str
     description: Bilingual
     default: Any = None
+    choices: tuple[str, ...] = ()
 
 
 class Example(NamedTuple):
@@ -106,13 +107,20 @@ class Function:
         for name, value in given.items():
             if name not in self.parameters:
                 raise VariableError(f"function {self.name} has no parameter {name!r}", hint=nearest(name, self.parameters))
-            if name == self.unit and isinstance(value, str):
-                self._check_unit(name, value)
             if not _fits(self.parameters[name].kind, value):
                 raise VariableError(f"function {self.name}: parameter {name!r} has to be {_KINDS[self.parameters[name].kind]}")
+            self._check_choice(name, value)
+            if name == self.unit:
+                self._check_unit(name, value)
         for name, parameter in self.parameters.items():
             if parameter.default is None and name not in given:
                 raise VariableError(f"function {self.name} needs the parameter {name!r}")
+
+    def _check_choice(self, name: str, given: Any) -> None:
+        choices = self.parameters[name].choices
+        if choices and given not in choices:
+            message = f"function {self.name}: parameter {name!r} is {given!r}, wanted one of {', '.join(choices)}"
+            raise VariableError(message, hint=nearest(given, choices))
 
     def _check_unit(self, name: str, given: str) -> None:
         usual = self.parameters[name].default
@@ -204,10 +212,13 @@ class Catalogue:
         Raises
         ------
         VariableError
-            If the name is taken, or the function takes other parameters than are described.
+            If the name is taken, the function takes other parameters than are described, or a choice lists nothing to choose from.
         """
         if function.name in self._functions:
             raise VariableError(f"the catalogue has a function {function.name!r} already", hint="choose another name")
+        for name, parameter in function.parameters.items():
+            if (parameter.kind == "choice") != bool(parameter.choices):
+                raise VariableError(f"function {function.name!r}: parameter {name!r} lists choices exactly where it is a choice")
         taken = [item.name for item in inspect.signature(function.call).parameters.values() if item.kind is inspect.Parameter.KEYWORD_ONLY]
         if sorted(taken) != sorted(function.parameters):
             described = ", ".join(function.parameters) or "none"

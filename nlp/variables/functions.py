@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nlp.variables import functions_history, functions_nodes, functions_numbers, functions_words
+from nlp.variables import functions_drugs, functions_history, functions_nodes, functions_numbers, functions_words
 from nlp.variables.catalogue import Catalogue
 
 __all__ = ["builtin"]
@@ -16,4 +16,5 @@ def builtin() -> Catalogue:
     >>> sorted(builtin())[:3]
     ['blood_pressure', 'change_against_earlier', 'count_mentions']
     """
-    return Catalogue((*functions_numbers.FUNCTIONS, *functions_words.FUNCTIONS, *functions_history.FUNCTIONS, *functions_nodes.FUNCTIONS))
+    modules = (functions_numbers, functions_drugs, functions_words, functions_history, functions_nodes)
+    return Catalogue(tuple(function for module in modules for function in module.FUNCTIONS))

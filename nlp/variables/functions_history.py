@@ -33,7 +33,7 @@ def lasted(view: NoteView, *, terms: tuple[str, ...], unit: str, gap: float) -> 
     """Give how long what is meant has lasted, in years, months, weeks, days or hours as notes count them."""
     for found in duration_before_note(view, terms=terms, gap=gap):
         if isinstance(found.value, float) and _speaks_of(view, terms, found):
-            yield found._replace(value=round(found.value / _NOMINAL_DAYS.get(unit, 1.0), 2), unit=unit)
+            yield found._replace(value=round(found.value / _NOMINAL_DAYS[unit], 2), unit=unit)
 
 
 _ALONE = re.compile(r"[余多左右许前以上,，。;；\s]*")
@@ -133,7 +133,7 @@ FUNCTIONS = (
         description=Bilingual("到就诊时已持续多久，按所选单位", "How long it has lasted, in a unit of one's choice"),
         parameters={
             "terms": TERMS,
-            "unit": Parameter("unit", Bilingual("年、月、周、天、小时", "年, 月, 周, 天 or 小时"), "年"),
+            "unit": Parameter("choice", Bilingual("年、月、周、天、小时", "年, 月, 周, 天 or 小时"), "年", tuple(_NOMINAL_DAYS)),
             "gap": Parameter("number", Bilingual("最多相隔字数", "Characters between at most"), 12),
         },
         examples=(Example("高血压病史10年，糖尿病半年。", (("terms", ("糖尿病",)),), (0.5,)),),

@@ -116,7 +116,9 @@ FUNCTIONS = (
         description=Bilingual(
             "各组淋巴结转移数或检出数之和；述及总数时取总数", "The sum of all groups of lymph nodes, or the total where one is told"
         ),
-        parameters={"which": Parameter("choice", Bilingual("positive 或 examined", "positive or examined"), "positive")},
+        parameters={
+            "which": Parameter("choice", Bilingual("positive 或 examined", "positive or examined"), "positive", ("positive", "examined"))
+        },
         examples=(
             Example("淋巴结：第1组（1/3）、第3组（2/6）。", (), (3.0,)),
             Example("送检淋巴结12枚，其中3枚见癌转移。", (("which", "examined"),), (12.0,)),

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["FUNCTIONS", "TERMS"]
 
 TERMS = Parameter("words", Bilingual("目标词", "The words of what is meant"))
-_WITHIN = Parameter("choice", Bilingual("范围：clause、sentence、section", "How far to look: clause, sentence, section"), "sentence")
+_SCOPES = ("clause", "sentence", "section")
+_WITHIN = Parameter(
+    "choice", Bilingual("范围：clause、sentence、section", "How far to look: clause, sentence, section"), "sentence", _SCOPES
+)
 
 
 def _stretch(view: NoteView, hits: list[Hit], place: int, within: str) -> tuple[int, int]:
@@ -118,31 +121,6 @@ def _days_before(view: NoteView, time: TimeExpression) -> float | None:
     return float(days) if days >= 0 else None
 
 
-_PER_DAY = (
-    (re.compile(r"qd\b|每[日天][1一]次|[1一]次/[日天d]|每晚|qn\b|每早|[1一]日[1一]次", re.IGNORECASE), 1.0),
-    (re.compile(r"bid\b|每[日天][2二两]次|[2二两]次/[日天d]|q12h|[1一]日[2二两]次", re.IGNORECASE), 2.0),
-    (re.compile(r"tid\b|每[日天][3三]次|[3三]次/[日天d]|q8h|[1一]日[3三]次", re.IGNORECASE), 3.0),
-    (re.compile(r"qid\b|每[日天][4四]次|[4四]次/[日天d]|q6h|[1一]日[4四]次", re.IGNORECASE), 4.0),
-    (re.compile(r"qod\b|隔日(?:[1一]次)?", re.IGNORECASE), 0.5),
-    (re.compile(r"qw\b|每周[1一]次", re.IGNORECASE), 1 / 7),
-)
-
-
-def drug_with_dose(view: NoteView, *, terms: tuple[str, ...], unit: str, daily: bool) -> Iterator[Found]:
-    """Give the dose that follows a drug; for a day, where `daily` and the frequency is said."""
-    hits = list(view.find(terms))
-    wanted = Value(kind="quantity", unit=unit)
-    for place, hit in enumerate(hits):
-        low, high = _stretch(view, hits, place, "sentence")
-        doses = [(item, numbers) for item in _quantities(view, low, min(high, low + 20)) if (numbers := in_unit(item, wanted))]
-        if not doses:
-            continue
-        item, numbers = doses[0]
-        times = next((many for pattern, many in _PER_DAY if pattern.search(view.text, item.end, min(high, item.end + 16))), None)
-        if not daily or times is not None:
-            yield Found.at(hit, round(numbers[0] * (times or 1.0 if daily else 1.0), 6), span=item, unit=unit)
-
-
 _PERCENT = re.compile(r"(?:约|>|<|≥|≤|大约|热点区)?\s?([0-9]{1,3}(?:\.[0-9])?)(?:[-~][0-9]{1,3})?\s?%")
 
 
@@ -234,21 +212,6 @@ FUNCTIONS = (
         examples=(Example("咳嗽3天，无发热。", (("terms", ("咳嗽",)),), (3.0,)),),
     ),
     Function(
-        name="drug_with_dose",
-        call=drug_with_dose,
-        unit="unit",
-        description=Bilingual("药名之后的单次剂量，或每日剂量", "The dose that follows a drug, single or for a day"),
-        parameters={
-            "terms": TERMS,
-            "unit": Parameter("unit", Bilingual("单位", "Unit")),
-            "daily": Parameter("flag", Bilingual("按频次折算为每日", "For a day, by the frequency"), False),
-        },
-        examples=(
-            Example("予阿司匹林肠溶片0.1g口服qd。", (("terms", ("阿司匹林肠溶片",)), ("unit", "mg")), (100.0,)),
-            Example("二甲双胍 0.5g tid 口服。", (("daily", True), ("terms", ("二甲双胍",)), ("unit", "mg")), (1500.0,)),
-        ),
-    ),
-    Function(
         name="percent_positive",
         call=percent_positive,
         unit="%",
@@ -261,7 +224,7 @@ FUNCTIONS = (
         call=lymph_nodes,
         description=Bilingual("淋巴结转移数或检出数", "Lymph nodes with metastasis, or examined"),
         parameters={
-            "which": Parameter("choice", Bilingual("positive 或 examined", "positive or examined"), "positive"),
+            "which": Parameter("choice", Bilingual("positive 或 examined", "positive or examined"), "positive", ("positive", "examined")),
             "terms": Parameter("words", Bilingual("目标词", "Words"), ("淋巴结", "LN")),
         },
         examples=(
@@ -275,7 +238,9 @@ FUNCTIONS = (
         unit="mmHg",
         description=Bilingual("收缩压或舒张压", "Systolic or diastolic pressure"),
         parameters={
-            "which": Parameter("choice", Bilingual("systolic 或 diastolic", "systolic or diastolic"), "systolic"),
+            "which": Parameter(
+                "choice", Bilingual("systolic 或 diastolic", "systolic or diastolic"), "systolic", ("systolic", "diastolic")
+            ),
             "terms": Parameter("words", Bilingual("目标词", "Words"), ("血压", "BP", "Bp")),
         },
         examples=(Example("T36.5℃ P80次/分 BP 150/95mmHg。", (("which", "diastolic"),), (95.0,)),),

@@ -182,7 +182,9 @@ FUNCTIONS = (
         description=Bilingual("小标题冒号之后的文字", "What follows a title and a colon"),
         parameters={
             "titles": Parameter("words", Bilingual("小标题", "Titles")),
-            "to": Parameter("choice", Bilingual("到 line 或 sentence 末", "To the end of the line or the sentence"), "sentence"),
+            "to": Parameter(
+                "choice", Bilingual("到 line 或 sentence 末", "To the end of the line or the sentence"), "sentence", ("line", "sentence")
+            ),
         },
         examples=(Example("麻醉方式：全身麻醉；手术者：略", (("titles", ("麻醉方式",)),), ("全身麻醉",)),),
     ),

@@ -1,0 +1,91 @@
+"""Functions of the catalogue on sentences as notes write them: whose number it is, and where the search for it ends."""
+
+from __future__ import annotations
+
+import pytest
+
+import nlp
+from nlp.errors import VariableError
+from nlp.variables import parse_set
+from nlp.variables.catalogue import Function, Parameter
+from nlp.variables.definition import Bilingual, Target, Test, Variable
+from nlp.variables.functions import builtin
+from nlp.variables.try_out import as_note
+from nlp.variables.view import NoteView
+
+
+@pytest.fixture(scope="module")
+def find():
+    language, catalogue = nlp.load(), builtin()
+    plain = Variable(name="plain", target=Target(terms=("x",)))
+
+    def found(function, text, **parameters):
+        note = as_note(language, plain, Test(text=text, expect=None))
+        return [item.value for item in catalogue[function].find(NoteView(note), parameters)]
+
+    return found
+
+
+@pytest.mark.parametrize(
+    ("drug", "text", "a_day"),
+    [
+        # The next drug ends the search, known or not.
+        ("二甲双胍", "二甲双胍、达格列净10mg qd", []),
+        ("阿托伐他汀", "阿托伐他汀、阿司匹林100mg qd", []),
+        ("二甲双胍", "二甲双胍及消渴颗粒10mg qd", []),
+        ("二甲双胍", "二甲双胍(格华止，施贵宝)0.5g b.i.d.", [1000.0]),
+        # The frequency nearest behind the dose, else before it.
+        ("二甲双胍", "二甲双胍缓释片0.5g tid，格列美脲2mg qd", [1500.0]),
+        ("二甲双胍", "二甲双胍0.5g，餐后服用，bid", [1000.0]),
+        ("二甲双胍", "二甲双胍每日3次，每次0.5g", [1500.0]),
+        ("二甲双胍", "二甲双胍 0.5g 每8小时一次", [1500.0]),
+        ("甲氨蝶呤", "甲氨蝶呤14mg 每周1次", [2.0]),
+        ("阿托伐他汀", "阿托伐他汀20mg每晚一次", [20.0]),
+        ("阿托伐他汀", "阿托伐他汀20mgqd口服", [20.0]),
+        # As told for a day, for a time, and by the parts of a day.
+        ("二甲双胍", "二甲双胍1.5g/d", [1500.0]),
+        ("二甲双胍", "二甲双胍0.5g/次，2次/日", [1000.0]),
+        ("二甲双胍", "二甲双胍早0.5g 晚1.0g", [1500.0]),
+        ("二甲双胍", "二甲双胍 早晚各0.5g", [1000.0]),
+        # What stands on the box is no dose.
+        ("二甲双胍", "二甲双胍0.25g*48片/盒 每次0.5g 一日两次", [1000.0]),
+        ("二甲双胍", "二甲双胍 0.5 tid", []),
+    ],
+)
+def test_the_dose_of_a_day_is_that_of_the_drug(find, drug, text, a_day):
+    assert find("drug_with_dose", text, terms=(drug,), unit="mg", daily=True) == a_day
+
+
+def test_doses_in_units_are_added_up(find):
+    assert find("drug_with_dose", "门冬胰岛素三餐前各4U", terms=("门冬胰岛素",), unit="U", daily=True) == [12.0]
+    assert find("drug_with_dose", "甘精胰岛素早12U 晚10u", terms=("甘精胰岛素",), unit="U", daily=True) == [22.0]
+
+
+def test_a_single_dose_is_not_read_from_that_of_a_day(find):
+    assert find("drug_with_dose", "二甲双胍1.5g/d", terms=("二甲双胍",), unit="mg", daily=False) == []
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters", "wanted"),
+    [
+        ("blood_pressure", "{which: sys}", "'which' is 'sys', wanted one of systolic, diastolic"),
+        ("lymph_node_total", "{which: metastatic}", "'which' is 'metastatic', wanted one of positive, examined"),
+        ("largest_size", "{terms: [结节], within: page}", "'within' is 'page', wanted one of clause, sentence, section"),
+        ("lasted", "{terms: [高血压], unit: 小時}", "'unit' is '小時', wanted one of 年, 月, 周, 天, 小时"),
+    ],
+)
+def test_a_choice_that_a_function_does_not_offer_is_refused(function, parameters, wanted):
+    variable = f"{{name: x, target: {{function: {function}, parameters: {parameters}}}, value: {{kind: quantity}}}}"
+    loaded = parse_set(f"schema: clinical-variables/1\nname: s\nvariables:\n- {variable}")
+    assert [wanted in str(problem) for problem in loaded.refused] == [True], loaded.refused
+
+
+def test_a_choice_lists_what_it_offers():
+    unlisted = Function(
+        name="f",
+        call=lambda view, *, how: None,
+        description=Bilingual("f", "f"),
+        parameters={"how": Parameter("choice", Bilingual("h", "h"))},
+    )
+    with pytest.raises(VariableError, match="'how' lists choices exactly where it is a choice"):
+        builtin().add(unlisted)
