@@ -13,7 +13,7 @@ from nlp.variables.functions_numbers import TERMS, duration_before_note
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nlp.variables.view import NoteView
+    from nlp.variables.view import Hit, NoteView
 
 __all__ = ["FUNCTIONS"]
 
@@ -43,23 +43,26 @@ _YEARS = re.compile(
     rf"(?<!戒烟)(?<!戒)(?<!戒烟约)(?<!已戒烟)(?P<years>[0-9]{{1,2}}|[一二两三四五六七八九十]{{1,3}}){_MORE}年(?![0-9代月]|前)"
 )
 _A_DAY = re.compile(
-    rf"(?:每[日天]|日均|日|平均每[日天]|一天|1天)(?:吸烟|抽烟|吸|抽|约|平均|大约|\s)*(?P<many>{_COUNT})(?:\s?[-~至]\s?(?P<to>{_COUNT}))?{_MORE}(?P<unit>支|根|包|盒)"
-    rf"|(?P<many2>{_COUNT})(?:\s?[-~至]\s?(?P<to2>{_COUNT}))?{_MORE}(?P<unit2>支|根|包|盒)(?:左右)?\s?(?:/|每|一|、)?\s?[日天d]"
+    rf"(?:每[日天]|日均|日|平均每[日天]|一天|1天)(?:吸烟|抽烟|吸|抽|约|平均|大约|\s)*(?P<many>{_COUNT})(?:\s?[-~至]\s?(?P<to>{_COUNT}))?{_MORE}(?P<unit>支|根|包|盒)(?P<half>半)?"
+    rf"|(?P<many2>{_COUNT})(?:\s?[-~至]\s?(?P<to2>{_COUNT}))?{_MORE}(?P<unit2>支|根|包|盒)(?P<half2>半)?(?:左右)?\s?(?:/|每|一|、)?\s?[日天d]"
 )
 _WRITTEN = re.compile(r"(?P<packs>[0-9]{1,3}(?:\.[0-9])?)\s?(?:包\s?[·.*]?\s?年|年\s?[·.*]?\s?包)")
 _INDEX = re.compile(
     r"(?:吸烟|烟龄)指数\s?(?:为|约|>|≥|:|：)?\s?(?P<index>[0-9]{2,4})|(?P<index2>[0-9]{2,4})\s?(?:年\s?[·.*]?\s?支|支\s?[·.*]?\s?年)"
 )
-_DRINKING = re.compile(r"[饮喝嗜酗]酒")
+_DRINKING = re.compile(r"[饮喝嗜酗白啤]酒|酒龄")
+#: Smoking and drinking told in one breath: 吸烟、饮酒史20年.
+_JOINED = re.compile(r"史?[、及和与/,]?")
 _SMOKING = ("吸烟", "抽烟", "嗜烟", "烟龄", "吸烟史", "吸烟指数")
 _CIGARETTES_IN_A_PACK = 20
+_PAUSE = re.compile("[,;、]")
 
 
 def _packs_a_day(match: re.Match[str]) -> float | None:
     numbers = [number_of(text) for text in (match["many"] or match["many2"], match["to"] or match["to2"]) if text]
     if None in numbers:
         return None
-    number = sum(numbers) / len(numbers)
+    number = sum(numbers) / len(numbers) + (0.5 if match["half"] or match["half2"] else 0.0)
     return number if (match["unit"] or match["unit2"]) in "包盒" else number / _CIGARETTES_IN_A_PACK
 
 
@@ -76,16 +79,23 @@ def _pack_years(text: str) -> float | None:
     return None if packs is None or lasted is None else packs * lasted
 
 
+def _of_smoking(view: NoteView, hit: Hit) -> tuple[int, int]:
+    """Return what is said of smoking: from the comma before the hit to where the sentence goes on to drinking or to a disease."""
+    low, high = view.scope("sentence", hit.start, hit.end)
+    low = max([low, *(match.end() for match in _PAUSE.finditer(view.text, low, hit.start))])
+    drinking = [match.start() for match in _DRINKING.finditer(view.text, hit.end, high)]
+    others = [at for at in drinking if not _JOINED.fullmatch(view.text, hit.end, at)]
+    others += [view.mentions[at].start for at in view.between(view.mentions, hit.end, high) if view.mentions[at].label == "problem"]
+    return low, min([high, *others])
+
+
 def pack_years(view: NoteView) -> Iterator[Found]:
-    """Give pack-years: 吸烟30年，每天20支; 40包年; 吸烟指数600年支. What the sentence says of drinking is left out."""
+    """Give pack-years: 吸烟30年，每天20支; 40包年; 吸烟指数600年支. What the sentence says of drinking and of diseases is left out."""
     reach = -1
     for hit in view.find(_SMOKING):
         if hit.start < reach:
             continue
-        low, high = view.scope("sentence", hit.start, hit.end)
-        drinking = [match.start() for match in _DRINKING.finditer(view.text, low, high)]
-        low = max([low, *(at for at in drinking if at < hit.start)])
-        high = min([high, *(at for at in drinking if at >= hit.end)])
+        low, high = _of_smoking(view, hit)
         number = _pack_years(view.text[low:high])
         if number is not None:
             yield Found.at(hit, round(number, 2), span=(low, high))
@@ -147,7 +157,8 @@ FUNCTIONS = (
             Example("吸烟30年，每天20支，饮酒20年。", (), (30.0,)),
             Example("吸烟20年，未戒。", (), ()),
             Example("吸烟二三十年，每天20支。", (), ()),
+            Example("饮酒20年，每日2两，吸烟30年，每日20支。", (), (30.0,)),
         ),
-        version="2",
+        version="3",
     ),
 )

@@ -121,17 +121,19 @@ def _days_before(view: NoteView, time: TimeExpression) -> float | None:
     return float(days) if days >= 0 else None
 
 
-_PERCENT = re.compile(r"(?:约|>|<|≥|≤|大约|热点区)?\s?([0-9]{1,3}(?:\.[0-9])?)(?:[-~][0-9]{1,3})?\s?%")
+_SHARE = r"[0-9]{1,3}(?:\.[0-9])?"
+#: Of a range the last number is the share.
+_PERCENT = re.compile(rf"(?:{_SHARE}\s?%?\s?[-~至]\s?)?(?P<share>{_SHARE})\s?%")
 
 
 def percent_positive(view: NoteView, *, terms: tuple[str, ...]) -> Iterator[Found]:
-    """Give the share that follows a marker: Ki-67（+，约30%）, ER(90%+)."""
+    """Give the share that follows a marker, of a range its upper end: Ki-67（+，约30%）, ER(90%+), Ki-67 60-70%."""
     hits = list(view.find(terms))
     for place in range(len(hits)):
         low, high = _stretch(view, hits, place, "sentence")
-        match = _PERCENT.search(view.text, low, min(high, low + 16))
-        if match and float(match[1]) <= 100 and not re.search("[,，;；、][^(（]*[A-Za-z]", view.text[low : match.start()]):
-            yield Found(float(match[1]), match.start(1), match.end(), "%")
+        match = _PERCENT.search(view.text, low, min(high, low + 20))
+        if match and float(match["share"]) <= 100 and not re.search("[,，;；、][^(（]*[A-Za-z]", view.text[low : match.start()]):
+            yield Found(float(match["share"]), match.start(), match.end(), "%")
 
 
 _NODES = re.compile(r"\(?\s?([0-9]{1,3})\s?(?:/|枚?/)\s?([0-9]{1,3})\s?(?:枚|个)?\)?(?![0-9./]|年|月)")
@@ -215,9 +217,15 @@ FUNCTIONS = (
         name="percent_positive",
         call=percent_positive,
         unit="%",
-        description=Bilingual("免疫组化阳性百分比", "The share of positive cells that follows a marker"),
+        description=Bilingual(
+            "免疫组化阳性百分比；区间取上限", "The share of positive cells that follows a marker; of a range the upper end"
+        ),
         parameters={"terms": TERMS},
-        examples=(Example("免疫组化：ER（90%+），PR（-），Ki-67（+，约30%）。", (("terms", ("Ki-67", "Ki67")),), (30.0,)),),
+        examples=(
+            Example("免疫组化：ER（90%+），PR（-），Ki-67（+，约30%）。", (("terms", ("Ki-67", "Ki67")),), (30.0,)),
+            Example("Ki-67（60-70%+）。", (("terms", ("Ki-67", "Ki67")),), (70.0,)),
+        ),
+        version="2",
     ),
     Function(
         name="lymph_nodes",

@@ -66,6 +66,31 @@ def test_a_single_dose_is_not_read_from_that_of_a_day(find):
 
 
 @pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("饮酒20年，每日2两，吸烟30年，每日20支，已戒烟5年。", [30.0]),
+        ("高血压病史10年，每日吸烟20支，已吸烟30年。", [30.0]),
+        ("吸烟，每日20支，高血压10年。", []),
+        ("吸烟、饮酒史20年，每日20支，每日白酒2两。", [20.0]),
+        ("患者糖尿病20年，吸烟，每日20支，30年。", [30.0]),
+        ("20余年吸烟史，每天1包。", [20.0]),
+        ("吸烟20年，每天一包半。", [30.0]),
+        ("吸烟20年，一包半/天。", [30.0]),
+    ],
+)
+def test_years_and_amount_are_those_of_smoking(find, text, number):
+    assert find("pack_years", text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("Ki-67（60-70%+）", [70.0]), ("Ki-67(+60%~70%)", [70.0]), ("Ki-67 指数约10至15%，ER(90%)", [15.0]), ("Ki-67(+)，ER(90%)", [])],
+)
+def test_the_share_of_a_range_is_its_upper_end(find, text, share):
+    assert find("percent_positive", text, terms=("Ki-67",)) == share
+
+
+@pytest.mark.parametrize(
     ("function", "parameters", "wanted"),
     [
         ("blood_pressure", "{which: sys}", "'which' is 'sys', wanted one of systolic, diastolic"),
