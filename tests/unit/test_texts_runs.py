@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import signal
 import subprocess
@@ -10,10 +11,12 @@ import sys
 import pytest
 
 import workbench as wb
-from nlp.variables.definition import Target, Value, Variable
+from nlp.variables.catalogue import Catalogue, Found
+from nlp.variables.definition import Bilingual, Target, Value, Variable
+from nlp.variables.functions import builtin
 from nlp.variables.sets import VariableSet
 from tests.lib.noted import noted_store
-from workbench.errors import DefinitionError
+from workbench.errors import DefinitionError, WorkbenchError
 from workbench.texts import runs
 from workbench.texts.notes import NoteSet
 
@@ -138,8 +141,8 @@ from workbench.texts.notes import NoteSet
 NoteSet.blocks.__defaults__ = (8,)
 runs.BLOCK_NOTES = 8
 keep = runs._keep
-def slowly(place, asked, done):
-    keep(place, asked, done)
+def slowly(folders, done):
+    keep(folders, done)
     print(done.number, flush=True)
     if done.number:
         sys.stdin.readline()
@@ -219,6 +222,77 @@ def test_days_without_a_cohort_and_things_that_are_no_cohort_are_refused(snapsho
         wb.notes(snapshot, text="咳嗽")
 
 
+@pytest.mark.parametrize("days", [(7,), 7, (0, 1, 2), (None, 0), ("-7", "0")])
+def test_days_are_two_whole_numbers(snapshot, days):
+    cohort = wb.cohort("所有人").enter(wb.encounters())
+    with pytest.raises(DefinitionError, match=r"wanted two whole numbers"):
+        wb.notes(cohort.run(snapshot), days=days)
+
+
+def own_functions(body: str) -> Catalogue:
+    """Return the built-in functions and one as a researcher writes it into a cell of a notebook."""
+    functions = builtin()
+    cell = f"def how_long(view):\n    {body}\n"
+    place = f"<cell {len(linecache.cache)}>"
+    linecache.cache[place] = (len(cell), None, cell.splitlines(keepends=True), place)
+    names = {"Found": Found, "__name__": "__main__"}
+    exec(compile(cell, place, "exec"), names)
+    functions.function(description=Bilingual("字数", "Length"), parameters={})(names["how_long"])
+    return functions
+
+
+OWN = VariableSet(name="own", variables=(COUGH, Variable(name="own", target=Target(function="how_long"), value=Value(kind="quantity"))))
+
+
+def test_functions_of_a_notebook_are_asked_and_asked_again_when_they_change(snapshot, tmp_path):
+    functions = own_functions("yield Found(float(len(view.text)), 0, 1)")
+    structured = wb.notes(snapshot).structure(OWN, catalogue=functions, folder=tmp_path, progress=False)
+    assert len(structured.table()[lambda table: table["variable"] == "own"]) == 32
+    assert structured.publish().read("finding").num_rows == len(structured.table())
+    before = files_of(tmp_path)
+    changed = own_functions("yield Found(1.0, 0, 1)")
+    again = wb.notes(snapshot).structure(OWN, catalogue=changed, folder=tmp_path, progress=False)
+    assert set(again.wide()["own"]) == {1.0}
+    assert {path.parts[3].split("-")[0] for path in files_of(tmp_path).keys() - before.keys() if "answers" in path.parts} == {"own"}
+
+
+def test_functions_of_a_notebook_cannot_be_sent_to_other_processes(snapshot, tmp_path):
+    functions = own_functions("yield Found(1.0, 0, 1)")
+    with pytest.raises(DefinitionError, match="'how_long' was defined in the notebook"):
+        wb.notes(snapshot).structure(OWN, catalogue=functions, workers=2, folder=tmp_path, progress=False)
+
+
+def test_a_stopped_run_says_so_in_a_line_and_keeps_what_is_done(snapshot, tmp_path, monkeypatch):
+    keep = runs._keep
+
+    def stopped(folders, done):
+        keep(folders, done)
+        if done.number:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as pressed:
+        pressed.setattr(runs, "_keep", stopped)
+        with pytest.raises(WorkbenchError, match="已停止") as error:
+            ask(snapshot, tmp_path)
+    assert error.value.__suppress_context__
+    before = files_of(tmp_path)
+    assert len(before) == 2 * len(ASKED)
+    whole = ask(snapshot, tmp_path / "whole").table()
+    assert ask(snapshot, tmp_path).table().equals(whole)
+    assert {path: time for path, time in files_of(tmp_path).items() if path in before} == before
+
+
+def test_no_answer_at_all_gives_empty_tables(snapshot, tmp_path):
+    nothing = VariableSet(name="none", variables=(Variable(name="none", target=Target(terms=("猩红热样皮疹",))),))
+    structured = ask(snapshot, tmp_path, variables=nothing)
+    assert structured.wide().empty
+    assert structured.wide("encounter").empty
+    assert structured.sources().empty
+    assert structured.summary()["answers"].tolist() == [0]
+
+
 def test_progress_is_shown(snapshot, tmp_path, capfd):
     wb.notes(snapshot).structure(ASKED, folder=tmp_path, workers=1)
-    assert "32/32" in capfd.readouterr().err
+    shown = capfd.readouterr().err
+    assert "32/32" in shown
+    assert "文书" in shown

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from nlp.variables.catalogue import Catalogue
     from nlp.variables.definition import Variable
     from nlp.variables.run import Row
 
@@ -76,6 +77,8 @@ class Asker:
         Options of the pipeline's components, as :func:`nlp.load` takes them.
     all_answers : bool
         Whether to give the answers that do not count too, with their reason.
+    catalogue : Catalogue, optional
+        The functions that variables may call; the built-in ones if not said.
     """
 
     def __init__(
@@ -84,8 +87,9 @@ class Asker:
         form: Form,
         components: Mapping[str, Mapping[str, object]] | None = None,
         all_answers: bool = False,
+        catalogue: Catalogue | None = None,
     ) -> None:
-        self._asked, self._language = CompiledSet(variables), load(options=components)
+        self._asked, self._language = CompiledSet(variables, catalogue=catalogue), load(options=components)
         self._form, self._all_answers = form, all_answers
         #: The versions of the pipeline's components.
         self.pipeline = pipeline_version(self._language)

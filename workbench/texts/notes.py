@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,6 +75,8 @@ class NoteSet:
             raise DefinitionError(
                 "days around the index date are asked for, but there is no cohort", hint="wb.notes(cohort.run(store), days=(-30, 0))"
             )
+        if self.days is not None and not _is_pair(self.days):
+            raise DefinitionError(f"days is {self.days!r}; wanted two whole numbers, the first and the last day, as in (-30, 0)")
         if self.days is not None and self.days[0] > self.days[1]:
             raise DefinitionError(f"days is {self.days}; wanted the earlier end first, as in (-30, 0)")
 
@@ -227,6 +230,10 @@ class NoteSet:
     def _of_persons(self, table: str, columns: list[str]) -> pa.Table:
         chosen = None if self.persons is None else pc.is_in(pc.field("person_id"), pa.array(np.unique(self.persons)))
         return self.snapshot.read(table, columns, chosen)
+
+
+def _is_pair(days: Any) -> bool:
+    return isinstance(days, tuple | list) and len(days) == 2 and all(isinstance(day, Integral) for day in days)
 
 
 def _moment(time: datetime | None, day: Any) -> datetime:

@@ -9,7 +9,9 @@ of itself where the variable or the pipeline has changed.
 
 from __future__ import annotations
 
+import inspect
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
@@ -25,7 +27,8 @@ from nlp import load
 from nlp.variables.evaluate import CompiledSet
 from nlp.variables.run import pipeline_version, short_version
 from nlp.writing import whole_file
-from workbench.errors import DataError
+from workbench.errors import DataError, DefinitionError, WorkbenchError
+from workbench.locale import tr
 from workbench.session import current, in_session
 from workbench.store.overlay import with_findings
 from workbench.texts.asking import Answered, Block, Form, answer_blocks, answer_cells, read_facts, table_schema, write_block
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from nlp.variables.catalogue import Catalogue
     from nlp.variables.definition import Variable
     from nlp.variables.run import Row
     from nlp.variables.sets import VariableSet
@@ -83,12 +87,15 @@ class StructuredNotes:
         Where the answers lie.
     pipeline : str
         Version of the pipeline, 16 hex digits.
+    catalogue : Catalogue, optional
+        The functions that the variables call; the built-in ones if not said.
     """
 
     notes: NoteSet
     variables: VariableSet
     folder: Path
     pipeline: str
+    catalogue: Catalogue | None = None
 
     @cached_property
     def answers(self) -> pa.Table:
@@ -104,7 +111,8 @@ class StructuredNotes:
         return pd.DataFrame(sorted(rows), columns=["note_id", "variable", "why"])
 
     def _files(self) -> list[Path]:
-        return [file for variable in self.variables for file in sorted(_folder_of(self.folder, variable).glob("block-*.parquet"))]
+        folders = (_folder_of(self.folder, variable, self.catalogue) for variable in self.variables)
+        return [file for folder in folders for file in sorted(folder.glob("block-*.parquet"))]
 
     def table(self, *, all_answers: bool = False) -> pd.DataFrame:
         """Return the tidy table: one row an answer, with provenance.
@@ -169,7 +177,8 @@ class StructuredNotes:
         --------
         ``cohort.require("结节≥8mm", wb.findings("nodule_long_axis").where(value_ge=8)).run(structured.publish())``
         """
-        version = sha256(f"{self.folder.name} {CompiledSet(self.variables).version}".encode()).hexdigest()[:12]
+        asked = " ".join(sorted(_version_of(variable, self.catalogue) for variable in self.variables))
+        version = sha256(f"{self.folder.name} {asked}".encode()).hexdigest()[:12]
         file = self.folder / "findings" / f"{version}.parquet"
         if not file.is_file():
             file.parent.mkdir(exist_ok=True)
@@ -183,6 +192,7 @@ def structure(
     variables: VariableSet,
     *,
     folder: Path | None = None,
+    catalogue: Catalogue | None = None,
     workers: int | None = None,
     components: Mapping[str, Mapping[str, object]] | None = None,
     retry_refused: bool = False,
@@ -198,6 +208,9 @@ def structure(
         What is asked.
     folder : Path, optional
         Where runs are kept; by default ``texts`` in the session's home, else in the working folder.
+    catalogue : Catalogue, optional
+        The functions that the variables may call; the built-in ones if not said. A function defined in a notebook lives in the
+        notebook's process alone, so that a run with a catalogue stays in this process unless `workers` is said.
     workers : int, optional
         Processes; by default one a processor, and one alone for few notes.
     components : mapping, optional
@@ -215,6 +228,8 @@ def structure(
     ------
     VariableError
         If a variable cannot be asked.
+    DefinitionError
+        If several processes are wanted and a function cannot be sent to them.
     EnvironmentFault
         If a worker was killed. What was finished is kept: run again to go on.
     """
@@ -224,16 +239,43 @@ def structure(
     place.mkdir(parents=True, exist_ok=True)
     _note_down(place, notes, pipeline)
     total = notes.count()
-    missing = {variable: _missing(place, variable, -(-total // BLOCK_NOTES), retry_refused) for variable in variables}
+    missing = {
+        variable: _missing(_folder_of(place, variable, catalogue), -(-total // BLOCK_NOTES), retry_refused) for variable in variables
+    }
     asked = tuple(variable for variable, blocks in missing.items() if blocks)
     wanted = set().union(*missing.values())
-    processes = workers or (default_workers() if len(wanted) > 2 else 1)
+    processes = workers or (default_workers() if len(wanted) > 2 and catalogue is None else 1)
+    if processes > 1:
+        _check_sendable(catalogue)
     if wanted:
-        with tqdm(total=total, initial=max(0, total - len(wanted) * BLOCK_NOTES), desc="notes", unit="note", disable=not progress) as bar:
-            for done in answer_blocks(_blocks(notes, wanted), asked, _FORM, options, True, workers=processes):
-                _keep(place, asked, done)
+        done = answer_blocks(_blocks(notes, wanted), asked, _FORM, options, True, catalogue, workers=processes)
+        folders = {variable: _folder_of(place, variable, catalogue) for variable in asked}
+        _keep_all(done, folders, total=total, before=max(0, total - len(wanted) * BLOCK_NOTES), progress=progress)
+    return StructuredNotes(notes, variables, place, pipeline, catalogue)
+
+
+def _keep_all(answered: Iterator[Answered], folders: Mapping[Variable, Path], *, total: int, before: int, progress: bool) -> None:
+    """Write blocks as they are answered, and say how far it is."""
+    bar = tqdm(total=total, initial=before, desc=tr("文书", "notes"), unit=tr("份", "note"), disable=not progress)
+    with closing(answered), bar:
+        try:
+            for done in answered:
+                _keep(folders, done)
                 bar.update(done.notes)
-    return StructuredNotes(notes, variables, place, pipeline)
+        except KeyboardInterrupt:
+            message = tr("已停止；已完成的部分已保存，再运行一次从断点继续", "stopped; what is done is kept: run it again to go on")
+            raise WorkbenchError(message) from None
+
+
+def _check_sendable(catalogue: Catalogue | None) -> None:
+    """Refuse functions that another process could not find."""
+    for name in catalogue or ():
+        call = catalogue[name].call
+        if call.__module__ == "__main__" or "<" in call.__qualname__:
+            raise DefinitionError(
+                f"the function {name!r} was defined in the notebook (or inside another function), where other processes cannot find it",
+                hint="leave out workers=, or define it in a module (.py) and import it",
+            )
 
 
 def _blocks(notes: NoteSet, wanted: set[int]) -> Iterator[Block]:
@@ -243,32 +285,42 @@ def _blocks(notes: NoteSet, wanted: set[int]) -> Iterator[Block]:
             yield Block(number, {chosen.note.note_id: chosen for chosen in block}, index)
 
 
-def _missing(place: Path, variable: Variable, blocks: int, retry_refused: bool) -> set[int]:
+def _missing(folder: Path, blocks: int, retry_refused: bool) -> set[int]:
     """Return the numbers of the blocks that a variable was not yet asked of, or that refused it a note."""
-    files = {number: _file_of(place, variable, number) for number in range(blocks)}
+    files = {number: _file_of(folder, number) for number in range(blocks)}
     return {number for number, file in files.items() if not file.is_file() or (retry_refused and read_facts(file)[1])}
 
 
-def _keep(place: Path, asked: tuple[Variable, ...], done: Answered) -> None:
+def _keep(folders: Mapping[Variable, Path], done: Answered) -> None:
     """Write a block's answers, one file a variable."""
-    for variable in asked:
+    for variable, folder in folders.items():
         answers = done.answers.filter(pc.equal(done.answers["variable"], variable.name))
         refused = [refusal for refusal in done.refused if refusal[1] in ("", variable.name)]
-        write_block(answers, refused, _file_of(place, variable, done.number))
+        write_block(answers, refused, _file_of(folder, done.number))
 
 
-def _file_of(place: Path, variable: Variable, number: int) -> Path:
-    return _folder_of(place, variable) / f"block-{number:06d}.parquet"
+def _file_of(folder: Path, number: int) -> Path:
+    return folder / f"block-{number:06d}.parquet"
 
 
-def _folder_of(place: Path, variable: Variable) -> Path:
-    return place / "answers" / f"{variable.name}-{_version_of(variable)[:_SHORT]}"
+def _folder_of(place: Path, variable: Variable, catalogue: Catalogue | None) -> Path:
+    return place / "answers" / f"{variable.name}-{_version_of(variable, catalogue)[:_SHORT]}"
 
 
 @lru_cache(maxsize=1024)
-def _version_of(variable: Variable) -> str:
-    """Return the variable's version: not its hash alone, for a function that it calls may answer differently when it is newer."""
-    return CompiledSet((variable,)).version
+def _version_of(variable: Variable, catalogue: Catalogue | None) -> str:
+    """Return the variable's version: not its hash alone, for a function that it calls may answer differently when it is newer.
+
+    Of a function of the user's own its source counts too: who tries it out in a notebook changes it more often than its version.
+    """
+    version = CompiledSet((variable,), catalogue=catalogue).version
+    if catalogue is None or not variable.target.function:
+        return version
+    try:
+        source = inspect.getsource(catalogue[variable.target.function].call)
+    except (OSError, TypeError):  # typed at a prompt, or no function of Python: its version has to do
+        return version
+    return sha256(f"{version} {source}".encode()).hexdigest()
 
 
 def _note_down(place: Path, notes: NoteSet, pipeline: str) -> None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
+import pyarrow.compute as pc
 
 from nlp.variables.aggregate import Given, Result, aggregate
 from workbench.texts.asking import answer_of
@@ -86,7 +87,7 @@ def _results(
     answers: pa.Table, variable: Variable, per: Per, anchor: Callable[[int, datetime | None], datetime | None]
 ) -> Iterable[tuple[tuple, Result]]:
     grouped: dict[tuple, list[Given]] = defaultdict(list)
-    mine = answers.filter([name == variable.name for name in answers["variable"].to_pylist()])
+    mine = answers.filter(pc.equal(answers["variable"], variable.name))
     for row in mine.to_pylist():
         if not row["why_not"]:
             key = tuple(-1 if row[name] is None else row[name] for name in _KEYS[per])
