@@ -12,6 +12,7 @@ import ahocorasick_rs
 import yaml
 
 from nlp.annotations import Assertion
+from nlp.assertion.boxes import Boxes
 from nlp.dictionary import find_all
 from nlp.errors import VariableError
 
@@ -49,6 +50,13 @@ class Cue(NamedTuple):
 
 _KEYS = {"name", "words", *Cue._fields} - {"word", "written", "group"}
 
+# What the boxes of a form say.
+_TICKS = (
+    *(Cue("", "after", "box", assertion=said, chain="list", gap=8, priority=45) for said in (Assertion.ABSENT, Assertion.POSSIBLE)),
+    Cue("", "before", "box", assertion=Assertion.ABSENT, priority=45),
+    Cue("", "soft", "box", assertion=""),
+)
+
 
 class Lexicon(NamedTuple):
     """All cues, with what finds them and what their conditions need."""
@@ -65,10 +73,17 @@ class Lexicon(NamedTuple):
     kin_goes_on: tuple[str, ...]
     lasting: re.Pattern[str]
     reported: re.Pattern[str]
+    boxes: Boxes
+    ticks: dict[tuple[str, str], int]
 
     def find(self, text: str) -> list[tuple[int, int, int]]:
-        """Return (place of the cue, start, end) of all cues, the longest at each place, none overlapping."""
-        return find_all(self.automaton, text)
+        """Return (place of the cue, start, end) of all cues, the longest at each place, none overlapping; what boxes say in their place."""
+        found, boxes = find_all(self.automaton, text), self.boxes.find(text)
+        if not boxes:
+            return found
+        covered = {place for said in boxes if said.role != "soft" for place in range(said.start, said.end)}
+        kept = [row for row in found if row[1] not in covered]
+        return sorted([*kept, *((self.ticks[said[2:]], *said[:2]) for said in boxes if said.role)], key=lambda row: row[1])
 
 
 def expand(word: str) -> list[str]:
@@ -117,7 +132,9 @@ def read_lexicon(source: str) -> Lexicon:
     words = [cue.word for cue in cues]
     return Lexicon(
         version=str(data["version"]),
-        cues=tuple(cues),
+        cues=(*cues, *_TICKS),
+        boxes=Boxes.of(data["boxes"]),
+        ticks={(cue.role, cue.assertion): place for place, cue in enumerate(_TICKS, len(cues))},
         automaton=ahocorasick_rs.AhoCorasick(words, matchkind=ahocorasick_rs.MatchKind.LeftmostLongest),
         within={cue.word: _within(cue.word, cues) for cue in cues if cue.role == "nothing" and not cue.firm},
         connectors=re.escape(data["connectors"]),
