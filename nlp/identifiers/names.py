@@ -75,6 +75,11 @@ class Shapes(NamedTuple):
         """Return whether a word can be a name and is no word of the dictionary."""
         return self.could_be(word) and word not in dictionary()
 
+    def given_alone(self, name: str) -> str:
+        """Return the given name of a full name if it can stand alone, two characters or more that are no word, else nothing."""
+        given = name[self.family(name, 0) :]
+        return given if 2 <= len(given) < len(name) <= 4 and given not in dictionary() and _RUN.fullmatch(name) else ""
+
     def labelled(self, text: str, at: int, *, loose: bool, person: bool = False) -> int:
         """Return where the name after a label ends, -1 where none stands there.
 
@@ -133,7 +138,7 @@ class Shapes(NamedTuple):
         return text[start : end + 2] in self.not_names or text[start : start + 4] in words or (end - start > 2 and text[start:end] in words)
 
     def is_eponym(self, text: str, start: int, end: int) -> bool:
-        """Return whether a name is part of the syllables of an eponym (斯环 in 威利斯环, 迪克斯 in 迪克斯-霍尔派克试验) or graded (山田II型)."""
+        """Return whether a name is part of an eponym's syllables (斯环 in 威利斯环, 弗利 in 弗利-史密斯管) or graded (山田II型)."""
         if _GRADED.match(text, end):
             return True
         first = start

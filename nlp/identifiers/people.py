@@ -215,20 +215,25 @@ class _Finder:
         """Give what the network takes for a name, unless it is a clinical term or part of a longer one (莫特罗 in 福莫特罗)."""
         for start, end, odds, staff in name_model().among(self.reading, alone=_ALONE, beside=_BESIDE, sure=sure):
             if not self._is_term(start, end):
-                yield Identifier(start, end, "physician" if staff else "name", "model", 1 / (1 + exp(-odds)))
+                yield Identifier(start, end, self._titled_kind(end) if staff else "name", "model", 1 / (1 + exp(-odds)))
 
     def again(self, found: list[Identifier]) -> Iterator[Identifier]:
-        """Give every further place of a full name that was found once, and its surname before a title."""
+        """Give every further place of a full name that was found once, of its given name, and of its surname before a title."""
         kinds = {self.text[hit.start : hit.end]: hit.kind for hit in found}
         for name, kind in kinds.items():
             if len(name) >= 2 and not _HIDDEN.search(name):
-                for at in self._places(name):
-                    yield Identifier(at, at + len(name), kind, "again", 0.9)
+                for word in filter(None, (name, self.shapes.given_alone(name))):
+                    for at in self._places(word):
+                        yield Identifier(at, at + len(word), kind, "again", 0.9)
         families = {name[: self.shapes.family(name, 0)] for name in kinds} - {""}
         for family in families:
             for at in self._places(family):
                 if self.reading.titled(at + len(family)) and (family not in self.shapes.risky or self.reading.apart[at]):
-                    yield Identifier(at, at + len(family), "physician", "again", 0.8)
+                    yield Identifier(at, at + len(family), self._titled_kind(at + len(family)), "again", 0.8)
+
+    def _titled_kind(self, end: int) -> str:
+        """Return whose name it is that a title stands behind: a patient's or relative's before 先生 or 女士, else a member of staff's."""
+        return "name" if self.text.startswith(_civil(), end) else "physician"
 
     def _places(self, word: str) -> Iterator[int]:
         at = self.text.find(word)
@@ -241,6 +246,11 @@ class _Finder:
 def _dotted() -> re.Pattern[str]:
     sounds = "".join(sorted(shapes().sounds))
     return re.compile(rf"[{sounds}]{{2,8}}(?:·[{sounds}]{{1,8}}){{1,3}}")
+
+
+@cache
+def _civil() -> tuple[str, ...]:
+    return tuple(tables()["civil"].split())
 
 
 @cache

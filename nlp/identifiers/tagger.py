@@ -90,7 +90,8 @@ class NameModel:
         found = [
             (margin, start, end, cued)
             for margin, start, end, cued in zip(margins[rows].tolist(), *places, is_beside[rows].tolist(), strict=True)
-            if not shapes.is_medical(reading.text, start, end) and ((cued and end - start > 1) or not shapes.is_eponym(reading.text, start, end))
+            if not shapes.is_medical(reading.text, start, end)
+            and ((cued and end - start > 1) or not shapes.is_eponym(reading.text, start, end))
         ]
         if sure is not None and not any(margin + (beside + _CUED if cued else alone) >= sure for margin, _, _, cued in found):
             return []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 from nlp.identifiers import KINDS, find_identifiers
+from nlp.identifiers.names import shapes
 from nlp.normal import normalise
 from workbench.ingest.note_dates import moved_dates
 
@@ -34,10 +35,13 @@ class Known:
     Parameters
     ----------
     kinds : mapping of str to str
-        Identifier -> the kind shown in its place, as in ``{"王芳": "姓名"}``.
+        Identifier -> the kind shown in its place, as in ``{"王芳": "姓名"}``. A given name of two characters that is no word is looked for
+        alone too.
     """
 
     def __init__(self, kinds: Mapping[str, str]) -> None:
+        given = {shapes().given_alone(name): kind for name, kind in kinds.items() if kind in (KINDS[each] for each in _NAMES)}
+        kinds = {**{name: kind for name, kind in given.items() if name}, **kinds}
         self._shown = [f"【{kind}】" for kind in kinds.values()]
         self._names = [kind in (KINDS[name] for name in _NAMES) for kind in kinds.values()]
         self._automaton = AhoCorasick(list(kinds), matchkind=MatchKind.LeftmostLongest) if kinds else None
