@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import sys
 
 import openpyxl
@@ -86,6 +87,14 @@ def test_each_answer_says_where_it_comes_from(folder, monkeypatch, capsys):
     wide = rows_of(folder / "o_patient.csv")
     assert wide == [{"person_id": "P1", "cough": "present", "size": "12.0"}, {"person_id": "P2", "cough": "absent", "size": ""}]
     assert sorted(path.name for path in folder.iterdir()) == ["n.csv", "o.csv", "o_patient.csv", "v.yaml"], "nothing else is left"
+
+
+def test_what_was_taken_for_the_text_and_what_kinds_are_unknown_is_said(folder, monkeypatch, capsys):
+    (folder / "n.csv").write_text("住院号,姓名,病程记录,文书名称\n1,张三,咳嗽,护理文件甲\n2,李四,咳嗽,出院小结\n", encoding="utf-8")
+    code, lines, said = ask(monkeypatch, capsys, folder)
+    assert (code, lines[-1]) == (0, "notes=2 answers=2 refused=0")
+    assert "文本列: 病程记录" in lines
+    assert "文书类型不认识: 护理文件甲 1\n" in said
 
 
 def test_the_same_answers_in_every_kind_of_file(folder, monkeypatch, capsys):
@@ -177,6 +186,27 @@ def test_a_stopped_run_goes_on_where_it_was(folder, monkeypatch, capsys):
     assert worked == [1, 2]
     assert (code, lines[-1]) == (0, "notes=5 answers=4 refused=0")
     assert [row["note_id"] for row in rows_of(folder / "o.csv")] == ["a1", "a2", "a2", "a3"]
+
+
+def test_a_full_disk_is_named_and_what_is_done_is_kept(folder, monkeypatch, capsys):
+    monkeypatch.setattr(stream, "BLOCK_NOTES", 2)
+    write, written = asking.pq.write_table, []
+
+    def full(table, path, **options):
+        written.append(path)
+        if len(written) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(table, path, **options)
+
+    with monkeypatch.context() as filling:
+        filling.setattr(asking.pq, "write_table", full)
+        code, _, said = ask(monkeypatch, capsys, folder)
+    assert code == 8
+    assert "无法写入" in said
+    assert "No space left on device" in said
+    assert "断点继续" in said
+    assert [path.name for path in folder.rglob("block-*.parquet")] == ["block-0000000.parquet"]
+    assert ask(monkeypatch, capsys, folder)[1][-1] == "notes=5 answers=4 refused=0"
 
 
 def test_another_question_never_meets_the_answers_of_a_stopped_run(folder, monkeypatch, capsys):

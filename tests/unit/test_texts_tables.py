@@ -109,6 +109,56 @@ def test_columns_are_found_by_their_names(header, wanted):
     assert {name: columns[0] for name, columns in find_columns(header).items()} == wanted
 
 
+def test_facts_in_columns_of_their_own_are_no_text(tmp_path):
+    header = "住院号,姓名,病程记录,记录时间,科室名称,文书名称"
+    found = find_columns(header.split(","))
+    assert found["text"] == ("病程记录",)
+    assert found["document_type"] == ("文书名称",)
+    with pytest.raises(DataError, match="no column looks like the text"):
+        find_columns(["住院号", "姓名", "性别", "记录医师", "记录时间"])
+    assert find_columns(["检查号", "姓名", "检查所见", "报告结果"])["text"] == ("检查所见", "报告结果")
+
+
+def test_of_several_columns_named_like_a_text_the_longest_is_taken(tmp_path):
+    path = tmp_path / "two.csv"
+    path.write_text("编号,内容,记录内容\n1,复查,患者咳嗽3天，无发热。\n2,,右肺见结节，约8mm。\n", encoding="utf-8")
+    assert open_texts(path, tmp_path).columns["text"] == ("记录内容",)
+    path.write_text("编号,内容,记录内容\n1,患者咳嗽3天，无发热。,复查\n", encoding="utf-8")
+    assert open_texts(path, tmp_path).columns["text"] == ("内容",)
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_two_columns_of_one_name_are_refused(tmp_path, kind):
+    rows = [("id", "text", "date", "text"), ("1", "a", "2021-01-01", "b")]
+    path = tmp_path / f"twice.{kind}"
+    path.write_text("\n".join(map(",".join, rows)), encoding="utf-8")
+    if kind == "xlsx":
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append(row)
+        book.save(path)
+    with pytest.raises(DataError, match="columns 2 and 4 are both named 'text'"):
+        read(path, tmp_path)
+
+
+def test_rows_swallowed_by_an_open_quote_are_refused_with_their_lines(tmp_path):
+    path = tmp_path / "quotes.csv"
+    sound = 'id,date,text\n1,2021-01-01,"诉""胸闷""\n,,乏力"\n2,2021-01-02,无"咳嗽"\n'
+    path.write_text(sound + '3,2021-01-03,"发热\n4,2021-01-04,"腹痛"\n5,2021-01-05,乏力\n6,2021-01-06,"气促\n7,,\n8,,\n', encoding="utf-8")
+    notes, report = read(path, tmp_path)
+    assert [each.note.note_id for each in notes] == ["1", "2", "5"]
+    assert list(report.refused) == [
+        "a quote left open in line 5 swallows the rows up to line 6",
+        "a quote left open in line 8 swallows the rows up to line 10",
+    ]
+
+
+def test_kinds_of_document_that_are_not_known_are_counted(tmp_path):
+    path = tmp_path / "kinds.csv"
+    path.write_text("id,type,text\n1,胸部CT报告,a\n2,护理文件甲,b\n3,护理文件甲,c\n4,,d\n5,出院小结,e\n", encoding="utf-8")
+    assert read(path, tmp_path)[1].unknown_types == {"护理文件甲": 2}
+
+
 def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path):
     with pytest.raises(DataError, match="no column 'x'") as caught:
         find_columns(["a", "b"], {"text": ("x",)})

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _SHOWN = 10
+_LONGEST = 20
 _STOPPED = 130  # what a shell says of a command that Ctrl-C ended
 
 
@@ -102,11 +103,22 @@ def _say_refused(refused: Iterable[VariableError]) -> None:
 
 
 def _summarise(done: Streamed) -> None:
-    for line in done.read.lines():
+    for line in done.read.lines()[:_SHOWN]:
         typer.echo(tr("读取", "reading") + f": {line}", err=True)
     for why, count in done.refused.most_common(_SHOWN):
         rows = [str(row) for row, variable, reason in done.places if why == (f"{variable}: {reason}" if variable else reason)]
         typer.echo(tr("未能作答", "not answered") + f": {count} x {why} ({tr('行', 'rows')} {', '.join(rows[:5])})", err=True)
+    if unknown := done.read.unknown_types:
+        shown = [f"{kind[:_LONGEST]} {count}" for kind, count in unknown.most_common(_SHOWN)] + ["…"] * (len(unknown) > _SHOWN)
+        typer.echo(tr("文书类型不认识", "unknown kinds of document") + f": {', '.join(shown)}", err=True)
+        typer.echo(
+            tr(
+                "  -> 限定了文书类型的变量不问这些文书：改用通行名称（如 CT报告），或不用该列（--type 指定别的列）",
+                "  -> variables for certain documents leave them out: write usual names (CT报告), or name another column by --type",
+            ),
+            err=True,
+        )
+    typer.echo(tr("文本列", "text columns") + f": {', '.join(done.texts)}")
     typer.echo(tr("管线版本", "pipeline") + f": {done.pipeline}")
     for written in done.written:
         typer.echo(tr("已写入", "written to") + f" {written}")

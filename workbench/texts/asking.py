@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -13,6 +14,8 @@ from nlp.variables.answers import Answer
 from nlp.variables.evaluate import CompiledSet, naive
 from nlp.variables.run import Tally, pipeline_version, short_version, structure_notes
 from nlp.writing import whole_file
+from workbench.errors import EnvironmentFault
+from workbench.locale import tr
 from workbench.workers import work_on
 
 if TYPE_CHECKING:
@@ -24,7 +27,19 @@ if TYPE_CHECKING:
     from nlp.variables.definition import Variable
     from nlp.variables.run import Row
 
-__all__ = ["Answered", "Asker", "Block", "Form", "answer_blocks", "answer_cells", "answer_of", "read_facts", "table_schema", "write_block"]
+__all__ = [
+    "Answered",
+    "Asker",
+    "Block",
+    "Form",
+    "answer_blocks",
+    "answer_cells",
+    "answer_of",
+    "read_facts",
+    "table_schema",
+    "write_block",
+    "written_under",
+]
 
 _WHOLE = ("row", "span_start", "span_end")
 _REAL = ("value_number", "confidence")
@@ -186,9 +201,38 @@ def answer_of(cells: Mapping[str, Any]) -> Answer:
 
 def write_block(answers: pa.Table, refused: Refusals, file: Path) -> None:
     """Write a block's answers with what was refused; a file that is there is complete."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(file) as aside:
+    with written_under(file.parent), whole_file(file) as aside:
         pq.write_table(answers.replace_schema_metadata({"refused": json.dumps(refused)}), aside, compression="zstd")
+
+
+@contextmanager
+def written_under(folder: Path) -> Iterator[None]:
+    """Make a folder to write to; a disk that is full and the like become an error that says so.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the run keeps its files.
+
+    Raises
+    ------
+    EnvironmentFault
+        If something there cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise EnvironmentFault(
+            tr(
+                f"无法写入 {folder}：{error.strerror or type(error).__name__}",
+                f"{folder} cannot be written to: {error.strerror or type(error).__name__}",
+            ),
+            hint=tr(
+                "腾出空间或检查权限；已完成的部分已保存，再运行一次从断点继续",
+                "make room or mend permissions; what is done is kept: run it again to go on",
+            ),
+        ) from error
 
 
 def read_facts(file: Path) -> tuple[int, Refusals]:

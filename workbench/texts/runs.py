@@ -31,7 +31,7 @@ from workbench.errors import DataError, DefinitionError, WorkbenchError
 from workbench.locale import tr
 from workbench.session import current, in_session
 from workbench.store.overlay import with_findings
-from workbench.texts.asking import Answered, Block, Form, answer_blocks, answer_cells, read_facts, table_schema, write_block
+from workbench.texts.asking import Answered, Block, Form, answer_blocks, answer_cells, read_facts, table_schema, write_block, written_under
 from workbench.texts.findings import findings
 from workbench.texts.notes import BLOCK_NOTES, ChosenNote, NoteSet
 from workbench.texts.wide import Per, cell_sources, wide_table
@@ -181,8 +181,7 @@ class StructuredNotes:
         version = sha256(f"{self.folder.name} {asked}".encode()).hexdigest()[:12]
         file = self.folder / "findings" / f"{version}.parquet"
         if not file.is_file():
-            file.parent.mkdir(exist_ok=True)
-            with whole_file(file) as aside:
+            with written_under(file.parent), whole_file(file) as aside:
                 pq.write_table(findings(self.answers, self.folder.name, int(version[:7], 16)), aside)
         return with_findings(self.notes.snapshot, file, version=version)
 
@@ -236,7 +235,6 @@ def structure(
     options = dict(components or {})
     pipeline = short_version(pipeline_version(load(options=options)))
     place = (Path(folder) if folder else _home()) / "runs" / f"{notes.hash}-{pipeline}"
-    place.mkdir(parents=True, exist_ok=True)
     _note_down(place, notes, pipeline)
     total = notes.count()
     missing = {
@@ -332,7 +330,7 @@ def _note_down(place: Path, notes: NoteSet, pipeline: str) -> None:
         if known.get("notes") != notes.hash:
             raise DataError(f"{place} holds another run", hint="give another folder")
         return
-    with whole_file(file) as aside:
+    with written_under(place), whole_file(file) as aside:
         aside.write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 

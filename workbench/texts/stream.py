@@ -22,8 +22,9 @@ from tqdm import tqdm
 from nlp import load
 from nlp.variables.evaluate import CompiledSet
 from nlp.variables.run import pipeline_version
+from workbench.locale import tr
 from workbench.texts.answers_file import write_answers
-from workbench.texts.asking import Block, Form, answer_blocks, answer_cells, read_facts, table_schema, writable, write_block
+from workbench.texts.asking import Block, Form, answer_blocks, answer_cells, read_facts, table_schema, writable, write_block, written_under
 from workbench.texts.tables import ReadReport, open_texts
 from workbench.texts.wide_file import check_wide_columns, wide_answers, wide_path
 from workbench.workers import default_workers
@@ -74,6 +75,8 @@ class Streamed:
 
     Parameters
     ----------
+    texts : tuple of str
+        Columns that were read as the text.
     notes, answers : int
         How many notes were asked and answers written.
     read : ReadReport
@@ -88,6 +91,7 @@ class Streamed:
         The files.
     """
 
+    texts: tuple[str, ...] = ()
     notes: int = 0
     answers: int = 0
     read: ReadReport = field(default_factory=ReadReport)
@@ -148,14 +152,14 @@ def structure_file(
             shutil.rmtree(stale, ignore_errors=True)
     copies = work / f"copy-{os.getpid()}"
     blocks = work / "blocks"
-    blocks.mkdir(parents=True, exist_ok=True)
     try:
-        table = open_texts(source, copies, columns)
+        with written_under(blocks):
+            table = open_texts(source, copies, columns)
         check_wide_columns(wide, table.columns)
-        done = _run(table, blocks, asked, Streamed(pipeline=version), workers, all_answers, progress=progress)
+        done = _run(table, blocks, asked, Streamed(table.columns["text"], pipeline=version), workers, all_answers, progress=progress)
     finally:
         shutil.rmtree(copies, ignore_errors=True)
-        if not any(blocks.iterdir()):
+        if not any(blocks.glob("*")):
             shutil.rmtree(work, ignore_errors=True)
     facts = {"pipeline": version}
     if wide:
@@ -172,7 +176,7 @@ def _run(
     table: TextTable, folder: Path, asked: tuple[Variable, ...], done: Streamed, workers: int | None, all_answers: bool, *, progress: bool
 ) -> Streamed:
     processes = workers or (default_workers() if table.path.stat().st_size > 1 << 20 else 1)
-    bar = tqdm(desc="notes", unit="note", disable=not progress)
+    bar = tqdm(desc=tr("文书", "notes"), unit=tr("份", "note"), disable=not progress)
     blocks = _blocks(table.notes(done.read), folder, done, bar)
     with bar:
         for found in answer_blocks(blocks, asked, FORM, None, all_answers, workers=processes):

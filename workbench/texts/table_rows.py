@@ -39,12 +39,21 @@ def open_rows(path: Path, work: Path) -> Iterator[_Rows]:
     name = path.name.lower().removesuffix(".gz")
     for endings, opened in _KINDS.items():
         if name.endswith(endings):
-            with opened(path, work) as found:
-                yield found
+            with opened(path, work) as (header, rows):
+                _check_names(header)
+                yield header, rows
             return
     raise DataError(
         f"{path.name} is of no kind that can be read", hint="one of: .csv .tsv .txt .parquet .jsonl .ndjson .xlsx, and .gz of texts"
     )
+
+
+def _check_names(header: Sequence[str]) -> None:
+    """Refuse two columns of one name: which of them is meant, nobody can say."""
+    for name in header:
+        places = [place for place, other in enumerate(header, 1) if other == name]
+        if name and len(places) > 1:
+            raise DataError(f"columns {' and '.join(map(str, places))} are both named {name!r}", hint="rename or leave out all but one")
 
 
 @contextmanager
@@ -57,19 +66,63 @@ def _delimited(path: Path, work: Path) -> Iterator[_Rows]:
         header = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
         if not any(header):
             raise DataError(f"{path.name} is empty: not even a header", hint="write the names of the columns on the first line")
-        yield [mended(cell) for cell in header], _checked(csv.reader(stream, delimiter=delimiter), [mended(cell) for cell in header])
+        header = [mended(cell) for cell in header]
+        yield header, _checked(_Records(stream, delimiter), header)
 
 
-def _checked(reader: Iterator[list[str]], header: Sequence[str]) -> Iterator[Mapping[str, Any] | str]:
+class _Records:
+    """Records of a delimited text behind its header, each with the lines that it was read from."""
+
+    def __init__(self, stream: Iterator[str], delimiter: str) -> None:
+        self.delimiter = delimiter
+        self.lines: list[str] = []
+        self.first = 2  # number of the record's first line
+        self.ended = False
+        self._stream = stream
+        self._reader = csv.reader(self._kept(), delimiter=delimiter)
+
+    def _kept(self) -> Iterator[str]:
+        for line in self._stream:
+            self.lines.append(line)
+            yield line
+        self.ended = True
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return self
+
+    def __next__(self) -> list[str]:
+        self.first += len(self.lines)
+        self.lines.clear()
+        return next(self._reader)
+
+    def swallows(self, columns: int) -> bool:
+        """Tell whether a quote was left open, so that the record holds others: it ends with the file, or one of its lines is a row."""
+        if len(self.lines) < 2 or self._is_sound():
+            return False
+        return self.ended or any(line.count(self.delimiter) >= columns - 1 for line in self.lines[1:])
+
+    def _is_sound(self) -> bool:
+        try:
+            list(csv.reader(self.lines, delimiter=self.delimiter, strict=True))
+        except csv.Error:
+            return False
+        return True
+
+
+def _checked(records: _Records, header: Sequence[str]) -> Iterator[Mapping[str, Any] | str]:
     while True:
         try:
-            cells = next(reader)
+            cells = next(records)
         except StopIteration:
             return
         except csv.Error:
             yield "the line breaks the rules of CSV: is a quote left open?"
             continue
         if not cells:
+            continue
+        if records.swallows(len(header)):
+            last = records.first + len(records.lines) - 1
+            yield f"a quote left open in line {records.first} swallows the rows up to line {last}"
             continue
         if len(cells) > len(header) and not any(cells[len(header) :]):
             cells = cells[: len(header)]

@@ -6,15 +6,19 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlp.annotations import Note
+from nlp.documents import document_kinds, standard_kind
+from nlp.titles import section_names
 from workbench.errors import DataError
 from workbench.locale import tr
 from workbench.texts.table_rows import MIXED, mended, open_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["FIELDS", "ReadNote", "ReadReport", "TextTable", "find_columns", "open_texts", "read_time"]
@@ -24,7 +28,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
     field: tuple(names.split())
     for field, names in {
         "text": "note_text text note_content report_text content report note raw_text full_text "
-        "病历文本 病历内容 文书内容 文书文本 报告内容 报告文本 文本 文本内容 正文 内容 全文 原文 病历 报告",
+        "病历文本 病历内容 文书内容 文书文本 记录内容 报告内容 报告文本 文本 文本内容 正文 内容 全文 原文 病历 报告 "
+        "病程记录 入院记录 出院记录 出院小结 手术记录",
         "note_id": "note_id document_id doc_id report_id text_id id "
         "文书编号 文书ID 文书号 病历ID 病历编号 报告编号 报告号 报告单号 检查号 检查编号 文档编号 编号 序号",
         "document_type": "note_type document_type doc_type note_class note_source_value report_type type kind note_title title "
@@ -40,6 +45,12 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "就诊ID 就诊号 就诊编号 就诊流水号 住院号 住院流水号 住院ID",
     }.items()
 }
+#: Sections whose titles are facts in columns of their own: none of them is a text to be read.
+_NO_TEXT = ("一般项目", "签名")
+#: Columns named like a part of a report, besides the titles of sections.
+_PARTS = ("报告结果",)
+#: Rows that tell which of several columns is the text.
+_LOOKED_AT = 200
 _TIMES = ("written", "admitted", "operated")
 _TIME = re.compile(
     r"\s*(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?(?:[\sT,]*(\d{1,2})\s*[:：时点]\s*(?:(\d{1,2})(?:\s*[:：分]\s*(\d{1,2}))?)?)?"
@@ -63,6 +74,8 @@ class ReadReport:
     rows: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     noticed: Counter[str] = field(default_factory=Counter)
+    #: Kinds of document that the source names and that are not known here: variables for certain documents leave such notes out.
+    unknown_types: Counter[str] = field(default_factory=Counter)
     places: dict[str, list[int]] = field(default_factory=dict)
 
     def refuse(self, row: int, why: str) -> None:
@@ -94,7 +107,9 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s_\-（()）]", "", name).casefold()
 
 
-def find_columns(header: Sequence[str], given: Mapping[str, Sequence[str]] | None = None) -> dict[str, tuple[str, ...]]:
+def find_columns(
+    header: Sequence[str], given: Mapping[str, Sequence[str]] | None = None, rows: Iterable[Mapping[str, Any]] = ()
+) -> dict[str, tuple[str, ...]]:
     """Tell which column is what.
 
     Parameters
@@ -103,6 +118,8 @@ def find_columns(header: Sequence[str], given: Mapping[str, Sequence[str]] | Non
         Names of the columns.
     given : mapping of str to sequence of str, optional
         Columns named by the user, by field of :data:`FIELDS`; for ``text`` there may be several, which are joined under their names.
+    rows : iterable of mapping, optional
+        Some rows of the table: of several columns that are named like a text the longest is taken, without rows the likelier name.
 
     Returns
     -------
@@ -131,10 +148,14 @@ def find_columns(header: Sequence[str], given: Mapping[str, Sequence[str]] | Non
             by_name.setdefault(_plain(column), column)
     found: dict[str, tuple[str, ...]] = {}
     for name, words in FIELDS.items():
-        known = given.get(name) or next(((by_name.pop(_plain(word)),) for word in words if _plain(word) in by_name), None)
-        if known:
-            found[name] = known
-            taken.update(known)
+        fitting = [by_name[_plain(word)] for word in words if _plain(word) in by_name]
+        if name in given:
+            found[name] = given[name]
+        elif fitting:
+            column = _longest(fitting, rows) if name == "text" else fitting[0]
+            del by_name[_plain(column)]
+            found[name] = (column,)
+        taken.update(found.get(name, ()))
     if "text" not in found and (sections := _sections_in(header, taken)):
         found["text"] = sections
     if "text" not in found:
@@ -142,12 +163,23 @@ def find_columns(header: Sequence[str], given: Mapping[str, Sequence[str]] | Non
     return found
 
 
+def _longest(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    lengths = Counter(dict.fromkeys(columns, 0))
+    for row in rows:
+        lengths.update({column: len(str(row.get(column) or "")) for column in columns})
+    return max(columns, key=lengths.__getitem__)
+
+
 def _sections_in(header: Sequence[str], taken: set[str]) -> tuple[str, ...]:
     """Return the columns that are named like sections: 检查所见 and 诊断意见 of a report in columns of their own."""
-    from nlp.titles import section_names
-
-    titles = {title for section in section_names().values() for title in section.titles}
+    sections = (section for section in section_names().values() if section.name not in _NO_TEXT)
+    titles = {*_PARTS, *(title for section in sections for title in section.titles)}
     return tuple(column for column in header if column.strip() in titles and column not in taken)
+
+
+@cache
+def _is_known(document_type: str) -> bool:
+    return standard_kind(document_type) in document_kinds()
 
 
 def read_time(cell: object) -> datetime | None:
@@ -211,6 +243,8 @@ class TextTable:
             text = mended(text)
             report.notice(number, "bytes in another encoding than the file's")
         cells = {name: self._cell(row, name) for name in ("note_id", "document_type", "department", "person_id", "visit_id")}
+        if cells["document_type"] and not _is_known(cells["document_type"]):
+            report.unknown_types[cells["document_type"]] += 1
         times = {name: self._time(row, name, number, report) for name in _TIMES}
         note = Note(text, cells["note_id"] or str(number), cells["document_type"], *times.values(), cells["department"])
         return ReadNote(number, note, cells["person_id"], cells["visit_id"])
@@ -259,5 +293,6 @@ def open_texts(path: Path, work: Path, given: Mapping[str, Sequence[str]] | None
     """
     if not path.is_file():
         raise DataError(f"there is no file {path}", hint="name a CSV, Parquet, JSON lines or Excel file of notes")
-    with open_rows(path, work) as (header, _):
-        return TextTable(path, find_columns(header, given), work)
+    with open_rows(path, work) as (header, rows):
+        known = (row for row in islice(rows, _LOOKED_AT) if not isinstance(row, str))
+        return TextTable(path, find_columns(header, given, known), work)
