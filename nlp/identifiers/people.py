@@ -209,7 +209,8 @@ class _Finder:
                 yield Identifier(start, end, "physician", "told", 0.8)
 
     def _could_be(self, start: int, end: int) -> bool:
-        return self.shapes.could_be(self.text[start:end]) and not self.reading.persons[end - start, start]
+        word = self.text[start:end]
+        return self.shapes.could_be(word) and word not in self.shapes.not_names and not self.reading.persons[end - start, start]
 
     def learnt(self, sure: float | None) -> Iterator[Identifier]:
         """Give what the network takes for a name, unless it is a clinical term or part of a longer one (莫特罗 in 福莫特罗)."""
