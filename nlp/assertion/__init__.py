@@ -11,6 +11,7 @@ synthetic hospital's gold and our corpus keep:
   must be a row of them (无发热，咳嗽，咳痰); after 未见 what follows is as a rule a finding (未见骨折，软组织肿胀).
 - What excludes with nothing of its own speaks of the head of its item (肺结核：患者无低热，暂不考虑), in a differential diagnosis over full
   stops too. What is planned is done where its result follows (1周后复查CT示吸收).
+- Where diseases are told apart, what books say of one (多有低热) is hypothetical up to where the patient is named or something denied.
 - A cue inside a mention (无力, 不适, 非小细胞肺癌) is no cue for it or for what follows.
 """
 
@@ -86,8 +87,9 @@ class _Walk:
     """The state of one pass: which cues are in force at the place reached."""
 
     __slots__ = (
-        "active", "answers", "begin", "body", "border", "clause_first", "default_who", "has_sections", "head", "lexicon", "mentions",
-        "order", "paren", "place", "row_end", "section", "section_place", "sections", "sentence_first", "settled", "who",
+        "active", "answers", "begin", "body", "border", "clause_before", "clause_first", "default_who", "has_sections", "head", "lexicon",
+        "mentions", "named", "order", "paren", "place", "row_end", "section", "section_place", "sections", "sentence_first", "settled",
+        "who",
     )  # fmt: skip
 
     def __init__(self, text: ClinicalText) -> None:
@@ -100,7 +102,9 @@ class _Walk:
         # Of mentions that a cue behind them spoke of: its priority.
         self.settled: dict[int, int] = {}
         self.active: list[tuple[Cue, int, int]] = []
-        self.place = self.clause_first = self.sentence_first = 0
+        self.place = self.clause_before = self.clause_first = self.sentence_first = 0
+        # Where the patient was last named.
+        self.named = -1
         self.paren = self.row_end = -1
         # The mention that an item is about (肺结核：…), -1 without one; where the sentence begins.
         self.head, self.begin = -1, 0
@@ -235,7 +239,7 @@ class _Walk:
         self.active.clear()
         if self.section != "differential" or (cue and cue.role == "enumerator"):
             self.head = -1
-        self.clause_first = self.sentence_first = self.place
+        self.clause_before = self.clause_first = self.sentence_first = self.place
         self.begin = end
         self.who = self.default_who
         self.paren = -1
@@ -245,7 +249,7 @@ class _Walk:
             first = self.mentions[self.sentence_first].start
             if not self.body[self.begin : first].strip():
                 self._item(start)
-        self.clause_first = self.place
+        self.clause_before, self.clause_first = self.clause_first, self.place
         if self.active or self.who != self.default_who:
             bare = 2 if end <= self.row_end else self._row(end)
             self.active = [row for row in self.active if self._goes_on(row, start, bare)]
@@ -321,15 +325,35 @@ class _Walk:
     # ---- cues
 
     def _before(self, cue: Cue, start: int, end: int) -> None:
-        if not cue.opens or start == 0 or self.body[start - 1] in _OPENERS:
+        if cue.textbook and not self._by_the_book(start):
+            self._turn(cue, start, end)
+        elif not cue.opens or start == 0 or self.body[start - 1] in _OPENERS:
             self._opened(cue, start, end)
 
     def _opened(self, cue: Cue, start: int, end: int) -> None:
         # A text without breaks must not pile up cues.
         del self.active[:-_MOST_ACTIVE]
+        if cue.assertion == Assertion.ABSENT:
+            self._close_book()
         self.active.append((cue, start, end))
 
+    def _by_the_book(self, start: int) -> bool:
+        """Say whether a disease is described that the patient's is told from, and the patient not named since."""
+        back = max(0, start - _LOOKED_BACK)
+        told = self.body.rfind("鉴别", max(back, self.body.rfind("\n", back, start)), start)
+        return (self.section == "differential" or told >= 0) and self.named < max(told, self.begin)
+
+    def _close_book(self) -> None:
+        self.active = [row for row in self.active if not row[0].textbook]
+
+    def _asked(self, start: int) -> bool:
+        """Say whether the clause before a place, or the one before that where it begins a clause, asks or plans."""
+        clause = _BREAK.split(self.body[max(0, start - _LOOKED_BACK) : start].removesuffix(","))[-1]
+        return self.lexicon.requests.search(clause) is not None and not self.lexicon.answered.search(clause)
+
     def _either(self, cue: Cue, start: int, end: int) -> None:
+        if cue.asks and self._asked(start):
+            cue = cue._replace(assertion=Assertion.POSSIBLE, priority=_ASKED_PRIORITY)
         # A quotation mark behind the cue closes (胸水"无",) or opens: 否认"高血压、糖尿病"病史.
         following = self.body[end : end + 1]
         behind = _THE_ITEM.match(self.body, end).end() if following in _ITEM_FIRST else end  # type: ignore[union-attr]
@@ -355,8 +379,12 @@ class _Walk:
     def _other(self, _cue: Cue, _start: int, _end: int) -> None:
         self.who = "other"
 
-    def _person(self, _cue: Cue, _start: int, _end: int) -> None:
+    def _person(self, _cue: Cue, start: int, _end: int) -> None:
         self.who = self.default_who
+        # 多见于老年患者 names nobody, 该患者 and 患者 at the beginning of a clause do.
+        if start == 0 or self.body[start - 1] in _OPENERS or self.body[start - 1] in _NAMING:
+            self.named = start
+            self._close_book()
 
     def _inside(self, cue: Cue, start: int, end: int) -> None:
         """Let a cue speak of the mentions that it lies in."""
@@ -372,6 +400,8 @@ class _Walk:
     # ---- cues behind mentions
 
     def _after(self, cue: Cue, start: int, end: int) -> None:
+        if cue.textbook and not self._by_the_book(start):
+            return
         if cue.ends and self.body.endswith("待查", 0, start):
             self._soft(cue, start, end)  # 发热待查? asks for the cause
             return
@@ -397,34 +427,37 @@ class _Walk:
 
     def _chain(self, cue: Cue, start: int) -> list[int]:
         """Return the mentions that a cue behind them speaks of, the nearest first."""
-        mentions, last = self.mentions, self.place - 1
-        if last < self.clause_first:
+        mentions, last, clause_first = self.mentions, self.place - 1, self.clause_first
+        alone = cue.alone and last < clause_first and self.body.startswith(",", start - 1)
+        if alone:
+            clause_first = self.clause_before
+        if last < clause_first or (alone and self.answers[last][1] == Assertion.HISTORICAL):
             return []
         # Of nested mentions the one that ends last may have begun earlier.
-        nearest = max(range(max(self.clause_first, last - 3), last + 1), key=lambda place: mentions[place].end)
+        nearest = max(range(max(clause_first, last - 3), last + 1), key=lambda place: mentions[place].end)
         if start - mentions[nearest].end > cue.gap:
             return []
         # A mention that holds the last one is judged with it, whatever else begins in between: 阑尾周围脓肿 with 脓肿 and 阑尾.
-        holding = (
-            mentions[place].start for place in range(max(self.clause_first, last - 3), last) if mentions[place].end >= mentions[last].end
-        )
+        holding = (mentions[place].start for place in range(max(clause_first, last - 3), last) if mentions[place].end >= mentions[last].end)
         found, left, near = [last], min(holding, default=mentions[last].start), start
-        first = self.sentence_first if cue.chain == "all" else self.clause_first
+        first = self.sentence_first if cue.chain == "all" else clause_first
         for place in range(last - 1, first - 1, -1):
             end = mentions[place].end
-            if end <= left and (cue.chain == "one" or self.settled.get(place, -1) >= cue.priority or not self._joined(place, left, near)):
+            if end <= left and (
+                cue.chain == "one" or self.settled.get(place, -1) >= cue.priority or not self._joined(place, left, near, clause_first)
+            ):
                 break
-            if place < self.clause_first:
+            if place < clause_first:
                 near = left
             found.append(place)
             left = min(left, mentions[place].start)
         self.settled.update(dict.fromkeys(found, cue.priority))
         return found
 
-    def _joined(self, place: int, left: int, near: int) -> bool:
+    def _joined(self, place: int, left: int, near: int, clause_first: int) -> bool:
         """Say whether a mention goes on to the list that begins at `left`; over a comma only to a list without other signs."""
         end = self.mentions[place].end
-        if place < self.clause_first:
+        if place < clause_first:
             return "、" not in self.body[left:near] and self.body[end:left].strip('"”“ ') == ","
         return _patterns()[1].fullmatch(self.body, end, left) is not None
 
@@ -435,6 +468,11 @@ _ITEM_FIRST = frozenset('该此本上诊"”')
 #: Behind the last mention no cue farther than this can speak of it.
 _FARTHEST = 16
 _MOST_ACTIVE = 12
+#: How far back 鉴别 or a request is looked for.
+_LOOKED_BACK = 200
+_BREAK = re.compile(r"[,。;:!?\n|]")
+_ASKED_PRIORITY = 30
+_NAMING = frozenset("该本此但而与现")
 _HISTORIES = frozenset({"主诉", "现病史", "既往史", "过敏史", "个人史", "月经史", "婚育史", "家族史", "手术外伤史", "输血史", "用药史"})
 _OPENERS = frozenset(",。;:!\n\t、(\"'“‘ 者嘱.)|")
 _STEPS = {

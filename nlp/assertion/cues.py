@@ -43,6 +43,9 @@ class Cue(NamedTuple):
     firm: bool = False
     inside: bool = False
     item: bool = False
+    textbook: bool = False
+    asks: bool = False
+    alone: bool = False
     labels: tuple[str, ...] = ()
     unlike: tuple[str, ...] = ()
     section: str = ""
@@ -73,6 +76,8 @@ class Lexicon(NamedTuple):
     kin_goes_on: tuple[str, ...]
     lasting: re.Pattern[str]
     reported: re.Pattern[str]
+    requests: re.Pattern[str]
+    answered: re.Pattern[str]
     boxes: Boxes
     ticks: dict[tuple[str, str], int]
 
@@ -144,6 +149,8 @@ def read_lexicon(source: str) -> Lexicon:
         symptom_endings=tuple(data["symptom_endings"].split()),
         kin_goes_on=tuple(data["kin_goes_on"].split()),
         lasting=re.compile("|".join(data["lasting"].split())),
+        requests=re.compile("|".join(data["requests"].split())),
+        answered=re.compile("|".join(data["answered"].split())),
         reported=re.compile(rf"\s?(?:\([^()]{{0,16}}\))?(?:检查|结果|报告)*(?:{'|'.join(data['reported'].split())})"),
     )
 
