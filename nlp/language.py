@@ -6,21 +6,23 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from spacy.attrs import ENT_IOB, ENT_TYPE
+import srsly
+from spacy.attrs import ENT_IOB, ENT_TYPE, SENT_START
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from nlp.annotations import ClinicalText, Note
+from nlp.errors import VariableError
 from nlp.normal import NormalText, without_surrogates
 from nlp.pipeline import Part, finish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from spacy.strings import StringStore
     from spacy.vocab import Vocab
 
-    from nlp.annotations import Mention
+    from nlp.annotations import Mention, Sentence
 
 __all__ = ["Characters", "ClinicalLanguage", "clinical_language"]
 
@@ -28,6 +30,8 @@ _NO_LIMIT = 1 << 60
 
 # ENT_IOB of a token that begins an entity, lies in one, lies in none.
 _BEGINS, _INSIDE, _OUTSIDE = 3, 1, 2
+# SENT_START of a token that begins a sentence, and of one that does not: -1 in spaCy's unsigned rows.
+_STARTS, _GOES_ON = 1, np.uint64(2**64 - 1)
 
 
 class _Orths(dict):
@@ -77,6 +81,33 @@ class ClinicalLanguage(Language):
         self.parts: list[Part] = []
         self.tokenizer = Characters(self.vocab)
 
+    def pipe(self, texts: Iterable[Any], **options: Any) -> Iterator[Any]:
+        """Run the pipes over texts, as :meth:`spacy.language.Language.pipe` does, in this process.
+
+        Parameters
+        ----------
+        texts : iterable of str, Doc or (str or Doc, context)
+            What to read.
+        **options
+            Those of spaCy; `n_process` has to be 1.
+
+        Returns
+        -------
+        iterator of Doc
+            One for each text, in their order.
+
+        Raises
+        ------
+        VariableError
+            If several processes are wanted: spaCy's would lose ``doc._.clinical`` on their way back.
+        """
+        if options.get("n_process", 1) != 1:
+            raise VariableError(
+                "spaCy's own worker processes (n_process) cannot hand back doc._.clinical",
+                hint="leave n_process out; for many notes in several processes: workbench text structure, or wb.notes(...).structure(...)",
+            )
+        return super().pipe(texts, **options)
+
     def own_parts(self) -> list[Part] | None:
         """Return the parts where nobody added, took out or moved a pipe; otherwise None."""
         ours = [part.component.name for part in self.parts]
@@ -98,8 +129,16 @@ def clinical_language(parts: Iterable[Part]) -> ClinicalLanguage:
 def _register() -> None:
     """Make the parts known to spaCy, once, when the first pipeline is loaded."""
     Doc.set_extension("clinical", default=None, force=True)
+    srsly.msgpack_encoders.register("clinical", func=_left_out)
     ClinicalLanguage.factory("clinical_part", func=_make_part)
     ClinicalLanguage.component("clinical_finish", func=finish_document)
+
+
+def _left_out(value: Any, chain: Callable[[Any], Any] | None = None) -> Any:
+    """Write nothing in the place of a clinical text when spaCy writes a document's user data out: a document read back has none."""
+    if isinstance(value, ClinicalText):
+        return None
+    return value if chain is None else chain(value)
 
 
 def _make_part(nlp: ClinicalLanguage, name: str) -> Any:
@@ -120,7 +159,16 @@ def finish_document(document: Doc) -> Doc:
     document.spans["mentions"] = [Span(document, m.start, m.end, label=m.label) for m in mentions]
     if mentions:
         document.from_array([ENT_IOB, ENT_TYPE], _longest(mentions, len(document), document.vocab.strings))
+    if text.sentences:
+        document.from_array([SENT_START], _starts(text.sentences, len(document)))
     return document
+
+
+def _starts(sentences: Iterable[Sentence], length: int) -> np.ndarray:
+    """Return for each token whether a sentence starts there; what lies between two sentences belongs to the first."""
+    starts = np.full((length, 1), _GOES_ON, np.uint64)
+    starts[[0, *(sentence.start for sentence in sentences if sentence.start < length)]] = _STARTS
+    return starts
 
 
 def _longest(mentions: Iterable[Mention], length: int, strings: StringStore) -> np.ndarray:

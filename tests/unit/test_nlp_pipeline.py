@@ -5,6 +5,7 @@ import sys
 from datetime import datetime
 
 import pytest
+from spacy.tokens import Doc
 
 import nlp
 from nlp.annotations import Mention
@@ -129,3 +130,23 @@ def test_a_surrogate_is_replaced_in_its_token_only(language):
     document = language("体\ud800温")
     assert document[1].text == "\ufffd"
     assert document._.clinical.raw == "体\ud800温"
+
+
+def test_a_document_has_sentences_and_can_be_written_and_read(language):
+    document = language("主诉：发热3天。无咳嗽。\n查体：体温３８℃。")
+    wanted = [document._.clinical.raw[sentence.start : sentence.end] for sentence in document._.clinical.sentences]
+    assert [sentence.text.strip() for sentence in document.sents] == [text.strip() for text in wanted]
+    again = Doc(language.vocab).from_bytes(document.to_bytes())
+    assert [(each.text, each.label_) for each in again.spans["mentions"]] == [
+        (each.text, each.label_) for each in document.spans["mentions"]
+    ]
+    assert again.text == document.text
+    assert again._.clinical is None
+    assert list(language("").sents) == []
+
+
+def test_several_processes_of_spacy_are_refused_in_words():
+    language = nlp.load(components=["normalise"])
+    with pytest.raises(VariableError, match="n_process"):
+        language.pipe(["咳嗽"], n_process=2)
+    assert [(document.text, context) for document, context in language.pipe([("咳嗽", 1)], as_tuples=True)] == [("咳嗽", 1)]
