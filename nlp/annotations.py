@@ -122,11 +122,11 @@ class Mention(NamedTuple):
 class Quantity(NamedTuple):
     """A number with what belongs to it.
 
-    `kind` is scalar, range, size (a×b×c), ratio, score or stage. `values` holds one number, the two ends of a range, or the sides of a
-    size, as written; `canonical` the same in `canonical_unit`, the unit of `dimension` (length, mass, ...), both empty where the unit is
-    unknown. `comparator` is one of "", "<", "<=", ">", ">=", "~". `reference` is the reference range printed beside it, `flag` is
-    "high", "low", "abnormal", "normal" or "". For a score or a stage `system` names it (TNM, NYHA, GCS, BI-RADS, ...) and `text` is its
-    grade in one spelling (T2N0M0, III, 4A).
+    `kind` is scalar, range, size (a×b×c), ratio, score, stage, or reference (a reference range that stands alone). `values` holds one
+    number, the two ends of a range, or the sides of a size, as written; `canonical` the same in `canonical_unit`, the unit of
+    `dimension` (length, mass, ...), both empty where the unit is unknown. `comparator` is one of "", "<", "<=", ">", ">=", "~".
+    `reference` is the reference range printed beside it, `flag` is "high", "low", "abnormal", "normal" or "". For a score or a stage
+    `system` names it (TNM, NYHA, GCS, BI-RADS, ...) and `text` is its grade in one spelling (T2N0M0, III, 4A).
     """
 
     start: int

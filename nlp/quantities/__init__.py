@@ -18,9 +18,12 @@ from nlp.quantities.context import (
     comparator_before,
     hopeless,
     implied_unit,
+    is_reference,
+    limits,
     name_end,
     read_after,
     record_of,
+    unit_before,
 )
 from nlp.quantities.other_numbers import is_glued, skip
 from nlp.quantities.rows import rows
@@ -219,7 +222,7 @@ def _finish(
     if unit is not None or kind == "range":
         end, late = comparator_after(text, end)
     if unit is None:
-        unit = implied_unit(text, first.start, values)
+        unit = implied_unit(text, first.start, values) or unit_before(text, first.start)
     implied = unit is not None and last.unit is None and first.unit is None
     decimal = "." in text[first.start : first.end]
     after = read_after(text, end, unit, decimal=decimal or bool(sign)) if kind != "size" else None
@@ -239,6 +242,12 @@ def _finish(
         start, sign = comparator_before(text, start - 1)
         values = (-values[0], *values[1:])
     record = record_of(kind, values, unit, start, end, late or sign or last.more or first.more, after)
+    if (
+        not record.reference
+        and kind in ("scalar", "range")
+        and is_reference(text, start, end, bound=bool(kind == "range" or record.comparator))
+    ):
+        record = record._replace(kind="reference", values=(), canonical=(), comparator="", reference=limits(values, record.comparator))
     return record, max(end, after.end if after else 0)
 
 

@@ -21,10 +21,13 @@ __all__ = [
     "comparator_before",
     "hopeless",
     "implied_unit",
+    "is_reference",
+    "limits",
     "name_end",
     "read_after",
     "record_of",
     "rules",
+    "unit_before",
 ]
 
 # Dimensions whose values a laboratory prints no reference range or arrow beside.
@@ -92,7 +95,7 @@ def rules() -> _Rules:
         re.compile(_choice(data["names"]), re.IGNORECASE),
         re.compile(rf"(?<![A-Za-z])(?P<name>{_choice(list(implications))})\s?[:：=为]?\s?$"),
         implications,
-        frozenset(word[-1] for word in [*signs, *implications]) | frozenset(" \t:：=为是-－|"),
+        frozenset(word[-1] for word in [*signs, *implications]) | frozenset(" \t:：=为是-－|)）]】"),
         _choice(data["counted"]),
         re.compile(rf"(?<![A-Za-z\d-])(?:{_choice(data['bare'])})\s?(?:[:：=]|为|是)?\s?$", re.IGNORECASE),
         re.compile(rf"(?<![A-Za-z\d-])(?:{_choice(data['bare_glued'])})$", re.IGNORECASE),
@@ -158,6 +161,22 @@ def implied_unit(text: str, start: int, values: tuple[float, ...]) -> Unit | Non
     return None
 
 
+_RESULT = r"(?:检测|测定)?(?:结果|测值|值)"
+#: A unit printed before its number: in brackets behind the name, as heads of tables have it, or with the reference range before the result.
+_UNIT_BEFORE = re.compile(
+    rf"(?:[(（\[【]\s?(?P<head>[^()（）\[\]【】\s]{{2,12}}|%)\s?[)）\]】]\s?(?:{_RESULT})?"
+    rf"|(?P<beside>[^\s\d()（）,，;；]{{2,12}})\s?(?:参考(?:值|范围|区间))?[)）]?\s?[,，;；]\s?{_RESULT})\s?[:：=为]?\s?$"
+)
+
+
+def unit_before(text: str, start: int) -> Unit | None:
+    """Return the unit that is printed before a number: CEA(ng/ml) 12.5; CEA 0-5ng/ml参考值,结果8.9."""
+    found = _UNIT_BEFORE.search(text[max(0, start - 32) : start])
+    spelled = found and (found["head"] or found["beside"])
+    unit = match_unit(spelled, 0) if spelled else None
+    return unit[1] if unit and unit[0] == len(spelled) and unit[1].dimension not in _UNMARKED else None
+
+
 def after_test(text: str, start: int, *, glued: bool = False) -> bool:
     """Tell whether a laboratory name stands before a place, so that a whole number there is its value."""
     known = rules()
@@ -177,8 +196,21 @@ _REFERENCE = re.compile(
     rf"(?:(?P<low>{_NUMBER})\s?(?:-{{1,3}}|[~～—–－−]{{1,2}}|至)\s?(?P<high>{_NUMBER})|(?P<sign>[<≤>≥]=?|小于|大于)\s?(?P<one>{_NUMBER}))(?![\d.])\s?",
     re.IGNORECASE,
 )
+_REFERENCE_BEFORE = re.compile(
+    r"(?:(?P<said>参考(?:值|范围|区间|[:：]))|正常(?:参考)?(?:值|范围)|ref(?:erence)?(?:\srange)?)(?:范围|区间)?\s?[:：为是]?\s?[(（\[【]?\s?$",
+    re.IGNORECASE,
+)
+_REFERENCE_AFTER = re.compile(
+    r"\s?[(（\[【]?\s?(?:[为是]\s?)?(?:正常参考|参考(?:值|范围|区间)|正常值)(?!范?围?\s?[:：为]?\s?[(（\[]?\s?[<≤>≥]?\s?\d)"
+)
 _CLOSE = re.compile(r"\s?[)）\]】]")
 _NOT_RANGE = re.compile(r"[-./年月]\d|\s?[×xX*]\s?\d")
+
+
+def is_reference(text: str, start: int, end: int, *, bound: bool) -> bool:
+    """Tell whether a number is no result but a reference range that is named so; `bound` says that it is a range or has a comparator."""
+    before = _REFERENCE_BEFORE.search(text[max(0, start - 14) : start])
+    return bool(before and (bound or before["said"])) or (bound and _REFERENCE_AFTER.match(text, end) is not None)
 
 
 def read_after(text: str, end: int, unit: Unit | None, *, decimal: bool) -> After:
@@ -255,8 +287,14 @@ def _reference(text: str, so_far: After, dimension: str, *, decimal: bool) -> Af
 def _bounds(found: re.Match[str]) -> tuple[float | None, float | None]:
     if found["low"]:
         return float(found["low"]), float(found["high"])
-    one = float(found["one"])
-    return (None, one) if found["sign"][0] in "<≤小" else (one, None)
+    return limits((float(found["one"]),), "<" if found["sign"][0] in "<≤小" else ">")
+
+
+def limits(values: tuple[float, ...], sign: str) -> tuple[float | None, float | None]:
+    """Return the ends of a reference range, None where it has none; a number without a sign is its upper end."""
+    if len(values) == 2:
+        return values[0], values[1]
+    return (values[0], None) if sign[:1] == ">" else (None, values[0])
 
 
 def _trusted(text: str, found: re.Match[str], end: int, dimension: str, unit: Unit | None, *, closed: bool, decimal: bool) -> bool:

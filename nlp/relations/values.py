@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nlp.annotations import Quantity
     from nlp.relations.view import Item, View
 
-__all__ = ["values"]
+__all__ = ["another_measure", "repeats", "values"]
 
 _STOPS = re.compile(r"[,。;、\n\d]")
 _FOLLOWING = re.compile(r"(?:大小|直径|左右|大|长|宽|厚|深)?的?(?:[^,。;、\n:\d()见示呈]{0,5})")
@@ -28,6 +28,8 @@ _ANOTHER = re.compile(r"[一-龥](?:内|叶|侧|区|部|处|体|壁|旁|腔|窝|
 _DIRECT = ("", " ", ":", "为", ": ")
 _LISTED = re.compile(r"\s?(?:[、,/]|和|及|与|以及)?\s?约?(?:\([^()]{0,12}\))?")
 _JOINTS = ("、", "和", "及", "与")
+_OWN_NUMBER = re.compile(r"(?:\s?[:=]\s?|\s)\d+(?:\.\d+)?(?=\s{0,2}[A-Za-z一-龥,;、])(?!\s?[年月日天周时枚个])")
+_ABBREVIATION = re.compile(r"(?<![A-Za-z0-9])(?:[A-Z]{2}[A-Za-z0-9/-]{0,8}|[A-Z][a-z])\s?[:=]?\s?$")
 _NAMED = re.compile(r"[A-Za-z]\s?[:=]?\s?$")
 _BODIES = ("finding", "problem", "sign", "symptom")
 _GRADED = ("problem", "finding", "sign", "procedure", "test")
@@ -53,7 +55,9 @@ def _is_time(view: View, quantity: Quantity) -> bool:
 
 
 def _is_reference(view: View, quantity: Quantity, bound: list) -> bool:
-    """Whether a range in brackets stands right behind a value."""
+    """Whether a range is named so, or stands in brackets right behind a value."""
+    if quantity.kind == "reference":
+        return True
     if not bound or quantity.kind != "range" or quantity.start - bound[-1][0].end > 8:
         return False
     return "(" in view.text[bound[-1][0].end : quantity.start]
@@ -202,7 +206,7 @@ def _linked(view: View, item: Item, quantity: Quantity, bound: list) -> bool:
     if item.role == "habit":
         return len(gap) <= 14 and not _LIST_NUMBER.search(gap)
     if item.role == "test":
-        return _test_link(gap)
+        return _test_link(gap) and not another_measure(view.text, item.end, quantity.start)
     if item.role == "drug":
         return _short(stripper("drug_words").sub("", gap), 4)
     return _size_link(view, item, quantity, gap)
@@ -219,6 +223,40 @@ def _test_link(gap: str) -> bool:
     if "," in gap and rest.count(",") == 1 and gap.startswith((",", "升高,", "偏高,", "增高,", "降低,")):
         return any(word in gap for word in rules()["more_words"]) and _short(rest.replace(",", ""), 2)
     return _short(rest, 6)
+
+
+def another_measure(text: str, start: int, end: int) -> bool:
+    """Tell whether what lies between a name and a number gives the number to another name: EF:60 FS:33%, EF正常，FS 33%.
+
+    A number right behind the name is its own, and an abbreviation right before the number names it, unless it repeats a Chinese name
+    beside it (癌胚抗原 CEA 5.2).
+
+    Parameters
+    ----------
+    text : str
+        A note.
+    start, end : int
+        The end of the name and the start of the number.
+
+    Returns
+    -------
+    bool
+        Whether the number is not the name's.
+
+    Examples
+    --------
+    >>> another_measure("EF:60 FS:33%", 2, 9), another_measure("EF (Simpson) 60%", 2, 13)
+    (True, False)
+    """
+    if _OWN_NUMBER.match(text, start, end):
+        return True
+    named = _ABBREVIATION.search(text, start, end)
+    return bool(named) and not repeats(text, start, named.start())
+
+
+def repeats(text: str, end: int, start: int) -> bool:
+    """Tell whether a Latin name that starts at a place repeats a Chinese one that ends at another: 癌胚抗原 CEA, 射血分数(LVEF)."""
+    return "一" <= text[end - 1 : end] <= "龥" and text[start : start + 1].isascii() and text[end:start].strip(" (") == ""
 
 
 def _goes_on(view: View, item: Item, last: Quantity, quantity: Quantity) -> bool:

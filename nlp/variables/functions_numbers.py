@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nlp.annotations import ClinicalText, Note
 from nlp.normal import NormalText
 from nlp.numerals import number_of
+from nlp.relations.values import another_measure
 from nlp.times import Times
 from nlp.variables.catalogue import Example, Found, Function, Parameter
 from nlp.variables.definition import Bilingual, Value
@@ -78,7 +79,11 @@ def value_near_term(view: NoteView, *, terms: tuple[str, ...], unit: str, gap: f
     wanted = Value(kind="quantity", unit=unit)
     for hit in view.find(terms):
         low, high = view.scope("sentence", hit.start, hit.end)
-        near = [(view.gap(hit, item), item.start < hit.start, item) for item in _quantities(view, low, high) if in_unit(item, wanted)]
+        near = [
+            (view.gap(hit, item), item.start < hit.start, item)
+            for item in _quantities(view, low, high)
+            if in_unit(item, wanted) and (item.start < hit.end or not another_measure(view.text, hit.end, item.start))
+        ]
         if near and min(near)[0] <= gap:
             item = min(near)[2]
             yield Found.at(hit, max(in_unit(item, wanted) or (0.0,)), span=item, unit=unit, comparator=item.comparator)

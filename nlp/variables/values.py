@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nlp.errors import VariableError
 from nlp.numerals import number_of
 from nlp.quantities.units import convert
+from nlp.relations.values import another_measure, repeats
 from nlp.variables.answers import Taken
 from nlp.variables.words import literal, words
 
@@ -26,6 +27,7 @@ __all__ = ["Place", "fit_found", "in_unit", "iso", "one_of", "take"]
 _NUMBER = re.compile(
     r"(?<![0-9.A-Za-z])[0-9]{1,9}(?:\.[0-9]{1,6})?(?!\.?[0-9]|[年月日:时%])|[一二两三四五六七八九十]{1,3}(?=[枚个处颗只条块粒次]|\Z)"
 )
+_RANGE_IN_BRACKETS = re.compile(r"[(\[]\s?[0-9.]+\s?[-~]\s?[0-9.]+\s?[)\]]")
 # Between the parts of one list of values: 5mm、8mm; 分别为3cm和4cm.
 _LISTED = re.compile(r"[、,，及和与/;\s~-]{1,3}")
 # Names of a measure, not of the thing measured: a value bound to one of them is still free for the thing.
@@ -107,10 +109,18 @@ def in_unit(quantity: Quantity, value: Value) -> tuple[float, ...] | None:
         counted = not quantity.unit or quantity.dimension in ("", "count") or quantity.kind in ("score", "stage")
         return quantity.values if counted and quantity.values else None
     if not quantity.unit:
-        return quantity.values if value.bare and quantity.values and quantity.kind not in ("score", "stage") else None
+        return _plain(quantity.values, value) if value.bare and quantity.values and quantity.kind not in ("score", "stage") else None
     if not _convertible(quantity.unit, value.unit, value.analyte):
         return None
     return tuple(convert(number, quantity.unit, value.unit, analyte=value.analyte) for number in quantity.values) or None
+
+
+def _plain(numbers: tuple[float, ...], value: Value) -> tuple[float, ...]:
+    """Return numbers without a unit as a variable counts them: EF 0.62 is a share, where per cent begin higher (range 5 to 90)."""
+    low = value.range[0] or 0.0
+    if value.unit == "%" and low >= 1 and all(0 < number < 1 for number in numbers):
+        return tuple(round(number * 100, 6) for number in numbers)
+    return numbers
 
 
 @lru_cache(maxsize=4096)
@@ -166,9 +176,10 @@ def _candidates(view: NoteView, value: Value, place: Place) -> list[_Candidate]:
     spans = [view.quantities[at] for at in view.between(view.quantities, low, high) if not _owned_by_other(view, at, hit)]
     found = [candidate for quantity in spans if (candidate := _candidate(quantity, value))]
     if value.bare or not value.unit:
-        found += _bare(view, low, high)
+        found += _bare(view, value, low, high)
     found.sort(key=lambda candidate: candidate.start)
-    return [candidate for candidate in found if view.gap(hit, candidate) <= value.gap and _on_side(hit, candidate, value.side)]
+    near = [candidate for candidate in found if view.gap(hit, candidate) <= value.gap and _on_side(hit, candidate, value.side)]
+    return [candidate for candidate in near if candidate.start < hit.end or not another_measure(view.text, hit.end, candidate.start)]
 
 
 def _candidates_inside(view: NoteView, value: Value, hit: Hit, inside: tuple[int, int]) -> list[_Candidate]:
@@ -176,7 +187,7 @@ def _candidates_inside(view: NoteView, value: Value, hit: Hit, inside: tuple[int
     spans = [view.quantities[at] for at in view.between(view.quantities, *inside)]
     found = [candidate for quantity in spans if (candidate := _candidate(quantity, value))]
     if value.bare or not value.unit or (hit.inner[0] >= 0 and not found):
-        found += _bare(view, *inside)
+        found += _bare(view, value, *inside)
     text = view.text[slice(*inside)]
     if not found and hit.inner[0] >= 0 and _NUMBER.fullmatch(text) and (number := number_of(text)) is not None:
         # The pattern itself cut it out, whatever letters stand beside it: G3P1.
@@ -194,20 +205,23 @@ def _owned_by_other(view: NoteView, quantity: int, hit: Hit) -> bool:
     """Tell whether a quantity is the value of something else that stands after the hit: 肝大小正常，脾厚40mm."""
     for owner in view.owners.get(quantity, ()):
         mention = view.mentions[owner]
-        if mention.start >= hit.end and not _MEASURES.fullmatch(view.text, mention.start, mention.end):
+        named = _MEASURES.fullmatch(view.text, mention.start, mention.end) or repeats(view.text, hit.end, mention.start)
+        if mention.start >= hit.end and not named:
             return True
     return False
 
 
-def _bare(view: NoteView, low: int, high: int) -> Iterator[_Candidate]:
-    """Give the numbers that belong to no quantity and no time."""
-    taken = [view.quantities[at] for at in view.between(view.quantities, low, high)]
-    taken += [view.times[at] for at in view.between(view.times, low, high)]
+def _bare(view: NoteView, value: Value, low: int, high: int) -> Iterator[_Candidate]:
+    """Give the numbers that belong to no quantity, no time and no range in brackets."""
+    records = [view.quantities[at] for at in view.between(view.quantities, low, high)]
+    records += [view.times[at] for at in view.between(view.times, low, high)]
+    taken = [(record.start, record.end) for record in records]
+    taken += [match.span() for match in _RANGE_IN_BRACKETS.finditer(view.text, low, high)]
     for match in _NUMBER.finditer(view.text, low, high):
         start, end = match.span()
         number = number_of(match.group())
-        if number is not None and all(end <= record.start or record.end <= start for record in taken):
-            yield _Candidate(start, end, (number,), doubts=("number without a unit",))
+        if number is not None and all(end <= first or last <= start for first, last in taken):
+            yield _Candidate(start, end, _plain((number,), value), doubts=("number without a unit",))
 
 
 def _distance_doubts(view: NoteView, hit: Hit, span: tuple) -> tuple[str, ...]:

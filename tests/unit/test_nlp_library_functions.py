@@ -6,17 +6,22 @@ import pytest
 
 import nlp
 from nlp.errors import VariableError
-from nlp.variables import parse_set
+from nlp.variables import CompiledSet, parse_set
 from nlp.variables.catalogue import Function, Parameter
-from nlp.variables.definition import Bilingual, Target, Test, Variable
+from nlp.variables.definition import Bilingual, Target, Test, Value, Variable
 from nlp.variables.functions import builtin
 from nlp.variables.try_out import as_note
 from nlp.variables.view import NoteView
 
 
 @pytest.fixture(scope="module")
-def find():
-    language, catalogue = nlp.load(), builtin()
+def language():
+    return nlp.load()
+
+
+@pytest.fixture(scope="module")
+def find(language):
+    catalogue = builtin()
     plain = Variable(name="plain", target=Target(terms=("x",)))
 
     def found(function, text, **parameters):
@@ -88,6 +93,59 @@ def test_years_and_amount_are_those_of_smoking(find, text, number):
 )
 def test_the_share_of_a_range_is_its_upper_end(find, text, share):
     assert find("percent_positive", text, terms=("Ki-67",)) == share
+
+
+@pytest.fixture(scope="module")
+def ask(language):
+    def asked(text, *terms, **value):
+        variable = Variable(name="x", target=Target(terms=terms), value=Value(kind="quantity", **value))
+        note = as_note(language, variable, Test(text=text, expect=None))
+        values = [answer.value for answer in CompiledSet([variable]).evaluate(note).answers]
+        return next((one for one in values if one is not None), None)
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("CEA参考值0-5ng/mL", None),
+        ("CEA正常范围（<5ng/ml）", None),
+        ("CEA 0-5 ng/ml 参考值；结果8.9", None),  # the result stands in another sentence
+        ("CEA参考值0-5 ng/ml，结果8.9", 8.9),
+        ("CEA（参考值：0-5ng/ml）8.9ng/ml", 8.9),
+        ("CEA参考区间<5ng/ml，结果12ng/ml", 12.0),
+        ("CEA 8.9 ng/ml 参考范围 0-5 ng/ml", 8.9),
+        ("CEA<5ng/ml，在正常范围内", 5.0),
+        ("CEA O.5ng/ml", None),
+        ("CEA(ng/ml) 12.5", 12.5),
+        ("CEA（ng/ml）：12", 12.0),
+        ("CEA[ng/mL] 结果 12", 12.0),
+        ("癌胚抗原 CEA 5.2ng/ml", 5.2),
+    ],
+)
+def test_a_reference_range_is_no_result(ask, find, text, number):
+    assert ask(text, "CEA", unit="ng/mL") == number
+    assert find("value_near_term", text, terms=("CEA",), unit="ng/mL", gap=20.0) == ([] if number is None else [number])
+
+
+def test_a_bare_range_in_brackets_is_no_result(ask):
+    assert ask("CEA [0-5] 8.9", "CEA", unit="ng/mL", bare=True) == 8.9
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("EF:60 FS:33%", None),
+        ("EF正常，FS 33%", None),
+        ("EF FS 33%", None),
+        ("EF(Simpson) 60% FS 33%", 60.0),
+        ("射血分数（LVEF）：60%", 60.0),
+    ],
+)
+def test_another_measure_ends_the_search(ask, find, text, number):
+    assert ask(text, "EF", "射血分数", unit="%") == number
+    assert find("value_near_term", text, terms=("EF", "射血分数"), unit="%", gap=20.0) == ([] if number is None else [number])
 
 
 @pytest.mark.parametrize(
