@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,8 +23,11 @@ __all__ = [
     "followers",
     "heading_end",
     "is_heading",
+    "is_open",
     "is_title",
+    "kind_by_words",
     "longest_titles",
+    "own_title",
     "section_groups",
     "standard_kind",
     "told_kind",
@@ -42,14 +46,20 @@ _SPOKEN = re.compile("[,。;]")
 
 
 class Kind(NamedTuple):
-    """A kind of document: what its title looks like, the sections it can have in order of precedence, those that give it away."""
+    """A kind of document: what its title looks like, the sections it can have in order of precedence, those that give it away.
+
+    The fields are those of ``nlp/data/documents.yaml``, which says what each means.
+    """
 
     name: str
     titles: tuple[str, ...]
+    names: tuple[str, ...]
     sections: tuple[str, ...]
     signs: tuple[str, ...]
+    words: re.Pattern[str] | None
     short: bool
     entries: bool
+    any_of: bool
 
 
 @cache
@@ -61,10 +71,13 @@ def document_kinds() -> Mapping[str, Kind]:
         kinds[name] = Kind(
             name,
             tuple(row["titles"]),
+            tuple(row.get("names", ())),
             tuple(dict.fromkeys(ungrouped(row["sections"]))),
             tuple(row.get("signs", ())),
+            re.compile(row["words"]) if "words" in row else None,
             bool(row.get("short")),
             bool(row.get("entries")),
+            bool(row.get("any_of")),
         )
     return kinds
 
@@ -108,15 +121,34 @@ class _KindTitles(NamedTuple):
     literal: ahocorasick_rs.AhoCorasick
     owners: tuple[str, ...]
     patterns: tuple[tuple[re.Pattern[str], str], ...]
+    names: re.Pattern[str]
+    named: Mapping[str, str]
+    # Names that count only where no other does.
+    weak: frozenset[str]
 
 
 @cache
 def _kind_titles() -> _KindTitles:
-    """Return the titles of all kinds: an automaton for the plain ones, compiled patterns for the few others."""
+    """Return the titles of all kinds: an automaton for the plain ones, compiled patterns for the few others; and their other names."""
     rows = [(title, kind.name) for kind in document_kinds().values() for title in kind.titles]
     plain = {title: name for title, name in rows if re.escape(title).replace("\\-", "-") == title}
     patterns = tuple((re.compile(title), name) for title, name in rows if title not in plain)
-    return _KindTitles(longest_titles(list(plain)), tuple(plain.values()), patterns)
+    named = {name: kind.name for kind in document_kinds().values() for name in kind.names}
+    words = "|".join(map(_whole_word, sorted(named, key=len, reverse=True)))
+    weak = {title for kind in document_kinds().values() if kind.any_of for title in (*kind.titles, *kind.names)}
+    return _KindTitles(
+        longest_titles(list(plain)), tuple(plain.values()), patterns, re.compile(words), named, frozenset([*_data()["visits"], *weak])
+    )
+
+
+_SHORT_NAME = 4
+
+
+def _whole_word(name: str) -> str:
+    """Return a pattern of a name; a short Latin one is no part of a longer word (MR in EMR)."""
+    if len(name) > _SHORT_NAME:
+        return re.escape(name)
+    return ("(?<![A-Z])" if name[0].isascii() else "") + re.escape(name) + ("(?![A-Z])" if name[-1].isascii() else "")
 
 
 def longest_titles(titles: list[str]) -> ahocorasick_rs.AhoCorasick:
@@ -129,14 +161,13 @@ def longest_titles(titles: list[str]) -> ahocorasick_rs.AhoCorasick:
     )
 
 
-@cache
 def standard_kind(title: str) -> str:
     """Return the kind that a title or a source's document type names; the words themselves where no kind is known by them.
 
     Parameters
     ----------
     title : str
-        Such as 出院小结 or 胸部CT检查报告.
+        Such as 出院小结, 胸部CT检查报告 or 放射科-CT.
 
     Returns
     -------
@@ -145,37 +176,91 @@ def standard_kind(title: str) -> str:
 
     Examples
     --------
-    >>> standard_kind("出院小结")
-    '出院记录'
+    >>> standard_kind("出院小结"), standard_kind("放射科-CT")
+    ('出院记录', 'CT报告')
     """
-    return title if title in document_kinds() else _kind_in(title.replace(" ", "")) or title
+    return _typed(title) or title
 
 
-def _kind_in(line: str) -> str:
-    """Return the kind whose title is the longest in a line."""
+_BETWEEN = re.compile(r"(?<=[一-龥]) +(?=[一-龥])")
+_BRACKETED = re.compile(r"[(\[【<][^()\[\]【】<>]*[)\]】>]")
+
+
+@lru_cache(maxsize=4096)
+def _typed(title: str) -> str:
+    """Return the kind that a source's document type names, the type itself where it is known to be none of them, "" where nothing is."""
+    line = _BETWEEN.sub("", unicodedata.normalize("NFKC", title))
+    if line in document_kinds():
+        return line
+    if any(word in line for word in _data()["others"]):
+        return title
+    # What brackets hold says which of a kind (病理(胃镜)), unless the kind itself (报告单(CT)).
+    kind = _kind_in(_BRACKETED.sub("", line), named=True)
+    return kind if not is_open(kind) else _kind_in(line, named=True)
+
+
+def _kind_in(line: str, *, named: bool = False) -> str:
+    """Return the kind whose title, or also other name, is the longest in a line, of two as long the later."""
     titles = _kind_titles()
-    found = [(end - start, titles.owners[number]) for number, start, end in titles.literal.find_matches_as_indexes(line)]
+    found = [(line[start:end], end, titles.owners[number]) for number, start, end in titles.literal.find_matches_as_indexes(line)]
     if _PATTERN_SIGNS.search(line):
-        found += [(match.end() - match.start(), name) for pattern, name in titles.patterns if (match := pattern.search(line))]
-    return max(found, key=lambda pair: pair[0], default=(0, ""))[1]
+        found += [(match.group(), match.end(), name) for pattern, name in titles.patterns if (match := pattern.search(line))]
+    if named:
+        found += [(match.group(), match.end(), titles.named[match.group()]) for match in titles.names.finditer(line.upper())]
+    return max(found, key=lambda row: (row[0] not in titles.weak, len(row[0]), row[1]), default=("", 0, ""))[2]
+
+
+def is_open(kind: str) -> bool:
+    """Return whether a kind leaves open which it is: "" or a name of several kinds of report."""
+    return not kind or (kind in document_kinds() and document_kinds()[kind].any_of)
 
 
 def told_kind(text: ClinicalText) -> str:
-    """Return the kind that the source or the title names, "" where neither does."""
-    if text.note.document_type:
-        return standard_kind(text.note.document_type)
-    return _kind_on_top(text.text[:_HEAD_CHARACTERS])
+    """Return the kind that the source names or, where its type names none or several, the title; "" where neither does."""
+    typed = _typed(text.note.document_type) if text.note.document_type else ""
+    if not is_open(typed):
+        return typed
+    return _kind_on_top(text.text[:_HEAD_CHARACTERS]) or typed
+
+
+# The line of a form that names an examination.
+_ITEM = re.compile(
+    r"(?:检查|扫描|检测|影像)(?:项目|部位|名称|方法|类型|类别|技术|方式|设备|序列)[^\n:]{0,6}:[ \t]*([^\n]{1,40})|(CT|MRI?|DR|超声|X线)号?:"
+)
+
+
+def kind_by_words(text: str) -> str:
+    """Return the kind of a report by the examination that it names, or by most of its words; "" where it has none.
+
+    Parameters
+    ----------
+    text : str
+        The normalised text of a report.
+
+    Returns
+    -------
+    str
+        A name of ``nlp/data/documents.yaml``, or "".
+
+    Examples
+    --------
+    >>> kind_by_words("检查部位:胸部CT平扫"), kind_by_words("胆囊壁光滑,内见强回声")
+    ('CT报告', '超声报告')
+    """
+    items = (_kind_in(item[1] or item[2], named=True) for item in _ITEM.finditer(text))
+    if item := next((kind for kind in items if not is_open(kind)), ""):
+        return item
+    counts = {kind.name: len(kind.words.findall(text)) for kind in document_kinds().values() if kind.words}
+    best = max(counts, key=counts.__getitem__)
+    return best if counts[best] else ""
 
 
 @lru_cache(maxsize=1)
 def _kind_on_top(top: str) -> str:
     """Return the kind that the first lines name; kept for the component that asks next about the same text."""
-    lines = [line for line in top.split("\n") if line.strip()][:_HEAD_LINES]
-    for line in lines:
-        head = line.replace(" ", "")
-        if (len(head) <= _TITLE_LINE or line is lines[0]) and (kind := _titled(head)):
-            return kind
-    return ""
+    lines = [line.replace(" ", "") for line in top.split("\n") if line.strip()][:_HEAD_LINES]
+    kinds = [kind for number, head in enumerate(lines) if (len(head) <= _TITLE_LINE or not number) and (kind := _titled(head))]
+    return next((kind for kind in kinds if not is_open(kind)), kinds[0] if kinds else "")
 
 
 _NO_TITLE = re.compile(r"主诉|现病史|患者|因|入院(?!记|病|志)")
@@ -207,6 +292,45 @@ def heading_end(text: str) -> int:
         elif not _MADE_BY.search(head):
             break
     return end if end < len(text) else 0
+
+
+_WHEN = re.compile(r"(?<![0-9])[0-9]{1,4}(?:[-年月日时分:./ ]+[0-9]{0,4})+")
+# The date above the text of a day.
+_DAY = re.compile(r"(?m)^[ \t]*[0-9][0-9年月日时分:./ -]{5,20}[ \t]*\n[^\n]{12}")
+
+
+def own_title(text: str) -> str:
+    r"""Return the kind that a line on top of a text names and no other such line below gainsays; "" where none does.
+
+    The course of many days has the titles or the dates of its days, so that its first title is not that of the whole.
+
+    Parameters
+    ----------
+    text : str
+        The normalised text.
+
+    Returns
+    -------
+    str
+        A name of ``nlp/data/documents.yaml``, or "".
+
+    Examples
+    --------
+    >>> own_title("某医院\n出院小结\n入院诊断:肺炎"), own_title("首次病程记录\n病例特点:咳嗽\n主治医师查房记录\n患者好转")
+    ('出院记录', '')
+    """
+    kinds, below = [], 0
+    for number, line in enumerate(_LINE.finditer(text)):
+        head = _WHEN.sub("", line.group()).replace(" ", "")
+        named = len(head) <= _TITLE_LINE and ":" not in head and _NAMED.search(head)
+        kind = _titled(head) if named else ""
+        if number < _HEAD_LINES:
+            below = line.end()
+        elif not kinds:
+            break
+        if not is_open(kind):
+            kinds.append(kind)
+    return kinds[0] if len(set(kinds)) == 1 and not _DAY.search(text, below) else ""
 
 
 def is_title(line: str) -> bool:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nlp.annotations import Section
-from nlp.documents import document_kinds, told_kind
+from nlp.documents import document_kinds, is_open, kind_by_words, own_title, told_kind
 from nlp.narrative import narrative_parts
 from nlp.nested import outer_titles
 from nlp.titles import Titled, titled_sections
@@ -20,18 +20,39 @@ if TYPE_CHECKING:
 
 __all__ = ["Documents", "Sections"]
 
-_VERSION = "sections-1"
+_VERSION = "sections-2"
 _ANY = ""
 
 
 class Documents:
-    """Tells the kind of a document: by what the source says, by its title, or by sections that only such documents have."""
+    """Tells the kind of a document: by what the source says, by its title, or by sections that only such documents have.
+
+    A type of the source that names a kind counts, unless the note's own title and sections are those of another (a discharge summary
+    filed as 病程记录). A type that names none (病历文书), or several (影像报告), leaves it to the title, the sections and the words of a
+    report, and stays as it is where they tell nothing.
+    """
 
     version = _VERSION
 
     def predict(self, text: ClinicalText) -> str:
-        """Return the name of the kind, or "" where nothing gives it away."""
-        return told_kind(text) or _kind_by_signs(text.text)
+        """Return the name of the kind, or the source's type, "" without one, where nothing gives it away."""
+        told = told_kind(text)
+        if not is_open(told):
+            return (text.note.document_type and _gainsaid(text.text, told)) or told
+        return _kind_by_signs(text.text) or (told and kind_by_words(text.text)) or told or text.note.document_type
+
+
+_REPORTED = ("检查所见", "检查结论")
+
+
+def _gainsaid(text: str, told: str) -> str:
+    """Return the other kind that a text's own title names and that at least two of its sections show, "" where none is."""
+    own = own_title(text)
+    if not own or own == told:
+        return ""
+    signs = document_kinds()[own].signs or _REPORTED
+    shown = {title.name for title in _titled(text, own)}
+    return own if len(shown.intersection(signs)) >= min(2, len(signs)) else ""
 
 
 def _kind_by_signs(text: str) -> str:

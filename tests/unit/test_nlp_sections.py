@@ -308,13 +308,57 @@ def test_sections_cover_the_text_without_gap_or_overlap(parts):
         assert all(section.start <= section.body <= section.end for section in found.sections)
 
 
-def test_a_source_names_kinds_in_its_own_words():
-    assert [standard_kind(title) for title in ("出院小结", "健康体检记录", "胸部CT平扫报告", "护士长日记")] == [
-        "出院记录",
-        "体检报告",
-        "CT报告",
-        "护士长日记",
-    ]
+TYPES = {
+    "入院记录": "入院志 大病历 EMR.02.01入院记录 H&P",
+    "首次病程记录": "首程 首次病程 C0034_首次病程记录(住院)",
+    "病程记录": "病程 日常病程 交班",
+    "出院记录": "出院小结 01.出院 出院记录(死亡) discharge_summary DischargeSummary",
+    "24小时内入出院记录": "24h出入院记录",
+    "手术记录": "手术 门诊手术记录 手术记录(二) Operative-Note",
+    "会诊记录": "会诊 急诊会诊",
+    "门诊病历": "门诊 门(急)诊病历",
+    "急诊病历": "急诊",
+    "体检报告": "健康体检记录",
+    "CT报告": "CT ＣＴ 螺旋CT 放射科-CT 急诊CT 胸部CT平扫报告 PET-CT 冠脉CTA 报告单(CT) Chest_CT",
+    "MR报告": "MR MRI 核磁 磁共振 颅脑MRA",
+    "X线报告": "DR X光 胸片 床旁胸片",
+    "超声报告": "超声 彩超 B超 US-Abdomen 心脏彩超单",
+    "内镜报告": "胃镜 肠镜 内镜 超声胃镜",
+    "病理报告": "病理 胃镜病理 病理(胃镜) pathology",
+    "检验报告": "检验 LIS 血常规 检验报告单",
+    "检查报告": "影像报告 放射科报告 医学影像 PACS报告 RIS 检查报告 报告单",
+    "": "病历文书 护士长日记 手术知情同意书 住院病案首页 EMR",
+}
+
+
+@pytest.mark.parametrize(("kind", "types"), TYPES.items(), ids=lambda words: words.split(" ")[0])
+def test_a_source_names_kinds_in_its_own_words(kind, types):
+    assert {title: standard_kind(title) for title in types.split(" ")} == {title: kind or title for title in types.split(" ")}
+
+
+TITLED_CT = "胸部CT平扫\n双肺纹理清晰，右肺上叶见一结节。\n印象：右肺上叶结节。"
+DISCHARGE = "某医院\n出院小结\n入院诊断：肺炎\n诊疗经过：抗感染\n出院情况：好转\n出院医嘱：休息"
+FIRST_DAY = "首次病程记录\n2020-01-01 10:00\n病例特点：咳嗽\n诊断依据：CT\n鉴别诊断：结核"
+TOLD = {
+    "title": (["CT", "影像报告", "病历文书", "报告单", ""], TITLED_CT, "CT报告"),
+    "examination": (["医学影像"], "姓名：李某\n性别：男\n科室：内科\n床号：3\n检查部位：头颅MRI\n脑室无扩大。", "MR报告"),
+    "words": (["检查报告", "PACS"], "胆囊壁光滑，腔内见强回声\n提示：胆囊结石", "超声报告"),
+    "sections": (["病历文书", "报告单", ""], "肉眼所见：灰白组织\n镜下所见：异型细胞\n病理诊断：腺癌", "病理报告"),
+    "a consent is none": (["手术知情同意书"], "术前诊断：肌瘤\n手术名称：切除\n麻醉：全麻", "手术知情同意书"),
+    "nothing": (["病历文书"], "无特殊。", "病历文书"),
+    "nothing, a report": (["影像报告"], "无特殊。", "检查报告"),
+    "filed wrongly": (["病程记录", "出院记录", "文书"], DISCHARGE, "出院记录"),
+    "only titled otherwise": (["病程记录"], "出院小结\n患者今日出院，已交代注意事项。", "病程记录"),
+    "first day": (["病程记录"], FIRST_DAY, "首次病程记录"),
+    "many days": (["病程记录"], FIRST_DAY + "\n2020-01-02 08:00\n患者今日好转，继续目前的治疗。", "病程记录"),
+    "many titles": (["病程记录"], FIRST_DAY + "\n2020-01-02 主治医师查房记录\n患者好转。", "病程记录"),
+    "report inside": (["入院记录"], "入院记录\n主诉：咳嗽\n现病史：1天\nCT检查报告\n检查所见：结节\n检查结论：结节", "入院记录"),
+}
+
+
+@pytest.mark.parametrize(("types", "text", "kind"), TOLD.values(), ids=TOLD)
+def test_type_title_sections_and_words_tell_the_kind(parts, types, text, kind):
+    assert [structure(nlp.Note(text, document_type=title), parts).document_type for title in types] == [kind] * len(types)
 
 
 def test_the_data_is_sound():

@@ -155,8 +155,8 @@ def test_rows_swallowed_by_an_open_quote_are_refused_with_their_lines(tmp_path):
 
 def test_kinds_of_document_that_are_not_known_are_counted(tmp_path):
     path = tmp_path / "kinds.csv"
-    path.write_text("id,type,text\n1,胸部CT报告,a\n2,护理文件甲,b\n3,护理文件甲,c\n4,,d\n5,出院小结,e\n", encoding="utf-8")
-    assert read(path, tmp_path)[1].unknown_types == {"护理文件甲": 2}
+    path.write_text("id,type,text\n1,胸部CT报告,a\n2,库房文件甲,b\n3,库房文件甲,c\n4,,d\n5,出院小结,e\n", encoding="utf-8")
+    assert read(path, tmp_path)[1].unknown_types == {"库房文件甲": 2}
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path):
