@@ -121,7 +121,7 @@ def train_model(
     VariableError
         If the kind is not known, or cannot use the encoder that is given.
     TextDataError
-        If the texts hold no entity, or the folder is taken.
+        If the texts hold no entity, the model finds none of those held out, or the folder is taken.
     MissingPart
         If the kind asked for needs a package that is not installed.
     """
@@ -131,6 +131,11 @@ def train_model(
     terms = read_terms(request.lexicon) if request.lexicon else None
     report = progress or (lambda share, stage: None)  # noqa: ARG005
     kind, trained = _trained(kind, examples, request, terms, report)
+    if trained.metrics.get("micro", {}).get("f1") == 0:
+        raise TextDataError(
+            "the trained model finds no entity of the held-out texts (F1 0.000), so it is not written",
+            hint="give more --minutes or more texts; do the offsets of the annotations fit the texts?",
+        )
     card = ModelCard(
         name=request.name or folder.resolve().name,
         kind=kind,

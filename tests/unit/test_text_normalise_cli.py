@@ -46,6 +46,12 @@ def test_the_last_line_is_the_score(folder, monkeypatch, capsys):
     assert re.fullmatch(r"f1=0\.\d{3} recall@10=\d\.\d{3}", lines[-1])
 
 
+def test_a_test_on_what_was_learnt_is_told(folder, monkeypatch, capsys):
+    given = ("--codebook", folder / "codes.tsv", "--test", folder / "test.json", "--train")
+    assert "分数不代表" in run(monkeypatch, capsys, *given, folder / "test.json")[2]
+    assert "分数不代表" not in run(monkeypatch, capsys, *given, folder / "train.csv")[2]
+
+
 def test_the_coder_is_written_and_opens(folder, monkeypatch, capsys):
     from nlp.coding import Coder
 

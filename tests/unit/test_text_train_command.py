@@ -123,6 +123,20 @@ def test_refusals(model, notes, tmp_path):
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.parametrize("f1", [0.0, 0.2])
+def test_a_model_that_learnt_nothing_is_not_written_and_a_poor_one_is_told(notes, tmp_path, monkeypatch, f1):
+    trainer = _TRAINERS["crf"]
+
+    def poor(*given):
+        trained = trainer(*given)
+        return trained._replace(metrics=trained.metrics | {"micro": trained.metrics["micro"] | {"f1": f1}})
+
+    monkeypatch.setitem(_TRAINERS, "crf", poor)
+    shown = run("train", "--format", "jsonl", "--train", notes, "--out", tmp_path / "m", "--kind", "crf")
+    assert ("注意：F1 很低" in shown.stderr) == (tmp_path / "m").exists() == bool(f1)
+    assert f1 or isinstance(shown.exception, TextDataError)
+
+
 def test_force_replaces(notes, tmp_path):
     arguments = ("train", "--format", "jsonl", "--train", notes, "--out", tmp_path / "m", "--kind", "crf")
     assert run(*arguments, "--name", "first").exit_code == 0

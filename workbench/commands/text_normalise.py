@@ -66,6 +66,14 @@ def normalise(
     for name, report in reports.items():
         if report.counts:
             typer.echo(f"{name}: " + "\n".join(read_lines(report, limit=5)))
+    if (known := len({*held} & {*pairs})) > len({*held}) / 2:
+        typer.echo(
+            tr(
+                f"注意：测试文件的 {known} 个术语连同答案也在训练文件里，分数不代表新术语上的表现",
+                f"beware: {known} test terms stand in the training file with their answers: the score says nothing of new terms",
+            ),
+            err=True,
+        )
     domain = domain or guess_domain(book)
     with training_bar() if pairs else nullcontext() as progress:
         coder = Coder.train(book, pairs, domain=domain, progress=progress) if pairs else Coder(book, domain=domain)

@@ -35,9 +35,9 @@ def register(app: typer.Typer) -> None:
             "Parquet, JSON lines or Excel. Columns are told by their names in Chinese or English; the options below name them where "
             "that fails.\n\nThe output (.csv, .parquet, .xlsx) has one line an answer: note, variable with its hash, value, unit, "
             "assertion, span in code points of the note's text, evidence (the words from the finding to its value), confidence, version of "
-            "the pipeline. A run that was "
-            "stopped goes on when the same command is given again. What is broken is named and counted, and the rest goes on; then "
-            "the exit code is 3 (a variable) or 4 (a note).",
+            "the pipeline. A run that was stopped or killed goes on when the same command is given again; with other variables, another "
+            "file or a newer version all notes are asked anew. What is broken is named and counted, and the rest goes on; then the exit "
+            "code is 3 (a variable) or 4 (a note).",
             "workbench text structure variables.yaml --notes notes.csv --out answers.csv",
             "workbench text structure library:imaging --notes reports.parquet --out answers.xlsx --wide patient",
             "workbench text structure mine.yaml --notes his.csv --text 检查所见 --text 检查结论 --id 检查号 --out answers.parquet",

@@ -24,6 +24,8 @@ __all__ = ["register"]
 _FORMATS = "ccks (CCKS-2017 and CCKS-2019/Yidu), cmeee (CMeEE, both forms) or jsonl (text, entities with start, end, label; group)."
 #: Texts that are tagged between two steps of the progress bar.
 _CHUNK = 64
+#: F1 below which a model is of no use to anybody: half of what it says or should say is wrong.
+_POOR = 0.5
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +41,7 @@ def register(app: typer.Typer) -> None:
         help=command_help(
             "Train a model that finds entities, from annotated texts.\n\n"
             "A part of the patients (or texts) is held out to estimate the F1 for the model's card and to choose the threshold; "
-            "the model itself learns from all. "
+            "the model itself learns from all. A model that finds nothing of the held-out part is not written. "
             "--kind auto takes the CRF and the encoder together where torch and a pretrained encoder are installed, else the CRF.",
             "workbench text train --format ccks --train notes.jsonl --out models/ward",
             "workbench text train --format jsonl --train notes.jsonl --out models/ward --kind crf --lexicon drugs.tsv",
@@ -89,6 +91,14 @@ def train(
     if micro.get("f1") is not None:
         shown = interval(*micro["interval"]) if micro.get("interval") else ""
         typer.echo(tr("留出文本上的 micro-F1", "micro-F1 on held-out texts") + f" {micro['f1']:.3f} {shown}".rstrip())
+        if micro["f1"] < _POOR:
+            typer.echo(
+                tr(
+                    "注意：F1 很低，模型不宜使用；请增加 --minutes 或标注文本",
+                    "beware: a poor F1; give more --minutes or more annotated texts",
+                ),
+                err=True,
+            )
     typer.echo(tr("下一步", "next") + f": workbench text score --format {format} --model {out} --test FILE")
 
 
