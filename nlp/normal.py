@@ -10,7 +10,8 @@ One normal form, which every pattern, cue, dictionary term and unit of this pack
   a lone surrogate is U+FFFD.
 - ``℃`` stays, ``°C`` becomes ``℃``; ``㎝ ㎜ ㎏ ㎎ ㎡`` are ``cm mm kg mg m2``; ``Ⅲ`` and ``ⅲ`` are ``III``; ``①`` stays.
 - A superscript after a digit is an exponent (``10⁹`` is ``10^9``), elsewhere a plain digit (``m²`` is ``m2``), like a subscript.
-- Traditional and variant characters are simplified, one to one. Zero-width characters and the remnants of HTML and RTF go away.
+- Traditional and variant characters are simplified, one to one. Zero-width characters and the remnants of HTML and RTF go away, scripts
+  and style sheets with all that is in them, and so does a ``&nbsp;`` that tears a word of the base dictionary.
 - Blanks that a scan has put behind every character go away (``肝 硬 化`` is ``肝硬化``): all along a line most of whose Chinese characters
   stand alone, and elsewhere in a row of three and more of them. Two blanks side by side stay.
 """
@@ -209,6 +210,9 @@ _HAN = re.compile("[一-龥]")
 _LONE = r"(?=\S)[^\s\w]*(?:\w[^\s\w]*)?(?!\S)"
 _LONE_ROW = re.compile(rf"(?:(?<=[^\sa-zA-Z0-9]) |(?<!\S)){_LONE}(?: {_LONE})*(?: (?=[^\sa-zA-Z0-9]))?")
 _FEWEST_TORN = 3
+_CODED_BLANK = re.compile("&(?:nbsp|ensp|emsp|thinsp|#160|#[xX][aA]0);")
+# Of the text on either side of a coded blank, and of a word: how much is looked at.
+_NEAR, _LONGEST_TORN = 64, 8
 
 
 def _mended(line: str) -> str:
@@ -242,6 +246,7 @@ _PLAIN_EDITS = (
     ("longer", f"[{''.join(_LONGER)}]"),
     ("degree", r"° ?[Cc](?![A-Za-z])"),
     ("entity", r"&(?:[a-zA-Z]{2,8}[0-9]{0,2}|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});"),
+    ("code", r"<(?P<opened>(?i:script|style))(?:\s[^<>]{0,300})?>(?>(?:[^<]|<(?!/?(?i:script|style)\b))*)</(?i:(?P=opened))\s*>"),
     ("sup", r"<(?i:sup)>(?=[+-]?[0-9])"),
     ("lines", rf"<(?i:/(?:{_LINE_TAGS})|[bh]r)(?:\s[^<>]{{0,300}})?/?>"),
     ("tag", rf"</?(?i:{_TAGS})(?:\s[^<>]{{0,300}})?/?>|<!--[^<>]{{0,300}}-->"),
@@ -298,7 +303,7 @@ def _edited(text: str, pattern: re.Pattern[str]) -> NormalText:
     return NormalText("".join(pieces), tuple(breaks), tuple(ends))
 
 
-_FIXED = {"zero": "", "degree": "℃", "sup": "^", "lines": "\n", "tag": "", "excel": "", "group": "", "paragraph": "\n"}
+_FIXED = {"zero": "", "degree": "℃", "sup": "^", "lines": "\n", "tag": "", "code": "", "excel": "", "group": "", "paragraph": "\n"}
 
 
 def _replacement(match: re.Match[str]) -> str:
@@ -310,7 +315,21 @@ def _replacement(match: re.Match[str]) -> str:
         return ("^" if before.isascii() and before.isdigit() else "") + found.translate(_SUPERSCRIPT)
     if kind == "longer":
         return _LONGER[found]
-    return _CODED[kind](found)
+    new = _CODED[kind](found)
+    return "" if kind == "entity" and new == " " and _in_word(match) else new
+
+
+def _in_word(blank: re.Match[str]) -> bool:
+    """Say whether a coded blank stands inside a word of the base dictionary: 高&nbsp;血压."""
+    # Imported here, for the dictionary is written in the normal form.
+    from nlp.dictionary import base_dictionary
+
+    text, (start, end) = blank.string, blank.span()
+    before, after = (_CODED_BLANK.sub("", part) for part in (text[max(0, start - _NEAR) : start], text[end : end + _NEAR]))
+    before, after = before[-_LONGEST_TORN:], after[:_LONGEST_TORN]
+    if not (_HAN.match(before[-1:]) and _HAN.match(after)):
+        return False
+    return any(first < len(before) < last for first, last, _ in base_dictionary().find(before + after))
 
 
 def _word(found: str) -> str:
