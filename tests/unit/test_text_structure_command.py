@@ -90,11 +90,11 @@ def test_each_answer_says_where_it_comes_from(folder, monkeypatch, capsys):
 
 
 def test_what_was_taken_for_the_text_and_what_kinds_are_unknown_is_said(folder, monkeypatch, capsys):
-    (folder / "n.csv").write_text("住院号,姓名,病程记录,文书名称\n1,张三,咳嗽,护理文件甲\n2,李四,咳嗽,出院小结\n", encoding="utf-8")
+    (folder / "n.csv").write_text("住院号,姓名,病程记录,文书名称\n1,张三,咳嗽,甲类文件\n2,李四,咳嗽,出院小结\n", encoding="utf-8")
     code, lines, said = ask(monkeypatch, capsys, folder)
     assert (code, lines[-1]) == (0, "notes=2 answers=2 refused=0")
     assert "文本列: 病程记录" in lines
-    assert "文书类型不认识: 护理文件甲 1\n" in said
+    assert "文书类型不认识: 甲类文件 1\n" in said
 
 
 def test_the_same_answers_in_every_kind_of_file(folder, monkeypatch, capsys):

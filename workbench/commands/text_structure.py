@@ -113,8 +113,8 @@ def _summarise(done: Streamed) -> None:
         typer.echo(tr("文书类型不认识", "unknown kinds of document") + f": {', '.join(shown)}", err=True)
         typer.echo(
             tr(
-                "  -> 限定了文书类型的变量不问这些文书：改用通行名称（如 CT报告），或不用该列（--type 指定别的列）",
-                "  -> variables for certain documents leave them out: write usual names (CT报告), or name another column by --type",
+                "  -> 其类型改由标题、段落和内容判断；请核对，或写通行名称（如 CT报告），或用 --type 指定别的列",
+                "  -> title, sections and words tell their kind instead; write usual names (CT报告), or name a column by --type",
             ),
             err=True,
         )

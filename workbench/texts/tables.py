@@ -74,7 +74,7 @@ class ReadReport:
     rows: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     noticed: Counter[str] = field(default_factory=Counter)
-    #: Kinds of document that the source names and that are not known here: variables for certain documents leave such notes out.
+    #: Types of document that the source gives and that name no kind known here.
     unknown_types: Counter[str] = field(default_factory=Counter)
     places: dict[str, list[int]] = field(default_factory=dict)
 
