@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nlp.assertion.dialogue_features import describe, feature_names
+from nlp.assertion.dialogue_turns import NEGATIONS, words_of_chat
 from nlp.errors import ModelError, TextDataError
 from nlp.reading import ReadReport, json_records
 from nlp.trees import Trees
@@ -133,11 +134,27 @@ class DialogueAssertions:
             return []
         features, fold = describe(dialogue), self._unseen_by.get(digest(dialogue))
         scores = np.mean([each.scores(features) for each in ([fold] if fold else self._folds)], axis=0)
-        return [ATTRIBUTES[place] for place in scores.argmax(1)]
+        answers, asked = [ATTRIBUTES[place] for place in scores.argmax(1)], features[:, feature_names().index("asked_for")]
+        return [
+            _in_so_many_words(dialogue, mention, answer) if for_it else answer
+            for mention, answer, for_it in zip(dialogue.mentions, answers, asked, strict=True)
+        ]
 
     def learnt_from(self, dialogue: Dialogue) -> bool:
         """Tell whether the model has learnt from a dialogue, which only the set of trees that has not then answers."""
         return digest(dialogue) in self._unseen_by
+
+
+def _in_so_many_words(dialogue: Dialogue, mention: DialogueMention, answer: str) -> str:
+    """Mend the answer where the patient's next turn is plain: 拉肚子吗／不拉, 有没有恶心／嗯有点."""
+    following = dialogue.turns[mention.turn + 1 : mention.turn + 2]
+    if not dialogue.turns[mention.turn].doctor or not following or following[0].doctor:
+        return answer
+    patterns, text = words_of_chat().denials, following[0].text
+    denied = any(no["sign"] in mention.text for no in patterns["own_no"].finditer(text))
+    if denied and not NEGATIONS & set(mention.text):
+        return "阴性"
+    return "阳性" if answer == "其他" and patterns["bare_yes"].match(text) else answer
 
 
 class Fold(NamedTuple):

@@ -242,6 +242,18 @@ def test_an_answer_that_names_one_of_two(question, answer, kinds):
     assert tuple(features[:, feature_names().index("answer_kind")]) == kinds
 
 
+@pytest.mark.parametrize(
+    ("question", "answer", "wanted"),
+    [("拉肚子吗 发热吗", "不拉 有点低烧", "阴性"), ("还咳嗽吗？", "不怎么咳了", "阴性"), ("有没有恶心", "嗯有点", "阳性")],
+)
+def test_a_plain_answer_in_the_next_turn_decides(question, answer, wanted):
+    word = next(word for word in ("拉肚子", "咳嗽", "恶心") if word in question)
+    start = question.index(word)
+    asked = {"name": word, "mention": word, "range": [start, start + len(word)]}
+    turns = [{"text": question, "sender": "医生", "ner": [asked]}, {"text": answer, "sender": "患者", "ner": []}]
+    assert DialogueAssertions().predict(read_dialogue({"dialog_id": 1, "dialog_info": turns})) == [wanted]
+
+
 def test_trees_answer_as_the_library_that_learnt_them():
     from sklearn.ensemble import HistGradientBoostingClassifier
 
