@@ -94,10 +94,11 @@ def section_groups() -> Mapping[str, tuple[str, ...]]:
 
 
 class Follower(NamedTuple):
-    """A section whose title may be left out, and how its first line begins."""
+    """A section whose title may be left out, how its first line begins, and those of its titles that may stand beside it."""
 
     name: str
     opens: re.Pattern[str]
+    beside: frozenset[str]
 
 
 @cache
@@ -106,7 +107,7 @@ def followers(sections: tuple[str, ...]) -> Mapping[str, tuple[Follower, ...]]:
     found: dict[str, tuple[Follower, ...]] = {}
     for row in _data()["follows"]:
         if row["means"] in sections:
-            follower = Follower(row["means"], re.compile(row["opens"]))
+            follower = Follower(row["means"], re.compile(row["opens"]), frozenset(row.get("beside", ())))
             found |= {name: (*found.get(name, ()), follower) for name in row["after"]}
     return found
 

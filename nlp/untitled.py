@@ -15,7 +15,7 @@ from nlp.documents import document_kinds, followers, is_heading
 from nlp.titles import Titled, narrated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nlp.documents import Follower
 
@@ -120,20 +120,29 @@ def untitled_paragraphs(text: str, kind: str, titled: Sequence[Titled]) -> Itera
     """
     known = document_kinds().get(kind)
     rows = followers(known.sections if known else tuple(narrated()))
-    names = {title.name for title in titled}
-    ends = [*(title.start for title in titled[1:]), len(text)]
-    for title, end in zip(titled, ends[: len(titled)], strict=True):
+    told: dict[str, set[str]] = {}
+    for title in titled:
+        told.setdefault(title.name, set()).add(title.title)
+    ends = [*(title.start for title in titled), len(text)]
+    if titled and _BEFORE in rows:
+        yield from _paragraphs(_LINE.finditer(text, 0, ends[0]), _BEFORE, rows, told)
+    for title, end in zip(titled, ends[1:], strict=True):
         yield title
         if title.name in rows:
-            yield from _paragraphs(text, title, end, rows, names)
+            yield from _paragraphs(islice(_LINE.finditer(text, title.body, end), 1, None), title.name, rows, told)
 
 
-def _paragraphs(text: str, title: Titled, end: int, rows: Mapping[str, tuple[Follower, ...]], names: set[str]) -> Iterator[Titled]:
-    """Yield paragraphs of other sections behind the first line of a section, if no title of theirs stands anywhere."""
-    name = title.name
-    for line in islice(_LINE.finditer(text, title.body, end), 1, None):
+# What stands before all sections; a text without any is left whole, so that it may be asked for all of them.
+_BEFORE = ""
+
+
+def _paragraphs(
+    lines: Iterable[re.Match[str]], name: str, rows: Mapping[str, tuple[Follower, ...]], told: Mapping[str, set[str]]
+) -> Iterator[Titled]:
+    """Yield paragraphs of other sections among the lines of a section, if no title of theirs stands anywhere."""
+    for line in lines:
         written = line.group().lstrip()
-        follower = next((row for row in rows.get(name, ()) if row.name not in names and row.opens.match(written)), None)
+        follower = next((row for row in rows.get(name, ()) if told.get(row.name, set()) <= row.beside and row.opens.match(written)), None)
         if follower is not None:
             name = follower.name
             yield Titled(line.start(), line.start(), name, "")

@@ -361,6 +361,29 @@ def test_type_title_sections_and_words_tell_the_kind(parts, types, text, kind):
     assert [structure(nlp.Note(text, document_type=title), parts).document_type for title in types] == [kind] * len(types)
 
 
+LEADING = {
+    "below its title": ("CT", TITLED_CT, ["", "检查所见", "检查结论"]),
+    "first line": ("CT", "右肺上叶见一结节，大小约8mm。\n印象：右肺上叶结节。", ["检查所见", "检查结论"]),
+    "no full stop": ("超声", "胆囊内见强回声\n超声提示：胆囊结石", ["检查所见", "检查结论"]),
+    "same line": ("彩超", "胆囊内见强回声。超声提示：胆囊结石", ["检查所见", "检查结论"]),
+    "nothing titled": ("DR", "双肺野清晰，心影不大", [""]),
+    "named examination": ("CT", "胸部CT：右肺中叶见肿块。\n印象：肺癌", ["检查所见", "检查结论"]),
+    "beside a part": ("CT", "右肺见结节，边界清。\n增强：结节强化。\n印象：肺癌", ["检查所见", "检查所见", "检查结论"]),
+    "particulars": ("彩超", "某医院\n姓名：李某 性别：女\n胆囊内见强回声\n超声提示：胆囊结石", ["", "一般项目", "检查所见", "检查结论"]),
+    "heart": ("心电图", "窦性心律，电轴不偏\n结论：正常心电图", ["检查所见", "检查结论"]),
+    "diagnosis": ("病理", "（胃）低分化腺癌，Ki-67 60%\n免疫组化：CEA(+)", ["病理诊断", "免疫组化"]),
+    "gross": ("病理", "灰白组织2枚，直径0.3cm。\n黏膜慢性炎细胞浸润。\n病理诊断：慢性炎", ["肉眼所见", "镜下所见", "病理诊断"]),
+    "heading only": ("CT", "某医院影像中心\n胸部CT平扫+增强\n检查所见：结节\n印象：结节", ["", "检查所见", "检查结论"]),
+    "history": ("CT", "患者因咳嗽3天就诊。\n检查所见：结节\n印象：结节", ["", "检查所见", "检查结论"]),
+    "method": ("CT", "行胸部平扫，层厚5mm。\n检查所见：结节\n印象：结节", ["", "检查所见", "检查结论"]),
+}
+
+
+@pytest.mark.parametrize(("kind", "text", "expected"), LEADING.values(), ids=LEADING)
+def test_prose_before_the_titles_of_a_report(parts, kind, text, expected):
+    assert [section.name for section in structure(nlp.Note(text, document_type=kind), parts).sections] == expected
+
+
 def test_the_data_is_sound():
     names = set(section_names())
     rules = label_words()
