@@ -31,6 +31,8 @@ _END = re.compile(
 _CLAUSE_END = re.compile(
     r"[, \n\t。;:)?](?:(?<=,)(?<![0-9],(?=[0-9]{3}(?![0-9])))|(?=(?:\(?[0-9]{1,2}[)、]|[0-9]{1,2}\.(?![0-9])|[①-⑳])[ ]?[^\s0-9]))"
 )
+#: The number before a closing bracket is no list's where the bracket is open: (IM 33)见结节.
+_OPENED = re.compile(r"\([^()\n]*$")
 _GOES_ON = frozenset("、,及和与或伴并(/")
 _OPENS_LINE = re.compile(r"\n[ \t]*(?:[(]?[0-9]{1,2}[.、)]|[①-⑳]|[一二三四五六七八九十]{1,3}[、.]|[【\[#*◆■●-]|[^\n:]{1,12}:)")
 _WRAP_FROM = 20
@@ -109,7 +111,8 @@ class Clauses:
     def predict(self, text: ClinicalText) -> list[Clause]:
         """Return the clauses in order; together they cover the sentences."""
         content = text.text
-        cuts = [match.end() for match in _CLAUSE_END.finditer(content)]
+        ends = _CLAUSE_END.finditer(content)
+        cuts = [end.end() for end in ends if end[0] != " " or not _OPENED.search(content, max(0, end.end() - 12), end.end())]
         cuts.append(len(content) + 1)
         clauses: list[Clause] = []
         at = 0

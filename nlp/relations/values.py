@@ -28,6 +28,9 @@ _ANOTHER = re.compile(r"[一-龥](?:内|叶|侧|区|部|处|体|壁|旁|腔|窝|
 _DIRECT = ("", " ", ":", "为", ": ")
 _LISTED = re.compile(r"\s?(?:[、,/]|和|及|与|以及)?\s?约?(?:\([^()]{0,12}\))?")
 _JOINTS = ("、", "和", "及", "与")
+#: One more of those whose size is told: 右侧较大者1.3cm，左侧较大者位于下叶,长径2.1cm.
+_ANOTHER_ONE = re.compile(r"者|另一|其一|最大")
+_LYING = re.compile(r"[位处]于[^,;。]*?(?=,|大小|直径|[长短]径|约|$)")
 _OWN_NUMBER = re.compile(r"(?:\s?[:=]\s?|\s)\d+(?:\.\d+)?(?=\s{0,2}[A-Za-z一-龥,;、])(?!\s?[年月日天周时枚个])")
 _ABBREVIATION = re.compile(r"(?<![A-Za-z0-9])(?:[A-Z]{2}[A-Za-z0-9/-]{0,8}|[A-Z][a-z])\s?[:=]?\s?$")
 _NAMED = re.compile(r"[A-Za-z]\s?[:=]?\s?$")
@@ -269,7 +272,10 @@ def _goes_on(view: View, item: Item, last: Quantity, quantity: Quantity) -> bool
         return not rest and (between != rest or not between)
     if item.role == "drug":
         return len(between) <= 2 and between.strip(" (+*×x)/") == "" and quantity.dimension != last.dimension
-    return (_size_head(between.lstrip(",、;(")) and "、" not in between.strip(",")) or between.strip(" ,") == ""
+    head = between.lstrip(",、;(")
+    if _ANOTHER_ONE.search(head):
+        head = _LYING.sub("", head)
+    return (_size_head(head) and "、" not in between.strip(",")) or between.strip(" ,") == ""
 
 
 def _size_head(words: str) -> bool:

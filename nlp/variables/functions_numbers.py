@@ -13,7 +13,7 @@ from nlp.relations.values import another_measure
 from nlp.times import Times
 from nlp.variables.catalogue import Example, Found, Function, Parameter
 from nlp.variables.definition import Bilingual, Value
-from nlp.variables.values import in_unit
+from nlp.variables.values import in_unit, other_specimen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,7 @@ def value_near_term(view: NoteView, *, terms: tuple[str, ...], unit: str, gap: f
             for item in _quantities(view, low, high)
             if in_unit(item, wanted) and (item.start < hit.end or not another_measure(view.text, hit.end, item.start))
         ]
-        if near and min(near)[0] <= gap:
+        if near and min(near)[0] <= gap and not other_specimen(view, hit):
             item = min(near)[2]
             yield Found.at(hit, max(in_unit(item, wanted) or (0.0,)), span=item, unit=unit, comparator=item.comparator)
 

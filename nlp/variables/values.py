@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from nlp.variables.definition import Category, Value, Variable
     from nlp.variables.view import Hit, NoteView
 
-__all__ = ["Place", "fit_found", "in_unit", "iso", "one_of", "take"]
+__all__ = ["Place", "fit_found", "in_unit", "iso", "one_of", "other_specimen", "take"]
 
 _NUMBER = re.compile(
     r"(?<![0-9.A-Za-z])[0-9]{1,9}(?:\.[0-9]{1,6})?(?!\.?[0-9]|[年月日:时%])|[一二两三四五六七八九十]{1,3}(?=[枚个处颗只条块粒次]|\Z)"
 )
+# Of another specimen than blood; a variable that means it has it in its words.
+_SPECIMEN = re.compile(r"(?:尿液?|脑脊液|[胸腹]水|穿刺液|引流液|灌洗液|关节液|胃液|羊水|粪便?|大便|痰液?)中?$")
 _RANGE_IN_BRACKETS = re.compile(r"[(\[]\s?[0-9.]+\s?[-~]\s?[0-9.]+\s?[)\]]")
 # Between the parts of one list of values: 5mm、8mm; 分别为3cm和4cm.
 _LISTED = re.compile(r"[、,，及和与/;\s~-]{1,3}")
@@ -134,6 +136,9 @@ def _convertible(unit: str, wanted: str, analyte: str) -> bool:
 
 def _quantity(view: NoteView, variable: Variable, place: Place) -> Iterator[Taken]:
     value, hit = variable.value, place.hit
+    if hit.inner[0] < 0 and other_specimen(view, hit):
+        yield Taken(None, hit.start, hit.end, why_not="no value")
+        return
     bound = [view.quantities[relation.target] for relation in view.related(hit, "value")]
     fitting = [candidate for quantity in bound if (candidate := _candidate(quantity, value))]
     inside = _inside(variable, hit)
@@ -149,6 +154,11 @@ def _quantity(view: NoteView, variable: Variable, place: Place) -> Iterator[Take
         yield Taken(None, hit.start, hit.end, why_not="unit" if bound else "no value")
     else:
         yield from _nearest_of(view, value, hit, found)
+
+
+def other_specimen(view: NoteView, hit: Hit) -> bool:
+    """Tell whether a specimen other than blood stands right before a hit: 尿肌酐 is another test than 肌酐."""
+    return _SPECIMEN.search(view.text, max(0, hit.start - 6), hit.start) is not None
 
 
 def _nearest_of(view: NoteView, value: Value, hit: Hit, found: list[_Candidate]) -> Iterator[Taken]:

@@ -149,6 +149,26 @@ def test_another_measure_ends_the_search(ask, find, text, number):
 
 
 @pytest.mark.parametrize(
+    ("text", "term", "number"),
+    [
+        ("尿肌酐 8.8mmol/L", "肌酐", None),
+        ("脑脊液中葡萄糖 2.5mmol/L，葡萄糖 6.1mmol/L", "葡萄糖", 6.1),
+        ("脑脊液葡萄糖 2.5mmol/L", "脑脊液葡萄糖", 2.5),
+        ("少尿，肌酐 0.88mmol/L", "肌酐", 0.88),
+        ("血肌酐 0.88mmol/L", "肌酐", 0.88),
+    ],
+)
+def test_a_specimen_before_the_term_makes_it_another_test(ask, find, text, term, number):
+    assert ask(text, term, unit="mmol/L") == number
+    assert find("value_near_term", text, terms=(term,), unit="mmol/L", gap=9.0) == ([] if number is None else [number])
+
+
+@pytest.mark.parametrize("place", ["(IM 33)", "（IM33）", "(SE 4 IM 33)"])
+def test_the_number_of_an_image_does_not_part_a_nodule_from_its_lobe(find, place):
+    assert find("laterality_of", f"右肺下叶{place}见一结节，长径6.5 mm", terms=("结节",)) == ["right"]
+
+
+@pytest.mark.parametrize(
     ("function", "parameters", "wanted"),
     [
         ("blood_pressure", "{which: sys}", "'which' is 'sys', wanted one of systolic, diastolic"),
