@@ -300,8 +300,8 @@ _WHEN = re.compile(r"(?<![0-9])[0-9]{1,4}(?:[-年月日时分:./ ]+[0-9]{0,4})+"
 _DAY = re.compile(r"(?m)^[ \t]*[0-9][0-9年月日时分:./ -]{5,20}[ \t]*\n[^\n]{12}")
 
 
-def own_title(text: str) -> str:
-    r"""Return the kind that a line on top of a text names and no other such line below gainsays; "" where none does.
+def own_title(text: str, told: str) -> str:
+    r"""Return the other kind than the told one that a line on top of a text names and no such line below gainsays; "" where none does.
 
     The course of many days has the titles or the dates of its days, so that its first title is not that of the whole.
 
@@ -309,6 +309,8 @@ def own_title(text: str) -> str:
     ----------
     text : str
         The normalised text.
+    told : str
+        The kind by its source.
 
     Returns
     -------
@@ -317,7 +319,8 @@ def own_title(text: str) -> str:
 
     Examples
     --------
-    >>> own_title("某医院\n出院小结\n入院诊断:肺炎"), own_title("首次病程记录\n病例特点:咳嗽\n主治医师查房记录\n患者好转")
+    >>> day = "首次病程记录\n病例特点:咳嗽\n"
+    >>> own_title("某医院\n出院小结\n入院诊断:肺炎", "病程记录"), own_title(day + "主治医师查房记录\n患者好转", "病程记录")
     ('出院记录', '')
     """
     kinds, below = [], 0
@@ -327,11 +330,11 @@ def own_title(text: str) -> str:
         kind = _titled(head) if named else ""
         if number < _HEAD_LINES:
             below = line.end()
-        elif not kinds:
+        elif not kinds or kinds[0] == told:
             break
         if not is_open(kind):
             kinds.append(kind)
-    return kinds[0] if len(set(kinds)) == 1 and not _DAY.search(text, below) else ""
+    return kinds[0] if len(set(kinds)) == 1 and kinds[0] != told and not _DAY.search(text, below) else ""
 
 
 def is_title(line: str) -> bool:

@@ -47,8 +47,8 @@ _REPORTED = ("检查所见", "检查结论")
 
 def _gainsaid(text: str, told: str) -> str:
     """Return the other kind that a text's own title names and that at least two of its sections show, "" where none is."""
-    own = own_title(text)
-    if not own or own == told:
+    own = own_title(text, told)
+    if not own:
         return ""
     signs = document_kinds()[own].signs or _REPORTED
     shown = {title.name for title in _titled(text, own)}
