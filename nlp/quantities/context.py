@@ -197,9 +197,10 @@ _REFERENCE = re.compile(
     re.IGNORECASE,
 )
 _REFERENCE_BEFORE = re.compile(
-    r"(?:(?P<said>参考(?:值|范围|区间|[:：]))|正常(?:参考)?(?:值|范围)|ref(?:erence)?(?:\srange)?)(?:范围|区间)?\s?[:：为是]?\s?[(（\[【]?\s?$",
+    r"(?:(?P<said>参考(?:值|范围|区间|[:：]))|正常(?:(?:参考)?(?:值|范围))?|ref(?:erence)?(?:\srange)?)(?:范围|区间)?\s?[:：为是]?\s?[(（\[【]?\s?$",
     re.IGNORECASE,
 )
+_THEN_RESULT = re.compile(r"\s?[)）]\s?[:：]\s?[<>]?\d")
 _REFERENCE_AFTER = re.compile(
     r"\s?[(（\[【]?\s?(?:[为是]\s?)?(?:正常参考|参考(?:值|范围|区间)|正常值)(?!范?围?\s?[:：为]?\s?[(（\[]?\s?[<≤>≥]?\s?\d)"
 )
@@ -208,9 +209,16 @@ _NOT_RANGE = re.compile(r"[-./年月]\d|\s?[×xX*]\s?\d")
 
 
 def is_reference(text: str, start: int, end: int, *, bound: bool) -> bool:
-    """Tell whether a number is no result but a reference range that is named so; `bound` says that it is a range or has a comparator."""
+    """Tell whether a number is no result but a reference range that is named so; `bound` says that it is a range or has a comparator.
+
+    A range in brackets is one, too, where a colon and a number follow: CEA(0-5ng/ml):3.2.
+    """
     before = _REFERENCE_BEFORE.search(text[max(0, start - 14) : start])
-    return bool(before and (bound or before["said"])) or (bound and _REFERENCE_AFTER.match(text, end) is not None)
+    if before and (bound or before["said"]):
+        return True
+    if not bound:
+        return False
+    return bool(_REFERENCE_AFTER.match(text, end)) or (text[start - 1 : start] in ("(", "（") and bool(_THEN_RESULT.match(text, end)))
 
 
 def read_after(text: str, end: int, unit: Unit | None, *, decimal: bool) -> After:

@@ -28,8 +28,8 @@ _SKIP_AFTER = re.compile(
 _ORDINAL = re.compile(r"\d+(?:\s?[、,，/~—-]\s?\d+)*")
 
 
-#: O.5 is 0.5 misread by a scanner: its 5 is no number; p.o.5mg and po.5mg are doses.
-_SCANNED_ZERO = re.compile(r"(?<![A-Za-z.])[OoQ]\.$")
+#: O.5 is 0.5 and l2.5 is 12.5 misread by a scanner: what is left of them is no number; p.o.5mg and po.5mg are doses.
+_MISREAD = re.compile(r"(?<![A-Za-z.])(?:[OoQ]\.|l)$")
 
 
 def is_glued(text: str, start: int) -> bool:
@@ -47,7 +47,9 @@ def skip(text: str, start: int, end: int) -> int:
     if before == "第":
         return _ORDINAL.match(text, start).end()
     length = end - start
-    if before == "." and start > 1 and (text[start - 2].isdigit() or _SCANNED_ZERO.search(text[max(0, start - 3) : start])):
+    if (before == "." and start > 1 and text[start - 2].isdigit()) or (
+        before in ".l" and before and _MISREAD.search(text[max(0, start - 3) : start])
+    ):
         return end
     if (length >= 4 or (after in "年月-/—. " and after)) and (date := DATE.match(text, start)):
         return date.end()

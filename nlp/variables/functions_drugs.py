@@ -36,7 +36,7 @@ _TIMES = {word: many for words, many in _NAMED.items() for word in words.split()
 _DOTTED = r"\.?".join  # b.i.d
 _FREQUENCY = re.compile(
     rf"(?P<named>(?:{'|'.join(map(_DOTTED, _TIMES))})(?![a-z]))"
-    rf"|[日天]\s?(?P<day>{_N})\s?次|(?P<a_day>{_N})\s?次\s?[/每]\s?[日天d]|周\s?(?P<week>{_N})\s?次|(?P<a_week>{_N})\s?次\s?/\s?周"
+    rf"|[日天]\s?(?P<day>{_N})\s?次|(?P<a_day>{_N})\s?次?\s?[/每]\s?[日天d]|周\s?(?P<week>{_N})\s?次|(?P<a_week>{_N})\s?次\s?/\s?周"
     r"|(?:每|q)\s?(?P<hours>[0-9]{1,2})\s?(?:小时|h)",
     re.IGNORECASE,
 )

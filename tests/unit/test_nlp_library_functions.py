@@ -50,6 +50,7 @@ def find(language):
         # As told for a day, for a time, and by the parts of a day.
         ("二甲双胍", "二甲双胍1.5g/d", [1500.0]),
         ("二甲双胍", "二甲双胍0.5g/次，2次/日", [1000.0]),
+        ("二甲双胍", "二甲双胍0.5g 3/日", [1500.0]),
         ("二甲双胍", "二甲双胍早0.5g 晚1.0g", [1500.0]),
         ("二甲双胍", "二甲双胍 早晚各0.5g", [1000.0]),
         # What stands on the box is no dose.
@@ -117,7 +118,10 @@ def ask(language):
         ("CEA参考区间<5ng/ml，结果12ng/ml", 12.0),
         ("CEA 8.9 ng/ml 参考范围 0-5 ng/ml", 8.9),
         ("CEA<5ng/ml，在正常范围内", 5.0),
+        ("CEA (0-5ng/ml)：3.2ng/ml", 3.2),
+        ("CEA（正常＜5ng/ml）12.5ng/ml", 12.5),
         ("CEA O.5ng/ml", None),
+        ("CEA l2.5ng/ml", None),
         ("CEA(ng/ml) 12.5", 12.5),
         ("CEA（ng/ml）：12", 12.0),
         ("CEA[ng/mL] 结果 12", 12.0),
