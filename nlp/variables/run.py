@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nlp.annotations import Note
@@ -148,9 +150,20 @@ def _evidence(text: str, answer: Answer) -> str:
 
 
 def pipeline_version(language: Language) -> str:
-    """Return the versions of all components of a pipeline, in order."""
+    """Return the versions of all components of a pipeline, in order, and what stands for the rules that they follow."""
     parts = getattr(language, "parts", None)
-    return " ".join(part.predictor.version for part in parts) if parts else " ".join(language.pipe_names)
+    named = [part.predictor.version for part in parts] if parts else language.pipe_names
+    return " ".join([*named, f"rules-{_rules()}"])
+
+
+@cache
+def _rules() -> str:
+    """Return 12 hex digits of the package's code and tables: nobody has to remember to raise a version when a rule changes."""
+    digest = sha256()
+    for file in sorted(Path(__file__).parents[1].rglob("*.*")):
+        if file.suffix in (".py", ".yaml", ".tsv", ".txt", ".json", ".safetensors"):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def short_version(versions: str) -> str:
