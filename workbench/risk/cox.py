@@ -208,7 +208,8 @@ class CoxRegression(BaseEstimator):
 
         beta = np.zeros(len(x) - 1)
         at = derivatives(sets, x, beta)
-        for self.n_iter_ in range(1, self.max_iter + 1):
+        for step in range(1, self.max_iter + 1):
+            self.n_iter_ = step
             aim, before = _newton(at, beta, lasso, ridge), goal(at, beta)
             wanted = np.abs(aim - beta)
             then, size = derivatives(sets, x, aim), 1.0
