@@ -14,7 +14,8 @@ from sklearn.metrics import roc_auc_score
 
 from workbench.errors import DataError
 from workbench.risk.curves import at_times
-from workbench.risk.horizon import censoring_weights, checked_probabilities, checked_times, incidence, watched
+from workbench.risk.horizon import censoring_weights, checked_probabilities, checked_times, watched
+from workbench.risk.shares import incidence
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
