@@ -186,3 +186,21 @@ def test_predictions_of_0_and_1_are_moved_and_told():
 def test_what_cannot_be_calibrated_is_refused(y, risk, horizon, found):
     with pytest.raises(DataError, match=found):
         calibration(np.asarray(y), risk, horizon=horizon)
+
+
+def of_few(seed):
+    d = draw(40, seed=seed, whole_days=bool(seed % 2))
+    return outcome(d.time, np.where(d.event, 1 + d.stratum % 2, 0)), 1 - np.exp(-0.3 * np.exp(d.X @ [0.8, -0.4, 0.3]))
+
+
+@pytest.mark.parametrize(("seed", "slope"), [(56, 1.1145), (111, 0.1817)])
+def test_where_pseudo_observations_scatter_the_search_still_ends(seed, slope):
+    y, risk = of_few(seed)  # with the expected curvature alone it would not, within 100 steps
+    assert calibration(y, risk, horizon=10).loc["slope", "estimate"] == pytest.approx(slope, abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", [44, 134])
+def test_a_slope_without_end_is_refused(seed):
+    y, risk = of_few(seed)
+    with pytest.raises(DataError, match="no finite intercept or slope"):
+        calibration(y, risk, horizon=10)

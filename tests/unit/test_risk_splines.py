@@ -81,6 +81,7 @@ def test_it_is_a_transformer_like_others():
     out = clone(splines).fit(X).transform(X)
     assert out.columns.tolist() == ["年龄", "年龄'", "年龄''", "male", "tied"]
     np.testing.assert_array_equal(out[["年龄", "male", "tied"]], X)
+    assert [len(knots) for knots in clone(splines).fit(X).knots_] == [4, 0, 0]
     assert RestrictedCubicSplines(knots=3).fit(X.to_numpy()).get_feature_names_out().tolist() == ["x0", "x0'", "x1", "x2"]
     y = outcome(np.random.default_rng(1).exponential(np.exp((X["年龄"] - 60) ** 2 / 200)), np.ones(200))
     model = make_pipeline(splines, CoxRegression(alpha=0.1)).fit(X, y)

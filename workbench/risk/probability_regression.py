@@ -35,6 +35,8 @@ class Link(NamedTuple):
         Of a linear predictor, gives the probability.
     slope : callable
         Of a linear predictor, gives the derivative of the inverse.
+    bend : callable
+        The derivative of that.
     binomial : bool
         Whether outcomes are binary, with the likelihood's weights; else least squares with errors of their own for each person.
     """
@@ -42,11 +44,16 @@ class Link(NamedTuple):
     link: Callable[[np.ndarray], np.ndarray]
     inverse: Callable[[np.ndarray], np.ndarray]
     slope: Callable[[np.ndarray], np.ndarray]
+    bend: Callable[[np.ndarray], np.ndarray]
     binomial: bool
 
 
 def _logistic_slope(eta: np.ndarray) -> np.ndarray:
     return expit(eta) * expit(-eta)
+
+
+def _logistic_bend(eta: np.ndarray) -> np.ndarray:
+    return _logistic_slope(eta) * (expit(-eta) - expit(eta))
 
 
 def _double_log(p: np.ndarray) -> np.ndarray:
@@ -62,8 +69,14 @@ def _double_slope(eta: np.ndarray) -> np.ndarray:
     return np.exp(eta - np.exp(eta))
 
 
-LOGIT = Link(logit, expit, _logistic_slope, binomial=True)
-CLOGLOG = Link(_double_log, _double_exp, _double_slope, binomial=False)
+def _double_bend(eta: np.ndarray) -> np.ndarray:
+    return -_double_slope(eta) * np.expm1(np.minimum(eta, 50))
+
+
+#: The log odds, for binary outcomes.
+LOGIT = Link(logit, expit, _logistic_slope, _logistic_bend, binomial=True)
+#: The complementary log-log, for pseudo-observations.
+CLOGLOG = Link(_double_log, _double_exp, _double_slope, _double_bend, binomial=False)
 
 
 class Regression(NamedTuple):
@@ -109,15 +122,15 @@ def regress(observed: np.ndarray, x: np.ndarray, link: Link, *, offset: np.ndarr
 
     Notes
     -----
-    Scoring with step halving. The pseudo-observations are regressed as by ``geepack::geese`` in R with a normal variance and independence:
+    Newton's method with step halving. The pseudo-observations are regressed as by ``geepack::geese`` in R with a normal variance and independence:
     Klein and Andersen (2005), Biometrics 61:223; van Geloven et al. (2022), BMJ 377:e069249.
     """
     problem, beta = _Problem(observed, x, link, offset), start.astype(float)
     for _ in range(_STEPS):
-        parts, curvature = problem.scored(beta)
-        if _flat(curvature):
+        parts, expected = problem.scored(beta)
+        if _flat(expected):
             break
-        step, size, goal = np.linalg.solve(curvature, parts.sum(axis=0)), 1.0, problem.goal(beta)
+        step, size, goal = np.linalg.solve(problem.curvature(beta, expected), parts.sum(axis=0)), 1.0, problem.goal(beta)
         while problem.goal(beta + size * step) > goal + 1e-12 * abs(goal) and size > 1e-8:
             size /= 2
         beta = beta + size * step
@@ -141,6 +154,14 @@ class _Problem(NamedTuple):
         slope = self.link.slope(eta)
         pull, weight = (1.0, slope) if self.link.binomial else (slope, slope**2)
         return self.x * ((self.observed - self.link.inverse(eta)) * pull)[:, None], (self.x * weight[:, None]).T @ self.x
+
+    def curvature(self, beta: np.ndarray, expected: np.ndarray) -> np.ndarray:
+        """Return the derivative itself where it leads to a minimum, which converges where residuals are large; else the expected one."""
+        if self.link.binomial:
+            return expected
+        eta = self.offset + self.x @ beta
+        whole = expected - (self.x * ((self.observed - self.link.inverse(eta)) * self.link.bend(eta))[:, None]).T @ self.x
+        return whole if np.linalg.eigvalsh(whole)[0] > 1e-8 * np.trace(whole) else expected
 
     def goal(self, beta: np.ndarray) -> float:
         """Return what is to be least."""
