@@ -22,6 +22,7 @@ from workbench.risk.calibration import calibration, calibration_points
 from workbench.risk.calibration_curve import calibration_curve
 from workbench.risk.curves import cumulative_incidence, kaplan_meier
 from workbench.risk.outcome import outcome
+from workbench.risk.probability_regression import LOGIT, regress
 from workbench.risk.pseudo import pseudo_observations
 from workbench.risk.splines import spline_basis
 
@@ -40,6 +41,10 @@ def test_it_agrees_with_the_published_validation():
     y, risk = german()
     table = calibration(y, risk, horizon=5)
     assert 1 / table.loc["expected_observed", "estimate"] == pytest.approx(1.0173902, abs=2e-7)
+    observed = kaplan_meier(y).iloc[-1]
+    wide = np.exp(1.959964 * observed["std_error"] / (1 - observed["survival"]))  # Debray et al. (2017), BMJ 356:i6460
+    ratio, lower, upper = table.loc["expected_observed", ["estimate", "lower", "upper"]]
+    assert (lower, upper) == (pytest.approx(ratio / wide), pytest.approx(ratio * wide))
     assert table.loc["slope", ["estimate", "lower", "upper"]].tolist() == pytest.approx([1.0562040, 0.8158872, 1.2965207], abs=2e-7)
     curve = calibration_curve(y, risk, horizon=5)
     assert curve[1:] == pytest.approx([0.03017958, 0.02627822, 0.07466548, 0.07543556], abs=2e-4)
@@ -157,6 +162,11 @@ def test_predictions_without_spread_have_no_slope_and_no_curve():
     assert np.isfinite(table.loc["intercept"]).all()
     with pytest.raises(DataError, match="all 100 predictions are equal"):
         calibration_curve(d.event, np.full(100, 0.3))
+
+
+def test_a_column_without_information_is_refused():
+    with pytest.raises(DataError, match="no finite intercept or slope"):
+        regress(np.array([1.0, 0.0]), np.zeros((2, 1)), LOGIT, start=np.zeros(1))
 
 
 def test_predictions_of_0_and_1_are_moved_and_told():
