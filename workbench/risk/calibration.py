@@ -111,10 +111,10 @@ def calibration(y: ArrayLike, risk: ArrayLike, *, horizon: float | None = None, 
 
     Notes
     -----
-    Van Calster et al. (2016), J Clin Epidemiol 74:167; the ratio's interval: Debray et al. (2017), BMJ 356:i6460. With times the slope is the coefficient of the complementary log-log of the
-    prediction in Cox's regression, everybody censored at the horizon: McLernon et al. (2023), Annals of Internal Medicine 176:105. The
-    intercept, and with competing risks the slope, are those of the regression of pseudo-observations: van Geloven et al. (2022), BMJ
-    377:e069249.
+    Van Calster et al. (2016), J Clin Epidemiol 74:167; the ratio's interval: Debray et al. (2017), BMJ 356:i6460. With times the slope is
+    the coefficient of the complementary log-log of the prediction in Cox's regression, everybody censored at the horizon: McLernon et al.
+    (2023), Annals of Internal Medicine 176:105. The intercept, and with competing risks the slope, are those of the regression of pseudo-
+    observations: van Geloven et al. (2022), BMJ 377:e069249.
 
     Examples
     --------

@@ -122,8 +122,8 @@ def regress(observed: np.ndarray, x: np.ndarray, link: Link, *, offset: np.ndarr
 
     Notes
     -----
-    Newton's method with step halving. The pseudo-observations are regressed as by ``geepack::geese`` in R with a normal variance and independence:
-    Klein and Andersen (2005), Biometrics 61:223; van Geloven et al. (2022), BMJ 377:e069249.
+    Newton's method with step halving. The pseudo-observations are regressed as by ``geepack::geese`` in R with a normal variance and
+    independence: Klein and Andersen (2005), Biometrics 61:223; van Geloven et al. (2022), BMJ 377:e069249.
     """
     problem, beta = _Problem(observed, x, link, offset), start.astype(float)
     for _ in range(_STEPS):
