@@ -145,6 +145,15 @@ def test_numbers_are_matched_and_categories_drawn():
     assert np.corrcoef(np.log(whole.loc[table["crp"].isna(), "crp"]), whole.loc[table["crp"].isna(), "age"])[0, 1] > 0.4
 
 
+def test_columns_missing_together_are_drawn_together():
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=500)
+    table = pd.DataFrame({"first": first, "second": first + 0.1 * rng.normal(size=500), "third": rng.normal(size=500)})
+    table.loc[:249, ["first", "second"]] = np.nan
+    whole = ChainedImputer().fit_transform(table)
+    assert np.corrcoef(whole.loc[:249, "first"], whole.loc[:249, "second"])[0, 1] > 0.9
+
+
 def test_the_same_seed_gives_the_same_and_copies_differ():
     table = mixed(200)
     one, again = (ChainedImputer(n_iter=2, random_state=3).fit_transform(table) for _ in range(2))
