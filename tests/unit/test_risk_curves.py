@@ -110,3 +110,12 @@ def test_concordance_refuses_what_cannot_be_compared():
         uno(outcome([1.0, 2.0, 3.0], [True, False, True]), [1, 2, 3], train=outcome([1.0, 2.0], [True, False]), tau=5)
     with pytest.raises(DataError, match="a column a time"):
         antolini(y, [[1.0], [1.0]], [1.0, 2.0])
+
+
+def test_an_incidence_that_rounding_keeps_from_one_has_bounds():
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        time = rng.exponential(5, 30)
+        ours = cumulative_incidence(outcome(time, np.where(time == time.max(), True, rng.random(30) < 0.6)))
+        assert ours["incidence"].iloc[-1] == pytest.approx(1)
+        assert (ours["lower"] <= ours["incidence"] + 1e-12).iloc[:-1].all()

@@ -12,12 +12,12 @@ from scipy.stats import chi2, norm
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.concordance import harrell
 from workbench.risk.outcome import Follow, follow
 from workbench.risk.partial_likelihood import Derivatives, derivatives, hazard_steps, risk_sets, score_residuals
+from workbench.risk.threads import one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -145,7 +145,7 @@ class CoxRegression(BaseEstimator):
         self.strata_, codes = (np.array([0]), None) if strata is None else np.unique(np.asarray(strata), return_inverse=True)
         sets = risk_sets(given, strata=codes, weight=weight, efron=self.ties == "efron")
         self.n_events_ = len(sets.events)
-        with threadpool_limits(1, "blas"):  # many small products: threads would only wait for each other
+        with one_thread():  # many small products: threads would only wait for each other
             x, scale, used = self._standardised(X, sets)
             beta, top = self._maximise(sets, x, used)
             self.coef_ = np.zeros(X.shape[1])

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["LogRank", "at_times", "censoring_survival", "cumulative_incidence", "kaplan_meier", "log_rank", "quantile"]
 
 
+# A share that sums leave where nothing is left.
+_ROUNDING = 1e-12
+
+
 class _Counts(NamedTuple):
     """At each distinct time: who was at risk just before, who had an event, who was censored (sums of weights)."""
 
@@ -131,6 +135,7 @@ def cumulative_incidence(y: np.ndarray, *, cause: int = 1, weight: ArrayLike | N
 
 def _within_bounds(share: np.ndarray, error: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the interval of a share that falls from 1, on the scale of log(-log); at 1 itself it has no width."""
+    share = np.where(share < _ROUNDING, 0.0, share)
     with np.errstate(divide="ignore", invalid="ignore"):
         log = np.log(share)
         wide = norm.ppf((1 + level) / 2) * error / (share * log)

@@ -7,17 +7,16 @@ Who wants intervals completes the data several times (:func:`multiple`), fits th
 from __future__ import annotations
 
 import warnings
-from functools import cache
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import ThreadpoolController
 
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.chained import Layout, complete, describe, outcome_columns, run_chain
+from workbench.risk.threads import one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -249,7 +248,7 @@ class ChainedImputer(_Imputer):
         """
         table, coded = self._coded(X)
         rng, none = np.random.default_rng([self.random_state, 1]), np.empty((len(table), 0))
-        with _threads().limit(limits=1, user_api="blas"):
+        with one_thread():
             values = complete(self._layout, coded, none, lambda place, _: self._equations[place], n_iter=self.n_iter, rng=rng)
         return _like(X, self._layout.decode(values, table))
 
@@ -264,7 +263,7 @@ class ChainedImputer(_Imputer):
         outcome = np.empty((len(table), 0)) if y is None or not self.use_outcome else outcome_columns(y)
         if len(outcome) != len(table):
             raise DataError(f"{len(table)} rows have predictors and {len(outcome)} have an outcome")
-        with _threads().limit(limits=1, user_api="blas"):
+        with one_thread():
             rng = np.random.default_rng([self.random_state, 0])
             chain = run_chain(self._layout, coded, outcome, donors=self.donors, n_iter=self.n_iter, rng=rng)
         self._equations = chain.equations
@@ -331,12 +330,6 @@ def completed(
         Without gaps.
     """
     return [copy.fit_transform(X, y) for copy in multiple(imputer or ChainedImputer(), m=m, seed=seed)]
-
-
-@cache
-def _threads() -> ThreadpoolController:
-    """Find the libraries that start threads once: it takes longer than completing a small table."""
-    return ThreadpoolController()
 
 
 def _as_table(imputer: _Imputer, X: ArrayLike, *, reset: bool) -> pd.DataFrame:
