@@ -12,9 +12,9 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from tests.lib.survival_data import draw
 from workbench.errors import DataError
-from workbench.risk.accuracy import brier, dynamic_auc, integrated_auc, integrated_brier
-from workbench.risk.curves import censoring_survival, cumulative_incidence
-from workbench.risk.outcome import outcome
+from workbench.risk.evaluation.accuracy import brier, dynamic_auc, integrated_auc, integrated_brier
+from workbench.risk.survival.curves import censoring_survival, cumulative_incidence
+from workbench.risk.survival.outcome import outcome
 
 TIMES = np.array([3.0, 8.0, 15.0, 25.0])
 PEER = {

@@ -17,14 +17,14 @@ from statsmodels.genmod.generalized_linear_model import GLM
 
 from tests.lib.survival_data import draw
 from workbench.errors import DataError
-from workbench.risk.accuracy import brier, dynamic_auc
-from workbench.risk.calibration import calibration, calibration_points
-from workbench.risk.calibration_curve import calibration_curve
-from workbench.risk.curves import cumulative_incidence, kaplan_meier
-from workbench.risk.outcome import outcome
-from workbench.risk.probability_regression import LOGIT, regress
-from workbench.risk.pseudo import pseudo_observations
-from workbench.risk.splines import spline_basis
+from workbench.risk.evaluation.accuracy import brier, dynamic_auc
+from workbench.risk.evaluation.calibration import calibration, calibration_points
+from workbench.risk.evaluation.calibration_curve import calibration_curve
+from workbench.risk.evaluation.probability_regression import LOGIT, regress
+from workbench.risk.evaluation.pseudo import pseudo_observations
+from workbench.risk.survival.curves import cumulative_incidence, kaplan_meier
+from workbench.risk.survival.outcome import outcome
+from workbench.risk.survival.splines import spline_basis
 
 
 def german():

@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
 from workbench.errors import DataError, DefinitionError
-from workbench.risk.classification import at_thresholds, binary_accuracy
+from workbench.risk.evaluation.classification import at_thresholds, binary_accuracy
 
 RISK = np.round(np.random.default_rng(0).random(300), 2)
 TRUTH = np.random.default_rng(1).random(300) < RISK

@@ -9,11 +9,11 @@ import pytest
 from tests.lib.paths import shared
 from workbench.errors import DataError, DefinitionError
 from workbench.locale import set_language
-from workbench.risk.changes import RULES
-from workbench.risk.clean import LongColumns, clean, clean_long
-from workbench.risk.cleaning import CleaningRules
-from workbench.risk.items import KINDS, conversion, find_item, item, items
-from workbench.risk.values import read_categories, read_dates, read_grades, read_numbers
+from workbench.risk.cleaning.changes import RULES
+from workbench.risk.cleaning.clean import LongColumns, clean, clean_long
+from workbench.risk.cleaning.items import KINDS, conversion, find_item, item, items
+from workbench.risk.cleaning.steps import CleaningRules
+from workbench.risk.cleaning.values import read_categories, read_dates, read_grades, read_numbers
 
 
 def rules_of(cleaned, column=None):

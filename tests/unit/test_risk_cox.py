@@ -15,9 +15,9 @@ from statsmodels.duration.hazard_regression import PHReg
 
 from tests.lib.survival_data import draw
 from workbench.errors import DataError, DefinitionError
-from workbench.risk.cox import CoxRegression
-from workbench.risk.outcome import follow, outcome
-from workbench.risk.partial_likelihood import derivatives, risk_sets
+from workbench.risk.survival.cox import CoxRegression
+from workbench.risk.survival.outcome import follow, outcome
+from workbench.risk.survival.partial_likelihood import derivatives, risk_sets
 
 
 @pytest.mark.parametrize("ties", ["efron", "breslow"])
@@ -80,7 +80,7 @@ def test_sweeping_in_chunks_changes_nothing(monkeypatch):
     given = follow(outcome(d.time, d.event, entry=d.entry))
     results = []
     for rows in (10**6, 7):
-        monkeypatch.setattr("workbench.risk.partial_likelihood._CHUNK", rows)
+        monkeypatch.setattr("workbench.risk.survival.partial_likelihood._CHUNK", rows)
         sets = risk_sets(given, strata=d.stratum)
         results.append(derivatives(sets, np.vstack([np.ones(300), d.X[sets.order].T]), np.array([0.4, -0.1, 0.3])))
     for one, other in zip(*results, strict=True):

@@ -9,9 +9,9 @@ from statsmodels.duration.survfunc import CumIncidenceRight, survdiff
 
 from tests.lib.survival_data import draw
 from workbench.errors import DataError
-from workbench.risk.concordance import antolini, harrell, uno
-from workbench.risk.curves import at_times, censoring_survival, cumulative_incidence, kaplan_meier, log_rank, quantile
-from workbench.risk.outcome import outcome
+from workbench.risk.survival.concordance import antolini, harrell, uno
+from workbench.risk.survival.curves import at_times, censoring_survival, cumulative_incidence, kaplan_meier, log_rank, quantile
+from workbench.risk.survival.outcome import outcome
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -8,8 +8,8 @@ from scipy.stats import chi2
 
 from tests.lib.survival_data import draw
 from workbench.errors import DataError
-from workbench.risk.d_calibration import d_calibration
-from workbench.risk.outcome import outcome
+from workbench.risk.evaluation.d_calibration import d_calibration
+from workbench.risk.survival.outcome import outcome
 
 
 def by_hand(event, own, bins):

@@ -13,12 +13,12 @@ from sklearn.preprocessing import StandardScaler
 
 from tests.lib.survival_data import draw
 from workbench.errors import DataError, DefinitionError
-from workbench.risk.chained import describe, outcome_columns
-from workbench.risk.cox import CoxRegression
-from workbench.risk.impute import ChainedImputer, TypicalImputer, completed, multiple
-from workbench.risk.missing import missing_patterns
-from workbench.risk.outcome import outcome
-from workbench.risk.pooling import pool
+from workbench.risk.imputation.chained import describe, outcome_columns
+from workbench.risk.imputation.impute import ChainedImputer, TypicalImputer, completed, multiple
+from workbench.risk.imputation.missing import missing_patterns
+from workbench.risk.imputation.pooling import pool
+from workbench.risk.survival.cox import CoxRegression
+from workbench.risk.survival.outcome import outcome
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 
 from tests.lib.survival_data import draw
 from workbench.errors import DataError, DefinitionError
-from workbench.risk.net_benefit import decision_curve
-from workbench.risk.outcome import outcome
-from workbench.risk.shares import event_share, shares_among
+from workbench.risk.evaluation.net_benefit import decision_curve
+from workbench.risk.evaluation.shares import event_share, shares_among
+from workbench.risk.survival.outcome import outcome
 
 COLUMNS = ["positive", "true_positive", "false_positive", "net_benefit", "intervention_avoided"]
 WITH_TIMES = [

@@ -9,9 +9,9 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from workbench.errors import DefinitionError
-from workbench.risk.cox import CoxRegression
-from workbench.risk.outcome import outcome
-from workbench.risk.splines import RestrictedCubicSplines, harrell_knots, spline_basis
+from workbench.risk.survival.cox import CoxRegression
+from workbench.risk.survival.outcome import outcome
+from workbench.risk.survival.splines import RestrictedCubicSplines, harrell_knots, spline_basis
 
 
 def rcspline_eval(x, knots):

@@ -1,7 +1,8 @@
 """Imputation inside the resampling: transformers that learn from training data and never see a test patient's outcome.
 
 Who wants intervals completes the data several times (:func:`multiple`), fits the model to each and joins the coefficients by Rubin's rules
-(:func:`workbench.risk.pooling.pool`). A fitted imputer holds patients' values (donors, medians of few), so it never leaves a session.
+(:func:`~workbench.risk.imputation.pooling.pool`). A fitted imputer holds patients' values (donors, medians of few), so it never leaves
+a session.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from workbench.errors import DataError, DefinitionError
-from workbench.risk.chained import Layout, complete, describe, outcome_columns, run_chain
+from workbench.risk.imputation.chained import Layout, complete, describe, outcome_columns, run_chain
 from workbench.risk.threads import one_thread
 
 if TYPE_CHECKING:

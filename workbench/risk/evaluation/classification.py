@@ -9,8 +9,8 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from workbench.errors import DefinitionError
-from workbench.risk.horizon import binary, checked_probabilities
-from workbench.risk.shares import wilson
+from workbench.risk.evaluation.horizon import binary, checked_probabilities
+from workbench.risk.evaluation.shares import wilson
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -2,7 +2,7 @@
 
 Items are recognised by name, texts read, units converted, values beyond an item's limits set to missing, repeated values joined,
 categories and times brought to one form. Nothing is guessed: a name of several items, a column whose values are plainly in another unit
-than stated and codes without an agreed meaning stay as they are and are named (:attr:`workbench.risk.changes.Cleaned.doubtful`).
+than stated and codes without an agreed meaning stay as they are and are named (:attr:`workbench.risk.cleaning.changes.Cleaned.doubtful`).
 Cleaning what is clean changes nothing.
 """
 
@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError
-from workbench.risk.changes import Change, Cleaned
-from workbench.risk.cleaning import CleaningRules, Log, clean_values, is_one_item
-from workbench.risk.items import items
-from workbench.risk.values import read_dates
+from workbench.risk.cleaning.changes import Change, Cleaned
+from workbench.risk.cleaning.items import items
+from workbench.risk.cleaning.steps import CleaningRules, Log, clean_values, is_one_item
+from workbench.risk.cleaning.values import read_dates
 
 __all__ = ["LongColumns", "clean", "clean_long"]
 
@@ -64,9 +64,9 @@ def clean(table: pd.DataFrame, *, rules: CleaningRules | None = None) -> Cleaned
 
     Notes
     -----
-    Rules by kind of item: numbers as in :func:`workbench.risk.values.read_numbers`, then the unit, then the limits; grades, categories and
-    times as in the readers there. Two columns of one item are joined: where only one has a value it counts; numbers that differ are joined
-    by ``rules.repeats``, other values that differ become missing.
+    Rules by kind of item: numbers as in :func:`~workbench.risk.cleaning.values.read_numbers`, then the unit, then the limits; grades,
+    categories and times as in the readers there. Two columns of one item are joined: where only one has a value it counts; numbers that
+    differ are joined by ``rules.repeats``, other values that differ become missing.
 
     Examples
     --------

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from workbench.errors import DataError
-from workbench.risk.horizon import checked_probabilities, watched
+from workbench.risk.evaluation.horizon import checked_probabilities, watched
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -67,7 +67,7 @@ def d_calibration(y: np.ndarray, survival: ArrayLike, times: ArrayLike | None = 
 
     Examples
     --------
-    >>> from workbench.risk.outcome import outcome
+    >>> from workbench.risk.survival.outcome import outcome
     >>> d_calibration(outcome([1, 2, 3, 4], [True, True, True, False]), [0.9, 0.6, 0.3, 0.25], bins=2).table["observed"].tolist()
     [2.0, 2.0]
     """

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DefinitionError
-from workbench.risk.horizon import binary, checked_probabilities, checked_times, watched
-from workbench.risk.shares import shares_among
+from workbench.risk.evaluation.horizon import binary, checked_probabilities, checked_times, watched
+from workbench.risk.evaluation.shares import shares_among
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

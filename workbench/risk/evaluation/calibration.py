@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from workbench.risk.cox import CoxRegression
-from workbench.risk.horizon import binary, checked_probabilities, several_causes, until, watched
-from workbench.risk.probability_regression import CLOGLOG, LOGIT, Link, regress
-from workbench.risk.pseudo import pseudo_observations
-from workbench.risk.shares import event_share
+from workbench.risk.evaluation.horizon import binary, checked_probabilities, several_causes, until, watched
+from workbench.risk.evaluation.probability_regression import CLOGLOG, LOGIT, Link, regress
+from workbench.risk.evaluation.pseudo import pseudo_observations
+from workbench.risk.evaluation.shares import event_share
+from workbench.risk.survival.cox import CoxRegression
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workbench.risk.horizon import checked_times, watched
+from workbench.risk.evaluation.horizon import checked_times, watched
 
 __all__ = ["pseudo_observations"]
 
@@ -38,7 +38,7 @@ def pseudo_observations(y: np.ndarray, horizon: float, *, cause: int = 1) -> np.
 
     Examples
     --------
-    >>> from workbench.risk.outcome import outcome
+    >>> from workbench.risk.survival.outcome import outcome
     >>> pseudo_observations(outcome([1, 2, 3, 4], [True, False, True, False]), 3).round(3).tolist()
     [1.0, 0.5, 1.5, -0.5]
     """

@@ -1,6 +1,6 @@
 """Laboratory items, vital signs and facts of a patient: how hospitals name them, in which units, and what a value can be.
 
-The table is ``workbench/risk/data/items.tsv``; what its columns mean stands at its head.
+The table is ``workbench/risk/cleaning/data/items.tsv``; what its columns mean stands at its head.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def items() -> dict[str, Item]:
     >>> items()["creatinine"].unit, len(items()) > 120
     ('umol/L', True)
     """
-    text = resources.files("workbench.risk").joinpath("data", "items.tsv").read_text(encoding="utf-8")
+    text = resources.files("workbench.risk.cleaning").joinpath("data", "items.tsv").read_text(encoding="utf-8")
     rows = csv.DictReader((line for line in text.splitlines() if not line.startswith("#")), delimiter="\t")
     return {row["key"]: _item(row) for row in rows}
 
@@ -125,7 +125,9 @@ def item(key: str) -> Item:
         If there is none.
     """
     if key not in items():
-        raise DefinitionError(f"there is no item {key!r}", hint="keys stand in workbench/risk/data/items.tsv; find_item(name) looks one up")
+        raise DefinitionError(
+            f"there is no item {key!r}", hint="keys stand in workbench/risk/cleaning/data/items.tsv; find_item(name) looks one up"
+        )
     return items()[key]
 
 

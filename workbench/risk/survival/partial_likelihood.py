@@ -24,7 +24,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from workbench.risk.outcome import Follow
+    from workbench.risk.survival.outcome import Follow
 
 __all__ = ["Derivatives", "RiskSets", "derivatives", "hazard_steps", "risk_sets", "score_residuals"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import DefinitionError
-from workbench.risk.changes import Change
-from workbench.risk.items import Conversion, FoundItem, Item, conversion, find_item, item
-from workbench.risk.values import Read, read_categories, read_dates, read_grades, read_numbers
+from workbench.risk.cleaning.changes import Change
+from workbench.risk.cleaning.items import Conversion, FoundItem, Item, conversion, find_item, item
+from workbench.risk.cleaning.values import Read, read_categories, read_dates, read_grades, read_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

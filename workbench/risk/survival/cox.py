@@ -14,15 +14,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from workbench.errors import DataError, DefinitionError
-from workbench.risk.concordance import harrell
-from workbench.risk.outcome import Follow, follow
-from workbench.risk.partial_likelihood import Derivatives, derivatives, hazard_steps, risk_sets, score_residuals
+from workbench.risk.survival.concordance import harrell
+from workbench.risk.survival.outcome import Follow, follow
+from workbench.risk.survival.partial_likelihood import Derivatives, derivatives, hazard_steps, risk_sets, score_residuals
 from workbench.risk.threads import one_thread
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from workbench.risk.partial_likelihood import RiskSets
+    from workbench.risk.survival.partial_likelihood import RiskSets
 
 __all__ = ["CoxRegression"]
 
@@ -76,7 +76,7 @@ class CoxRegression(BaseEstimator):
 
     Examples
     --------
-    >>> from workbench.risk.outcome import outcome
+    >>> from workbench.risk.survival.outcome import outcome
     >>> X = pd.DataFrame({"age": [60, 70, 65, 50, 80, 75]})
     >>> model = CoxRegression().fit(X, outcome([5, 3, 6, 9, 2, 4], [True, True, False, False, True, False]))
     >>> model.summary().loc["age", "hazard_ratio"].round(2)
@@ -116,7 +116,7 @@ class CoxRegression(BaseEstimator):
         X : array-like of float, shape (n, p)
             Covariates, none missing.
         y : structured ndarray of shape (n,)
-            As :func:`workbench.risk.outcome.outcome` makes it.
+            As :func:`workbench.risk.survival.outcome.outcome` makes it.
         sample_weight : array-like of float, shape (n,), optional
             Case weights, not negative.
         strata : array-like of shape (n,), optional
@@ -316,7 +316,7 @@ class CoxRegression(BaseEstimator):
         Returns
         -------
         float
-            From 0 to 1; see :func:`workbench.risk.concordance.harrell`.
+            From 0 to 1; see :func:`workbench.risk.survival.concordance.harrell`.
         """
         return harrell(y, self.predict(X))
 

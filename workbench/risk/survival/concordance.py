@@ -12,8 +12,8 @@ import numba
 import numpy as np
 
 from workbench.errors import DataError
-from workbench.risk.curves import censoring_survival
-from workbench.risk.outcome import Follow, follow
+from workbench.risk.survival.curves import censoring_survival
+from workbench.risk.survival.outcome import Follow, follow
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -49,7 +49,7 @@ def harrell(y: np.ndarray, risk: ArrayLike) -> float:
 
     Examples
     --------
-    >>> from workbench.risk.outcome import outcome
+    >>> from workbench.risk.survival.outcome import outcome
     >>> harrell(outcome([1, 2, 3], [True, True, False]), [3, 1, 2])
     0.6666666666666666
     """

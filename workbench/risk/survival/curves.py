@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import chi2, norm
 
 from workbench.errors import DataError
-from workbench.risk.outcome import Follow, follow
+from workbench.risk.survival.outcome import Follow, follow
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -67,7 +67,7 @@ def kaplan_meier(y: np.ndarray, *, weight: ArrayLike | None = None, level: float
 
     Examples
     --------
-    >>> from workbench.risk.outcome import outcome
+    >>> from workbench.risk.survival.outcome import outcome
     >>> kaplan_meier(outcome([1, 2, 2, 3], [True, True, False, False]))["survival"].tolist()
     [0.75, 0.5, 0.5]
     """

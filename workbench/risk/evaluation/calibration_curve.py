@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError
-from workbench.risk.calibration import linear_predictor, target
-from workbench.risk.cox import CoxRegression
-from workbench.risk.horizon import several_causes, until
-from workbench.risk.probability_regression import regress
-from workbench.risk.splines import harrell_knots, spline_basis
+from workbench.risk.evaluation.calibration import linear_predictor, target
+from workbench.risk.evaluation.horizon import several_causes, until
+from workbench.risk.evaluation.probability_regression import regress
+from workbench.risk.survival.cox import CoxRegression
+from workbench.risk.survival.splines import harrell_knots, spline_basis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import ArrayLike
 
-    from workbench.risk.probability_regression import Link
+    from workbench.risk.evaluation.probability_regression import Link
 
 __all__ = ["CalibrationCurve", "calibration_curve"]
 
@@ -72,7 +72,7 @@ def calibration_curve(
     Raises
     ------
     DataError
-        As :func:`workbench.risk.calibration.calibration`, and if all predictions are equal.
+        As :func:`workbench.risk.evaluation.calibration.calibration`, and if all predictions are equal.
 
     Notes
     -----

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.stats import norm
 
-from workbench.risk.curves import cumulative_incidence, kaplan_meier
-from workbench.risk.horizon import watched
-from workbench.risk.outcome import Follow, outcome
+from workbench.risk.evaluation.horizon import watched
+from workbench.risk.survival.curves import cumulative_incidence, kaplan_meier
+from workbench.risk.survival.outcome import Follow, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

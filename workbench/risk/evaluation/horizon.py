@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError
-from workbench.risk.curves import censoring_survival
-from workbench.risk.outcome import Follow, follow, outcome
+from workbench.risk.survival.curves import censoring_survival
+from workbench.risk.survival.outcome import Follow, follow, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Accuracy of predictions at horizons: the area under the time-dependent ROC curve, and the Brier score.
 
 Who was censored before a horizon does not count there; the others count with the inverse of the probability to be known
-(:func:`workbench.risk.horizon.censoring_weights`). That censoring does not depend on the predictors is assumed.
+(:func:`workbench.risk.evaluation.horizon.censoring_weights`). That censoring does not depend on the predictors is assumed.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from workbench.errors import DataError
-from workbench.risk.curves import at_times
-from workbench.risk.horizon import censoring_weights, checked_probabilities, checked_times, watched
-from workbench.risk.shares import incidence
+from workbench.risk.evaluation.horizon import censoring_weights, checked_probabilities, checked_times, watched
+from workbench.risk.evaluation.shares import incidence
+from workbench.risk.survival.curves import at_times
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -74,7 +74,7 @@ def dynamic_auc(y: np.ndarray, risk: ArrayLike, times: ArrayLike, *, train: np.n
 
     Examples
     --------
-    >>> from workbench.risk.outcome import outcome
+    >>> from workbench.risk.survival.outcome import outcome
     >>> y = outcome([1, 2, 3, 4], [True, False, True, False])
     >>> dynamic_auc(y, [0.6, 0.9, 0.7, 0.1], [1, 3]).round(3).tolist()
     [0.333, 1.0]
@@ -155,7 +155,7 @@ def brier(y: np.ndarray, risk: ArrayLike, times: ArrayLike, *, train: np.ndarray
 
     Examples
     --------
-    >>> from workbench.risk.outcome import outcome
+    >>> from workbench.risk.survival.outcome import outcome
     >>> brier(outcome([1, 2, 3, 4], [True, False, True, False]), [0.8, 0.4, 0.5, 0.1], 2).round(4).loc[2].tolist()
     [0.115, 0.1875, 0.3867]
     """

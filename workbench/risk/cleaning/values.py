@@ -1,7 +1,7 @@
 """Results as hospitals write them, read by stated rules: numbers with signs and marks, grades, categories, times.
 
-Each reader gives the values and how many of them each rule of :data:`workbench.risk.changes.RULES` applied to. A text is read once however
-often it occurs. The words are in ``workbench/risk/data/values.yaml``.
+Each reader gives the values and how many of them each rule of :data:`~workbench.risk.cleaning.changes.RULES` applied to. A text is read
+once however often it occurs. The words are in ``workbench/risk/cleaning/data/values.yaml``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from workbench.risk.items import Conversion
+    from workbench.risk.cleaning.items import Conversion
 
 __all__ = ["Read", "read_categories", "read_dates", "read_grades", "read_numbers", "words"]
 
@@ -55,7 +55,7 @@ class Read(NamedTuple):
 @cache
 def words() -> dict:
     """Return the words that stand for results, folded, by what they mean."""
-    data = yaml.safe_load(resources.files("workbench.risk").joinpath("data", "values.yaml").read_text(encoding="utf-8"))
+    data = yaml.safe_load(resources.files("workbench.risk.cleaning").joinpath("data", "values.yaml").read_text(encoding="utf-8"))
     table = {name: _by_spelling(data[name]) for name in ("grades", "sex", "yes_no", "blood_type", "comparators")}
     return table | {"no_result": {_fold(word) for word in data["no_result"]} | {""}, "sex_numbers": data["sex_numbers"]}
 

@@ -88,7 +88,7 @@ def follow(y: np.ndarray) -> Follow:
     """
     names = getattr(getattr(y, "dtype", None), "names", None) or ()
     if len(names) not in (2, 3):
-        raise DataError("the outcome is no structured array of event and time", hint="workbench.risk.outcome(time, event) makes one")
+        raise DataError("the outcome is no structured array of event and time", hint="survival.outcome.outcome(time, event) makes one")
     event, time, *entry = (np.ascontiguousarray(y[name]) for name in names)
     return _checked(time.astype(float, copy=False), _events(event), entry[0] if entry else None)
 

@@ -14,8 +14,8 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from sklearn.linear_model import LogisticRegression
 
 from workbench.errors import DataError
-from workbench.risk.curves import at_times, kaplan_meier
-from workbench.risk.outcome import Follow, follow, outcome
+from workbench.risk.survival.curves import at_times, kaplan_meier
+from workbench.risk.survival.outcome import Follow, follow, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,1 @@
+"""Cleaning of laboratory items, vital signs and facts of a patient."""

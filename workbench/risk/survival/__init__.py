@@ -1,0 +1,1 @@
+"""Survival: outcomes, curves, concordance, regression."""
