@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.survival.concordance import harrell
 from workbench.risk.survival.outcome import Follow, follow
-from workbench.risk.survival.partial_likelihood import Derivatives, derivatives, hazard_steps, risk_sets, score_residuals
+from workbench.risk.survival.partial_likelihood import Derivatives, derivatives, risk_sets, score_residuals
 from workbench.risk.threads import one_thread
 
 if TYPE_CHECKING:
@@ -147,15 +147,16 @@ class CoxRegression(BaseEstimator):
         self.n_events_ = len(sets.events)
         with one_thread():  # many small products: threads would only wait for each other
             x, scale, used = self._standardised(X, sets)
-            beta, top = self._maximise(sets, x, used)
+            x, used, start = self._adding(sets, x, used)
+            beta, top = self._maximise(sets, x, used, start)
             self.coef_ = np.zeros(X.shape[1])
             self.coef_[used] = beta / scale[used]
-            self.log_likelihood_, self.null_log_likelihood_ = top.value, derivatives(sets, x, np.zeros(len(beta))).value
+            self.log_likelihood_, self.null_log_likelihood_ = top.value, start.value
             self.covariance_ = np.full((X.shape[1], X.shape[1]), np.nan)
             if not self.alpha:
                 spread = self._covariance(sets, x, beta, top, None if cluster is None else np.asarray(cluster), weighted=weight is not None)
                 self.covariance_[np.ix_(used, used)] = spread / np.outer(scale[used], scale[used])
-            self.baseline_ = self._baseline(sets, hazard_steps(sets, x, beta) * np.exp(-float(X.mean(axis=0) @ self.coef_)))
+            self.baseline_ = self._baseline(sets, top.hazard * np.exp(-float(X.mean(axis=0) @ self.coef_)))
         return self
 
     def _check_parameters(self) -> None:
@@ -183,31 +184,38 @@ class CoxRegression(BaseEstimator):
         names = getattr(self, "feature_names_in_", None)
         return ", ".join(str(column) if names is None else str(names[column]) for column in columns)
 
-    def _standardised(self, X: np.ndarray, sets: RiskSets) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return ones above the covariates that add something, as rows in the order of the sets; the scale of all; and which they are."""
+    @staticmethod
+    def _standardised(X: np.ndarray, sets: RiskSets) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return ones above the covariates that vary, as rows in the order of the sets; the scale of all; and which they are."""
         scale = X.std(axis=0)
         used = np.flatnonzero(scale > 1e-12 * np.abs(X).max(axis=0))
         x = np.ones((1 + len(used), len(X)))
         for row, column in enumerate(used, 1):
             np.take(X[:, column], sets.order, out=x[row])
-            x[row] = (x[row] - x[row].mean()) / scale[column]
-        if not self.alpha:
-            adds = _adding(derivatives(sets, x, np.zeros(len(used))).information)
-            x, used = (x, used) if adds.all() else (x[np.r_[True, adds]], used[adds])
-        idle = np.setdiff1d(np.arange(X.shape[1]), used)
+            x[row] -= x[row].mean()
+            x[row] /= scale[column]
+        return x, scale, used
+
+    def _adding(self, sets: RiskSets, x: np.ndarray, used: np.ndarray) -> tuple[np.ndarray, np.ndarray, Derivatives]:
+        """Leave out covariates that add nothing to those before them; return what is left, and the likelihood where all coefficients are 0."""
+        start = derivatives(sets, x, np.zeros(len(used)))
+        adds = np.ones(len(used), bool) if self.alpha else _adding(start.information)
+        if not adds.all():
+            x, used = x[np.r_[True, adds]], used[adds]
+            start = start._replace(gradient=start.gradient[adds], information=start.information[np.ix_(adds, adds)])
+        idle = np.setdiff1d(np.arange(self.n_features_in_), used)
         if len(idle):
             why = "covariates that add nothing (constant among those at risk, or a sum of others) have the coefficient 0"
             warnings.warn(f"{why}: {self._names(idle)}", ConvergenceWarning, stacklevel=3)
-        return x, scale, used
+        return x, used, start
 
-    def _maximise(self, sets: RiskSets, x: np.ndarray, used: np.ndarray) -> tuple[np.ndarray, Derivatives]:
+    def _maximise(self, sets: RiskSets, x: np.ndarray, used: np.ndarray, start: Derivatives) -> tuple[np.ndarray, Derivatives]:
         lasso, ridge = self.alpha * self.l1_ratio, self.alpha * (1 - self.l1_ratio)
 
         def goal(at: Derivatives, beta: np.ndarray) -> float:
             return at.value - lasso * np.abs(beta).sum() - ridge / 2 * beta @ beta
 
-        beta = np.zeros(len(x) - 1)
-        at = derivatives(sets, x, beta)
+        beta, at = np.zeros(len(x) - 1), start
         for step in range(1, self.max_iter + 1):
             self.n_iter_ = step
             aim, before = _newton(at, beta, lasso, ridge), goal(at, beta)

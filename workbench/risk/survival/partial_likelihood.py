@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from workbench.risk.survival.outcome import Follow
 
-__all__ = ["Derivatives", "RiskSets", "derivatives", "hazard_steps", "risk_sets", "score_residuals"]
+__all__ = ["Derivatives", "RiskSets", "derivatives", "risk_sets", "score_residuals"]
 
 _CHUNK = 8192
 
@@ -264,11 +264,15 @@ class Derivatives(NamedTuple):
         Its first derivatives, the score.
     information : ndarray of float, shape (p, p)
         Its negative second derivatives.
+    hazard : ndarray of float, shape (m,)
+        By how much the cumulative baseline hazard rises at each event time, for a person whose covariates are 0; Efron's estimator or
+        Breslow's, as the ties are.
     """
 
     value: float
     gradient: np.ndarray
     information: np.ndarray
+    hazard: np.ndarray
 
 
 def derivatives(sets: RiskSets, x: np.ndarray, beta: np.ndarray) -> Derivatives:
@@ -288,7 +292,7 @@ def derivatives(sets: RiskSets, x: np.ndarray, beta: np.ndarray) -> Derivatives:
     Derivatives
         With a value of minus infinity where `beta` is too large for numbers.
     """
-    eta, risk = _risk(sets, x, beta)
+    eta, risk, centre = _risk(sets, x, beta)
     value = float(sets.weight[sets.events] @ eta[sets.events])
     hazard, tied_hazard = np.empty(len(sets.time)), np.empty(len(sets.time))
     firsts = np.zeros((len(beta), len(beta)))
@@ -299,21 +303,23 @@ def derivatives(sets: RiskSets, x: np.ndarray, beta: np.ndarray) -> Derivatives:
             firsts += _outer(part)
         exposure = risk * _exposure(sets, hazard, tied_hazard)
         if not np.isfinite(value) or not np.isfinite(exposure).all():
-            return Derivatives(-np.inf, np.zeros(len(beta)), np.zeros((len(beta), len(beta))))
+            return Derivatives(-np.inf, np.zeros(len(beta)), np.zeros((len(beta), len(beta))), hazard)
         gradient = x[1:] @ (_event_weight(sets) - exposure)
         seconds = np.zeros_like(firsts)
         root = np.sqrt(np.maximum(exposure, 0))
         for a in range(0, len(root), _CHUNK):
             scaled = x[1:, a : a + _CHUNK] * root[a : a + _CHUNK]
             seconds += scaled @ scaled.T
-    return Derivatives(value, gradient, seconds - firsts)
+    return Derivatives(value, gradient, seconds - firsts, hazard * np.exp(-centre))
 
 
-def _risk(sets: RiskSets, x: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _risk(sets: RiskSets, x: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return log hazard ratios against their mean, weighted hazard ratios, and the mean."""
     eta = beta @ x[1:]
-    eta -= eta.mean()
+    centre = float(eta.mean())
+    eta -= centre
     with np.errstate(over="ignore"):
-        return eta, sets.weight * np.exp(eta)
+        return eta, sets.weight * np.exp(eta), centre
 
 
 def _outer(part: _Moments) -> np.ndarray:
@@ -342,24 +348,6 @@ def _event_weight(sets: RiskSets) -> np.ndarray:
     return weight
 
 
-def hazard_steps(sets: RiskSets, x: np.ndarray, beta: np.ndarray) -> np.ndarray:
-    """Return by how much the cumulative baseline hazard rises at each event time.
-
-    Parameters
-    ----------
-    sets, x, beta
-        As :func:`derivatives` takes them.
-
-    Returns
-    -------
-    ndarray of float, shape (m,)
-        For a person whose covariates are 0; Efron's estimator or Breslow's, as the ties are.
-    """
-    _, risk = _risk(sets, x, beta)
-    centre = float((beta @ x[1:]).mean())
-    return np.concatenate([part.hazard for part in _sweep(sets, x, risk)]) * np.exp(-centre)
-
-
 def score_residuals(sets: RiskSets, x: np.ndarray, beta: np.ndarray) -> np.ndarray:
     """Return what each person adds to the score.
 
@@ -377,7 +365,7 @@ def score_residuals(sets: RiskSets, x: np.ndarray, beta: np.ndarray) -> np.ndarr
     -----
     Therneau and Grambsch (2000), section 4.6, with Efron's terms as in R's ``residuals.coxph``.
     """
-    _, risk = _risk(sets, x, beta)
+    _, risk, _ = _risk(sets, x, beta)
     hazard, tied_hazard = np.empty(len(sets.time)), np.empty(len(sets.time))
     mean, tied_mean, own = (np.empty((len(beta), len(sets.time))) for _ in range(3))
     for part in _sweep(sets, x, risk):
