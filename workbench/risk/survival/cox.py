@@ -197,7 +197,7 @@ class CoxRegression(BaseEstimator):
         return x, scale, used
 
     def _adding(self, sets: RiskSets, x: np.ndarray, used: np.ndarray) -> tuple[np.ndarray, np.ndarray, Derivatives]:
-        """Leave out covariates that add nothing to those before them; return what is left, and the likelihood where all coefficients are 0."""
+        """Leave out covariates that add nothing to those before them; return what is left, and the likelihood with coefficients of 0."""
         start = derivatives(sets, x, np.zeros(len(used)))
         adds = np.ones(len(used), bool) if self.alpha else _adding(start.information)
         if not adds.all():
