@@ -120,7 +120,7 @@ class Maker:
             "patient": table["labels"]["patient"].split(),
             "staff": table["labels"]["staff"].split(),
             "person": table["persons"].split(),
-            "title": table["titles"].split(),
+            "title": [*table["titles"].split(), *table["civil"].split()],
             "verb": table["verbs"].split(),
             "after": table["after"].split(),
             "eponym": table["eponyms"].split(),

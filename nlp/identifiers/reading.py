@@ -155,7 +155,14 @@ class _Lexicon(NamedTuple):
 @cache
 def _lexicon() -> _Lexicon:
     table, words, terms = tables(), dictionary(), shapes().terms
-    lists = (table["labels"]["patient"], table["labels"]["staff"], table["persons"], table["titles"], table["verbs"], table["after"])
+    lists = (
+        table["labels"]["patient"],
+        table["labels"]["staff"],
+        table["persons"],
+        f"{table['titles']} {table['civil']}",
+        table["verbs"],
+        table["after"],
+    )
     cues: dict[str, int] = {}
     for bit, written in enumerate(lists):
         for word in written.split():
