@@ -223,7 +223,7 @@ class _Finder:
         kinds = {self.text[hit.start : hit.end]: hit.kind for hit in found}
         for name, kind in kinds.items():
             if len(name) >= 2 and not _HIDDEN.search(name):
-                for word in filter(None, (name, self.shapes.given_alone(name))):
+                for word in filter(None, (name, self.shapes.given_alone(name) if kind == "name" else "")):
                     for at in self._places(word):
                         yield Identifier(at, at + len(word), kind, "again", 0.9)
         families = {name[: self.shapes.family(name, 0)] for name in kinds} - {""}

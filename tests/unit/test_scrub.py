@@ -31,6 +31,10 @@ def test_scrub_of_a_sentence(text, expected):
     assert scrub(text, KNOWN, shift_days=7, written=date(2021, 12, 28)).text == expected
 
 
+def test_given_names_of_staff_are_not_looked_for_alone():
+    assert scrub("王予可查房，予可待因口服", Known({"王予可": "医师"})).text == "【医师】查房，予可待因口服"
+
+
 def test_dates_stay_without_a_shift():
     assert scrub("2021-03-01入院").text == "2021-03-01入院"
 

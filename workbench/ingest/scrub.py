@@ -35,12 +35,12 @@ class Known:
     Parameters
     ----------
     kinds : mapping of str to str
-        Identifier -> the kind shown in its place, as in ``{"王芳": "姓名"}``. A given name of two characters that is no word is looked for
-        alone too.
+        Identifier -> the kind shown in its place, as in ``{"王芳": "姓名"}``. A patient's given name of two characters that is no
+        word is looked for alone too; a list of staff is too long for that (予可 in 予可待因).
     """
 
     def __init__(self, kinds: Mapping[str, str]) -> None:
-        given = {shapes().given_alone(name): kind for name, kind in kinds.items() if kind in (KINDS[each] for each in _NAMES)}
+        given = {shapes().given_alone(name): kind for name, kind in kinds.items() if kind == KINDS["name"]}
         kinds = {**{name: kind for name, kind in given.items() if name}, **kinds}
         self._shown = [f"【{kind}】" for kind in kinds.values()]
         self._names = [kind in (KINDS[name] for name in _NAMES) for kind in kinds.values()]
