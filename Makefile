@@ -34,7 +34,7 @@ $(STAMP):
 	@$(SUDO) install -d -m 755 -o $$(id -u) -g $$(id -g) $(IMAGES) $(IMAGE)
 	@umask 022; [ -x $(IMAGE)/venv/bin/python ] || $(PYTHON) -m venv $(IMAGE)/venv
 	@$(IMAGE)/venv/bin/python -m pip install -q --upgrade 'pip>=25' 2>/dev/null
-	@umask 022; $(IMAGE)/venv/bin/python -m pip install --prefer-binary -c constraints.txt -e '.[session,hub,text,imaging,dev]' 2>&1 | \
+	@umask 022; $(IMAGE)/venv/bin/python -m pip install --prefer-binary -c constraints.txt -e '.[session,hub,text,risk,imaging,dev]' 2>&1 | \
 	  grep --line-buffered -E '^  Downloading|^Installing collected|^Successfully|^ERROR' | cut -c1-100 ; test $${PIPESTATUS[0]} -eq 0
 	@$(IMAGE)/venv/bin/python -m pip check
 	@echo "==> 3/4 proxy (configurable-http-proxy)"

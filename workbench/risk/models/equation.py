@@ -1,0 +1,155 @@
+"""A model as an equation: what a report prints, a nomogram draws, a card exports and another hospital can work out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from scipy.special import expit
+
+from workbench.errors import DataError, DefinitionError
+from workbench.risk.survival.splines import spline_basis
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike
+
+__all__ = ["Equation", "Factor", "Term"]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """What a term takes of one predictor.
+
+    Parameters
+    ----------
+    feature : str
+        Name of the predictor.
+    transform : {"identity", "log", "level", "spline", "missing"}
+        The value; its natural logarithm; 1 where it is `level`, else 0; the `basis`-th function of a restricted cubic spline, the first of
+        which is the value itself; 1 where it is missing.
+    level : str
+        Of a category.
+    knots : tuple of float
+        Of a spline, as :func:`workbench.risk.survival.splines.spline_basis` takes them.
+    basis : int
+        Which function of the spline, from 0.
+    centre, scale : float
+        What is taken from the transformed value, and by what it is then divided.
+    """
+
+    feature: str
+    transform: Literal["identity", "log", "level", "spline", "missing"] = "identity"
+    level: str = ""
+    knots: tuple[float, ...] = ()
+    basis: int = 0
+    centre: float = 0.0
+    scale: float = 1.0
+
+    def values(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the factor for each row."""
+        if self.feature not in X.columns:
+            raise DataError(f"the predictor {self.feature!r} is missing", hint="give one column for each predictor of the equation")
+        column = X[self.feature]
+        if self.transform == "missing":
+            return column.isna().to_numpy(float)
+        if self.transform == "level":
+            return (column.astype(object) == self.level).to_numpy(float)
+        given = column.to_numpy(float)
+        if self.transform == "log":
+            given = np.log(given)
+        elif self.transform == "spline":
+            given = spline_basis(given, self.knots)[:, self.basis]
+        return (given - self.centre) / self.scale
+
+
+@dataclass(frozen=True)
+class Term:
+    """A coefficient and the factors whose product it multiplies; two or more make an interaction."""
+
+    factors: tuple[Factor, ...]
+    coefficient: float
+    std_error: float = float("nan")
+    label: str = ""
+
+    def values(self, X: pd.DataFrame) -> np.ndarray:
+        """Return what the term adds to the linear predictor of each row."""
+        return self.coefficient * np.prod([factor.values(X) for factor in self.factors], axis=0)
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A linear predictor and how it becomes a risk.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    terms : tuple of Term
+        Of the linear predictor.
+    kind : {"logistic", "cox"}
+        The risk is ``expit(intercept + lp)``, or ``1 - S0(t) ** exp(lp - mean)``.
+    intercept : float
+        Of logistic regression.
+    mean : float
+        Linear predictor to which the baseline belongs.
+    baseline : tuple of (float, float)
+        Horizon in days, and the share without the event there at the linear predictor `mean`; by rising horizon.
+    strata : str
+        For whom it is, where there are several (a sex, say).
+    source : str
+        Paper and table; empty of one's own.
+    """
+
+    name: str
+    terms: tuple[Term, ...]
+    kind: Literal["logistic", "cox"]
+    intercept: float = 0.0
+    mean: float = 0.0
+    baseline: tuple[tuple[float, float], ...] = ()
+    strata: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Check that a risk can be worked out."""
+        if self.kind == "cox" and not self.baseline:
+            raise DefinitionError(
+                f"the equation {self.name!r} has no baseline", hint="give the share without the event at one horizon or more"
+            )
+
+    def linear_predictor(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the linear predictor of each row, without the intercept."""
+        return np.sum([term.values(X) for term in self.terms], axis=0) if self.terms else np.zeros(len(X))
+
+    def predict_risk(self, X: pd.DataFrame, times: ArrayLike | None = None) -> np.ndarray:
+        """Return the risk by each horizon.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, p)
+            The predictors, in the units of the equation.
+        times : array-like of float, shape (m,), optional
+            Horizons in days, each one of the baseline's; all of them where None. A logistic equation has none.
+
+        Returns
+        -------
+        ndarray of shape (n, m), or (n, 1) for a logistic equation
+
+        Raises
+        ------
+        DataError
+            If a predictor is missing from the table.
+        DefinitionError
+            If the baseline has no such horizon.
+        """
+        lp = self.linear_predictor(X)
+        if self.kind == "logistic":
+            return expit(self.intercept + lp)[:, None]
+        known = dict(self.baseline)
+        wanted = list(known) if times is None else [float(time) for time in np.atleast_1d(times)]
+        absent = [time for time in wanted if time not in known]
+        if absent:
+            raise DefinitionError(f"the equation has no baseline at {absent} days", hint=f"it has one at {list(known)}")
+        survival = np.array([known[time] for time in wanted])
+        return 1 - survival ** np.exp(lp - self.mean)[:, None]
