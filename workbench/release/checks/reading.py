@@ -13,7 +13,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from workbench.release.checks.html import read_html
+from workbench.release.checks.json_file import read_json
 from workbench.release.checks.parts import Document, Picture, Table, Text, Unreadable
+from workbench.release.checks.word import read_word
 from workbench.release.checks.workbook import read_workbook
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ SIGNATURES: tuple[Signature, ...] = (
 _MARKUP = re.compile(r"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+)?(html|svg)\b", re.IGNORECASE | re.DOTALL)
 _NOTEBOOK = re.compile(r'"(?:nbformat|cell_type)"\s*:')
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_ADVICE = "release results as CSV, TSV, text, Markdown, HTML, XLSX, PNG or SVG"
+_ADVICE = "release results as CSV, TSV, text, Markdown, HTML, XLSX, DOCX, JSON, PNG or SVG"
 
 
 def read_document(name: str, content: bytes) -> Document:
@@ -199,6 +201,8 @@ READERS: dict[str, tuple[str, Callable[[str, bytes], Document]]] = {
     ".htm": ("html", read_html),
     ".svg": ("svg", read_html),
     ".xlsx": ("zip", read_workbook),
+    ".docx": ("zip", read_word),
+    ".json": ("text", read_json),
     ".png": ("png", _read_png),
 }
 
@@ -221,9 +225,7 @@ _OTHER_SUFFIXES = frozenset(
         ".h5",
         ".npy",
         ".npz",
-        ".json",
         ".xls",
-        ".docx",
         ".pdf",
         ".jpg",
         ".jpeg",
