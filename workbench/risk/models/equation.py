@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +16,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-__all__ = ["Equation", "Factor", "Term"]
+__all__ = ["Equation", "Factor", "IncompleteRows", "Term", "UnseenCategories", "tell_unseen"]
+
+
+class UnseenCategories(UserWarning):
+    """Categories that a model was not made with: their rows count as the reference."""
+
+
+class IncompleteRows(UserWarning):
+    """Rows that lack a predictor: they have no risk."""
 
 
 @dataclass(frozen=True)
@@ -31,37 +40,76 @@ class Factor:
         which is the value itself; 1 where it is missing.
     level : str
         Of a category.
+    words : tuple of str
+        What the level is called in the data, where rare levels were joined into it; `level` alone where empty.
     knots : tuple of float
         Of a spline, as :func:`workbench.risk.survival.splines.spline_basis` takes them.
     basis : int
         Which function of the spline, from 0.
     centre, scale : float
         What is taken from the transformed value, and by what it is then divided.
+    fill : float or str, optional
+        What stands where the predictor is missing. None: then the result is missing, too.
     """
 
     feature: str
     transform: Literal["identity", "log", "level", "spline", "missing"] = "identity"
     level: str = ""
+    words: tuple[str, ...] = ()
     knots: tuple[float, ...] = ()
     basis: int = 0
     centre: float = 0.0
     scale: float = 1.0
+    fill: float | str | None = None
 
     def values(self, X: pd.DataFrame) -> np.ndarray:
-        """Return the factor for each row."""
+        """Return the factor for each row, of shape (n,).
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, p)
+            The predictors.
+
+        Returns
+        -------
+        ndarray of float, shape (n,)
+            Not a number where the predictor is missing and nothing stands for it.
+
+        Raises
+        ------
+        DataError
+            If the predictor is no column, or holds texts, infinite values, or under a logarithm values of 0 or less.
+        """
         if self.feature not in X.columns:
             raise DataError(f"the predictor {self.feature!r} is missing", hint="give one column for each predictor of the equation")
         column = X[self.feature]
         if self.transform == "missing":
             return column.isna().to_numpy(float)
         if self.transform == "level":
-            return (column.astype(object) == self.level).to_numpy(float)
-        given = column.to_numpy(float)
+            return self._at_level(column)
+        return (self._transformed(self._numbers(column)) - self.centre) / self.scale
+
+    def _at_level(self, column: pd.Series) -> np.ndarray:
+        missing, words = column.isna().to_numpy(), column.astype(str).to_numpy()
+        if self.fill is not None:
+            words, missing = np.where(missing, str(self.fill), words), np.zeros(len(words), bool)
+        return np.where(missing, np.nan, np.isin(words.astype(str), self.words or (self.level,)))
+
+    def _numbers(self, column: pd.Series) -> np.ndarray:
+        try:
+            given = column.to_numpy(float, na_value=np.nan)
+        except (TypeError, ValueError):
+            raise DataError(f"the predictor {self.feature!r} holds texts, wanted numbers", hint="clean it first") from None
+        wrong = np.isinf(given) | (given <= 0 if self.transform == "log" else False)
+        if wrong.any():
+            kind = "infinite values, or values of 0 or less under its logarithm" if self.transform == "log" else "infinite values"
+            raise DataError(f"the predictor {self.feature!r} holds {int(wrong.sum())} {kind}", hint="clean it first")
+        return given if self.fill is None else np.where(np.isnan(given), float(self.fill), given)
+
+    def _transformed(self, given: np.ndarray) -> np.ndarray:
         if self.transform == "log":
-            given = np.log(given)
-        elif self.transform == "spline":
-            given = spline_basis(given, self.knots)[:, self.basis]
-        return (given - self.centre) / self.scale
+            return np.log(given)
+        return spline_basis(given, self.knots)[:, self.basis] if self.transform == "spline" else given
 
 
 @dataclass(frozen=True)
@@ -100,6 +148,10 @@ class Equation:
         For whom it is, where there are several (a sex, say).
     source : str
         Paper and table; empty of one's own.
+    levels : tuple of (str, tuple of str)
+        Of each category the words that it may be, the reference's first; another word counts as the reference, with a warning.
+    update : str
+        How it was changed after it was made; empty where it was not.
     """
 
     name: str
@@ -110,6 +162,8 @@ class Equation:
     baseline: tuple[tuple[float, float], ...] = ()
     strata: str = ""
     source: str = ""
+    levels: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    update: str = ""
 
     def __post_init__(self) -> None:
         """Check that a risk can be worked out."""
@@ -119,7 +173,25 @@ class Equation:
             )
 
     def linear_predictor(self, X: pd.DataFrame) -> np.ndarray:
-        """Return the linear predictor of each row, without the intercept."""
+        """Return the linear predictor of each row, without the intercept.
+
+        Warns of :class:`UnseenCategories` and :class:`IncompleteRows`.
+        """
+        self._tell_unseen(X)
+        lp = self._sum(X)
+        if lacking := int(np.isnan(lp).sum()):
+            warnings.warn(f"{lacking} of {len(lp)} rows lack a predictor of {self.name!r} and have no risk", IncompleteRows, stacklevel=2)
+        return lp
+
+    def _tell_unseen(self, X: pd.DataFrame) -> None:
+        unseen = {}
+        for feature, words in self.levels:
+            if feature in X.columns:
+                known = X[feature].dropna().astype(str)
+                unseen[feature] = int((~known.isin(words)).sum())
+        tell_unseen(unseen)
+
+    def _sum(self, X: pd.DataFrame) -> np.ndarray:
         return np.sum([term.values(X) for term in self.terms], axis=0) if self.terms else np.zeros(len(X))
 
     def predict_risk(self, X: pd.DataFrame, times: ArrayLike | None = None) -> np.ndarray:
@@ -153,3 +225,16 @@ class Equation:
             raise DefinitionError(f"the equation has no baseline at {absent} days", hint=f"it has one at {list(known)}")
         survival = np.array([known[time] for time in wanted])
         return 1 - survival ** np.exp(lp - self.mean)[:, None]
+
+
+def tell_unseen(counts: dict[str, int]) -> None:
+    """Warn of categories that a model does not know.
+
+    Parameters
+    ----------
+    counts : dict of str to int
+        Predictor -> rows.
+    """
+    told = ", ".join(f"{name} ({count})" for name, count in counts.items() if count)
+    if told:
+        warnings.warn(f"categories that the model was not made with count as the reference: {told}", UnseenCategories, stacklevel=4)
