@@ -1,0 +1,237 @@
+"""Plain tables as hospitals hand them out: read from their files, each row with its patient and the time it became known.
+
+Cells stay as the file has them (text, but of Parquet), for cleaning comes later and is logged.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import unicodedata
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Literal
+
+import duckdb
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from workbench.errors import DataError, DefinitionError
+from workbench.ingest.sources import SourceTable, read_file
+from workbench.risk.cleaning.changes import Change
+from workbench.risk.cleaning.values import read_dates
+from workbench.risk.extraction.asof import end_of_day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from workbench.risk.protocol.parts import Tables
+
+__all__ = ["PlainTable", "at_latest", "file_hash", "read_plain", "read_times", "unknown", "word"]
+
+#: How statistics programs write what is missing. 无, none, 未知 are words: of a result they mean nothing, of a habit they do.
+_MISSING = ("NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "")
+_ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
+
+
+@dataclass(frozen=True, eq=False)
+class PlainTable:
+    """One table.
+
+    Parameters
+    ----------
+    name : str
+        Of its file.
+    form : {"patients", "times", "results"}
+        A row a patient; a row a patient and time, with an item a column; a row a result.
+    cells : DataFrame of n rows
+        As the file has them.
+    person : Series of str, of n rows
+        Whom each row is about.
+    taken, known : Series of datetime64[ns], of n rows, or None
+        When its values were taken and when they became known, not before they were taken; a day without a clock is its end.
+    changes : tuple of Change
+        What reading the times changed.
+    """
+
+    name: str
+    form: Literal["patients", "times", "results"]
+    cells: pd.DataFrame
+    person: pd.Series
+    taken: pd.Series | None = None
+    known: pd.Series | None = None
+    changes: tuple[Change, ...] = ()
+
+    def rows(self, kept: np.ndarray) -> PlainTable:
+        """Return some of the rows."""
+        kept = np.asarray(kept, bool)
+        taken, known = (None if times is None else times[kept] for times in (self.taken, self.known))
+        return replace(self, cells=self.cells[kept], person=self.person[kept], taken=taken, known=known)
+
+
+def word(value: object) -> str:
+    """Return how a code or word is compared: 1, 1.0, True and "1 " are one; width and case do not matter.
+
+    Examples
+    --------
+    >>> [word(value) for value in (1, 1.0, True, " １ ", "Died")]
+    ['1', '1', '1', '1', 'died']
+    """
+    text = unicodedata.normalize("NFKC", str(value)).strip().casefold()
+    whole = text.removesuffix(".0") if text.lstrip("-").replace(".0", "", 1).isdigit() else text
+    return {"true": "1", "false": "0"}.get(whole, whole)
+
+
+def unknown(what: str, name: str, there: Iterable[str]) -> DefinitionError:
+    """Return the error that nothing has a name, with the nearest names that there are."""
+    there = list(dict.fromkeys(map(str, there)))
+    near = difflib.get_close_matches(name, there, 3, 0.5)
+    return DefinitionError(
+        f"the tables have no {what} {name!r}",
+        hint=f"nearest: {', '.join(near)}" if near else f"there are {', '.join(there[:12])}{' ...' if len(there) > 12 else ''}",
+    )
+
+
+def file_hash(files: Sequence[Path]) -> str:
+    """Return the SHA-256 of files' contents, in their order; what they are called does not count."""
+    whole = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as stream:
+            whole.update(hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest()
+
+
+def read_plain(files: Sequence[Path], layout: Tables) -> tuple[PlainTable, ...]:
+    """Read the files of plain tables.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        CSV, TSV (UTF-8, UTF-16 or GB18030, also packed by gzip), Excel workbooks, Parquet.
+    layout : Tables
+        What their columns are called.
+
+    Returns
+    -------
+    tuple of PlainTable
+        One a file.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, or patients or times are missing in it.
+    DefinitionError
+        If no table has a column that `layout` names.
+    """
+    if not files:
+        raise DataError("no table was given", hint="--table FILE, once for each table")
+    with TemporaryDirectory() as work:
+        shown = tqdm(files, desc="tables", unit="file", disable=None, leave=False)
+        read = [(path.name, _cells(path, layout, Path(work) / str(place))) for place, path in enumerate(shown)]
+    columns = [str(name) for _, cells in read for name in cells.columns]
+    for key in ("patient", "time", "available", "item", "value", "unit"):
+        if (name := getattr(layout, key)) and name not in columns:
+            raise unknown(f"column (tables.{key})", name, columns)
+    return tuple(_table(name, cells, layout) for name, cells in read)
+
+
+def _cells(path: Path, layout: Tables, work: Path) -> pd.DataFrame:
+    """Read one file; rows without any value are none."""
+    if not path.is_file():
+        raise DataError(f"there is no file {path}")
+    with duckdb.connect() as connection:
+        found = read_file(connection, "plain", path, work, sheet=layout.sheet or None)
+        _refuse_unreadable(connection, found)
+        cells = connection.execute(f"SELECT * FROM {found.relation}").df().drop(columns="_row", errors="ignore")
+    cells.columns = [str(name).strip() for name in cells.columns]
+    texts = cells.select_dtypes(["object", "string"]).columns
+    cells[texts] = cells[texts].mask(cells[texts].isin(_MISSING))
+    cells = cells.dropna(how="all").reset_index(drop=True)
+    if cells.empty:
+        raise DataError(f"{path.name} holds no row")
+    return cells
+
+
+def _refuse_unreadable(connection: duckdb.DuckDBPyConnection, found: SourceTable) -> None:
+    if found.unreadable is not None:
+        lines = connection.execute("SELECT count(*), min(line) FROM read_parquet(?)", [str(found.unreadable)]).fetchone()
+        raise DataError(
+            f"{lines[0]} lines of {found.origin} cannot be read, the first is line {lines[1]}",
+            hint="as many cells in each as in the header",
+        )
+
+
+def _table(name: str, cells: pd.DataFrame, layout: Tables) -> PlainTable:
+    if layout.patient not in cells:
+        raise unknown(f"patient column (in {name})", layout.patient, cells.columns)
+    person = _persons(cells[layout.patient], name, fill_down=layout.fill_down)
+    timed = bool(layout.time) and layout.time in cells
+    results = bool(layout.item) and layout.item in cells and layout.value in cells
+    if not timed:
+        if results:
+            raise DataError(f"{name} has results without a time", hint="tables.time names the column that says when they were taken")
+        return PlainTable(name, "patients", cells, person)
+    changes: list[Change] = []
+    taken = at_latest(read_times(cells[layout.time], changes))
+    known = taken
+    if layout.available and layout.available in cells:
+        stated = at_latest(read_times(cells[layout.available], changes))
+        known = stated.where(stated > taken, taken)  # nothing is known before it is taken
+    return PlainTable(name, "results" if results else "times", cells, person, taken, known, tuple(changes))
+
+
+def _persons(column: pd.Series, name: str, *, fill_down: bool) -> pd.Series:
+    """Return patients as text: 12 and 12.0 are one, 007 and 7 are two."""
+    person = column.ffill() if fill_down else column
+    if blank := int(person.isna().sum()):
+        hint = "the first row needs a patient" if fill_down else "fill_down: true takes the patient above, as spreadsheets write it"
+        raise DataError(f"{blank} of {len(person)} rows of {name} have no patient", hint=hint)
+    if pd.api.types.is_float_dtype(person.dtype) and (person % 1 == 0).all():
+        person = person.astype("int64")
+    return person.astype(str).str.strip()
+
+
+def read_times(column: pd.Series, changes: list[Change]) -> pd.Series:
+    """Read a column of dates and times, in any form that hospitals write.
+
+    Parameters
+    ----------
+    column : Series
+        Texts, times or numbers of days as Excel has them.
+    changes : list of Change
+        What had to be changed is added.
+
+    Returns
+    -------
+    Series of datetime64[ns]
+        NaT where there is none.
+
+    Raises
+    ------
+    DataError
+        If it has values, and none of them is a time.
+    """
+    found = column.notna()
+    times = pd.Series(np.datetime64("NaT", "ns"), index=column.index)
+    # Most are ISO, which pandas reads at once; the rest a distinct text at a time.
+    iso = found & column.astype(str).str.fullmatch(_ISO_DATE) if column.dtype == object else pd.Series(False, index=column.index)
+    times[iso] = pd.to_datetime(column[iso].astype(str), format="ISO8601", errors="coerce").astype("datetime64[ns]")
+    rest = column[times.isna()]
+    read = read_dates(rest)
+    times[times.isna()] = read.values
+    changes += [Change(str(column.name), "record_time", rule, count, int(found.sum())) for rule, count in read.counts.items()]
+    if found.any() and times.isna().all():
+        raise DataError(
+            f"no value of column {column.name} is a date", hint="times are dates with or without a clock; add relative times to a start"
+        )
+    return times
+
+
+def at_latest(times: pd.Series) -> pd.Series:
+    """Move times that have no clock to the end of their day: what is known of a day is known when it is over.
+
+    Midnight itself cannot be told from a day without a clock; it counts as one, which is late and never early.
+    """
+    return times.where(times != times.dt.normalize(), end_of_day(times))
