@@ -1,0 +1,1 @@
+"""How well a model does where it was not made: resampling, hold-outs, sub-groups, stability, sample size."""

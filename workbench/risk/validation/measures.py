@@ -1,0 +1,232 @@
+"""The measures of performance: what each is called, where it is told, and what it is worked out from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from workbench.errors import DataError
+from workbench.locale import tr
+from workbench.risk.evaluation.accuracy import brier, dynamic_auc, integrated_brier
+from workbench.risk.evaluation.calibration import calibration
+from workbench.risk.evaluation.calibration_curve import calibration_curve
+from workbench.risk.evaluation.classification import at_thresholds, binary_accuracy
+from workbench.risk.evaluation.d_calibration import d_calibration
+from workbench.risk.evaluation.horizon import several_causes
+from workbench.risk.evaluation.net_benefit import decision_curve
+from workbench.risk.survival.concordance import antolini, harrell, uno
+from workbench.risk.survival.outcome import outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["FAMILIES", "MEASURES", "QUICK", "TIE_RULE", "Family", "Judged", "Measure"]
+
+#: How ties count in every concordance and area under a curve.
+TIE_RULE = (
+    "of two events at one time neither is earlier; who is censored at the time of an event outlived it; equal risks count one half "
+    "(as in R's survival package)"
+)
+
+
+class Measure(NamedTuple):
+    """What a measure is called, and where it is best.
+
+    Parameters
+    ----------
+    zh, en : str
+        On the screen and in print.
+    best : float
+        The value of a perfect model; not a number where there is none that holds everywhere.
+    scale : {"identity", "logit", "log"}
+        On which it is about normal, where values of several places are joined (Snell et al. 2018, Stat Methods Med Res 27:3505).
+    """
+
+    zh: str
+    en: str
+    best: float
+    scale: Literal["identity", "logit", "log"] = "identity"
+
+    @property
+    def label(self) -> str:
+        """In the language of the session."""
+        return tr(self.zh, self.en)
+
+
+#: Each measure by its key.
+MEASURES: dict[str, Measure] = {
+    "harrell_c": Measure("Harrell C 指数", "Harrell's C", 1, "logit"),
+    "uno_c": Measure("Uno C 指数", "Uno's C", 1, "logit"),
+    "antolini_c": Measure("Antolini C 指数", "Antolini's C", 1, "logit"),
+    "auc": Measure("时间依赖 AUC", "time-dependent AUC", 1, "logit"),
+    "auroc": Measure("AUROC", "AUROC", 1, "logit"),
+    "auprc": Measure("AUPRC", "AUPRC", 1, "logit"),
+    "brier": Measure("Brier 分数", "Brier score", 0),
+    "scaled_brier": Measure("标化 Brier 分数", "scaled Brier score", 1),
+    "ibs": Measure("积分 Brier 分数", "integrated Brier score", 0),
+    "scaled_ibs": Measure("标化积分 Brier 分数", "scaled integrated Brier score", 1),
+    "observed_expected": Measure("观察/预期比(O/E)", "observed/expected ratio", 1, "log"),
+    "intercept": Measure("校准截距", "calibration intercept", 0),
+    "slope": Measure("校准斜率", "calibration slope", 1),
+    "ici": Measure("ICI", "ICI", 0),
+    "e50": Measure("E50", "E50", 0),
+    "e90": Measure("E90", "E90", 0),
+    "d_calibration_p": Measure("D-校准 P 值", "D-calibration p", np.nan),
+    "net_benefit": Measure("净获益", "net benefit", np.nan),
+    "sensitivity": Measure("灵敏度", "sensitivity", 1, "logit"),
+    "specificity": Measure("特异度", "specificity", 1, "logit"),
+    "ppv": Measure("阳性预测值", "positive predictive value", 1, "logit"),
+    "npv": Measure("阴性预测值", "negative predictive value", 1, "logit"),
+}
+
+#: Measures that a resample can afford.
+QUICK = tuple(name for name in MEASURES if name not in {"antolini_c", "ibs", "scaled_ibs", "d_calibration_p", "ici", "e50", "e90"})
+
+
+class Judged(NamedTuple):
+    """Predictions and what came of them.
+
+    Parameters
+    ----------
+    y : structured ndarray or ndarray of bool, shape (n,)
+        Outcomes.
+    risk : ndarray of float, shape (n, m)
+        Predicted probabilities by each of `times`; one column where the outcome is binary.
+    times : ndarray of float, shape (m,)
+        In days, rising; none where the outcome is binary.
+    thresholds : ndarray of float
+        Rising; may be empty.
+    train : structured ndarray or None
+        Outcomes from which the censoring is estimated.
+    """
+
+    y: np.ndarray
+    risk: np.ndarray
+    times: np.ndarray
+    thresholds: np.ndarray
+    train: np.ndarray | None
+
+    def at(self, horizon: float | None) -> np.ndarray:
+        """Return the risks by a horizon, of shape (n,)."""
+        return self.risk[:, 0 if horizon is None else int(np.searchsorted(self.times, horizon))]
+
+    @property
+    def competing(self) -> bool:
+        """Whether events have several causes, also where the rows at hand show one of them."""
+        return self.y["event"].dtype != bool and (several_causes(self.y) or bool((self.y["event"] > 1).any()))
+
+
+class Family(NamedTuple):
+    """Measures that are worked out together.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of :data:`MEASURES`.
+    per : {"study", "horizon", "threshold"}
+        Whether each is one number; or one at each horizon; or one at each horizon and threshold. A binary outcome has no horizons.
+    outcome : {"times", "binary", "any"}
+        What kind of outcome they are for.
+    work : callable
+        From the predictions and a horizon (None of a study's or of a binary outcome's measures) to a value for each name; to an array of
+        them by threshold.
+    """
+
+    names: tuple[str, ...]
+    per: Literal["study", "horizon", "threshold"]
+    outcome: Literal["times", "binary", "any"]
+    work: Callable[[Judged, float | None], tuple]
+
+
+def _ranked(given: Judged) -> np.ndarray:
+    """Return outcomes in which who had another cause stays at risk for ever (Wolbers et al. 2009, Epidemiology 20:555)."""
+    if not given.competing:
+        return given.y
+    event, time, *_ = (given.y[name] for name in given.y.dtype.names)
+    return outcome(np.where(event > 1, time.max() + 1, time), event == 1)
+
+
+def _harrell(given: Judged, _: float | None) -> tuple[float]:
+    return (harrell(_ranked(given), given.risk[:, -1]),)
+
+
+def _uno(given: Judged, _: float | None) -> tuple[float]:
+    if given.competing:
+        raise DataError("Uno's C has no form for competing risks here; the AUC at the horizon weighs for censoring")
+    return (uno(given.y, given.risk[:, -1], train=given.train, tau=float(given.times[-1])),)
+
+
+def _curves(given: Judged, wanted: int = 2) -> np.ndarray:
+    if len(given.times) < wanted:
+        raise DataError(f"needs risks at {wanted} times or more, found {len(given.times)}")
+    return 1 - given.risk
+
+
+def _antolini(given: Judged, _: float | None) -> tuple[float]:
+    # between two times a curve counts with its value at the later: with that at the earlier, all would be equal up to the first
+    return (antolini(_ranked(given), _curves(given), np.r_[0.0, given.times[:-1]]),)
+
+
+def _integrated(given: Judged, _: float | None) -> tuple[float, float]:
+    _curves(given)
+    found = integrated_brier(given.y, given.risk, given.times, train=given.train)
+    return found.brier, found.scaled
+
+
+def _d_calibration(given: Judged, _: float | None) -> tuple[float]:
+    if given.competing:
+        raise DataError("D-calibration needs curves of all causes together, and the risks are of one")
+    return (d_calibration(given.y, _curves(given, 5), given.times).p,)
+
+
+def _auc(given: Judged, horizon: float | None) -> tuple[float]:
+    return (float(dynamic_auc(given.y, given.at(horizon), horizon, train=given.train).iloc[0]),)
+
+
+def _brier(given: Judged, horizon: float | None) -> tuple[float, float]:
+    row = brier(given.y, given.at(horizon), horizon, train=given.train).iloc[0]
+    return float(row["brier"]), float(row["scaled"])
+
+
+def _weak(given: Judged, horizon: float | None) -> tuple[float, float, float]:
+    figures = calibration(given.y, given.at(horizon), horizon=horizon)["estimate"]
+    return 1 / figures["expected_observed"], figures["intercept"], figures["slope"]
+
+
+def _strong(given: Judged, horizon: float | None) -> tuple[float, float, float]:
+    curve = calibration_curve(given.y, given.at(horizon), horizon=horizon, points=2)
+    return curve.ici, curve.e50, curve.e90
+
+
+def _binary(given: Judged, _: float | None) -> tuple[float, ...]:
+    return tuple(binary_accuracy(given.y, given.risk[:, 0]))
+
+
+_SHARES = ("sensitivity", "specificity", "ppv", "npv")
+
+
+def _classified(given: Judged, _: float | None) -> tuple[np.ndarray, ...]:
+    table = at_thresholds(given.y, given.risk[:, 0], given.thresholds)
+    return tuple(table[name].to_numpy() for name in _SHARES)
+
+
+def _benefit(given: Judged, horizon: float | None) -> tuple[np.ndarray]:
+    return (decision_curve(given.y, given.at(horizon), given.thresholds, horizon=horizon)["net_benefit"].to_numpy(),)
+
+
+#: All families, in the order in which they are told.
+FAMILIES = (
+    Family(("harrell_c",), "study", "times", _harrell),
+    Family(("uno_c",), "study", "times", _uno),
+    Family(("antolini_c",), "study", "times", _antolini),
+    Family(("ibs", "scaled_ibs"), "study", "times", _integrated),
+    Family(("d_calibration_p",), "study", "times", _d_calibration),
+    Family(("auc",), "horizon", "times", _auc),
+    Family(("brier", "scaled_brier"), "horizon", "times", _brier),
+    Family(("auroc", "auprc", "brier", "scaled_brier"), "horizon", "binary", _binary),
+    Family(("observed_expected", "intercept", "slope"), "horizon", "any", _weak),
+    Family(("ici", "e50", "e90"), "horizon", "any", _strong),
+    Family(_SHARES, "threshold", "binary", _classified),
+    Family(("net_benefit",), "threshold", "any", _benefit),
+)
