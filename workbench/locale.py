@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-__all__ = ["get_language", "set_language", "tr"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["get_language", "set_language", "speaking", "tr"]
 
 _LANGUAGES = ("zh", "en")
 _chosen: str | None = None
@@ -35,6 +40,26 @@ def get_language() -> str:
         return _chosen
     wanted = os.environ.get("WORKBENCH_LANGUAGE", "zh")[:2]
     return wanted if wanted in _LANGUAGES else "zh"
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Show one thing in a language and leave the one in force as it was; empty changes nothing.
+
+    Examples
+    --------
+    >>> with speaking("en"):
+    ...     tr("患者", "patients")
+    'patients'
+    """
+    global _chosen
+    before = _chosen
+    if language:
+        set_language(language)
+    try:
+        yield
+    finally:
+        _chosen = before
 
 
 def tr(zh: str, en: str) -> str:

@@ -11,7 +11,7 @@ from scipy import stats
 from workbench.cohort.baseline import BaselineTable, baseline_table
 from workbench.cohort.baseline_view import to_frame
 from workbench.disclosure import DisclosurePolicy
-from workbench.errors import DataError, DefinitionError, PolicyError
+from workbench.errors import DataError, DefinitionError, PolicyError, Refusal
 from workbench.locale import set_language
 
 POLICY = DisclosurePolicy(threshold=10, rounding=5)
@@ -275,3 +275,93 @@ def test_text_of_a_variable_is_escaped():
     page = baseline_table(pd.DataFrame({"x": [1.0, 2.0, 4.0] * 20}), labels={"x": "<script>alert(1)</script>"}).html(policy=POLICY)
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
+
+
+# Weights --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sampled() -> tuple[pd.DataFrame, np.ndarray]:
+    random, n = np.random.default_rng(7), 400
+    group = random.choice(["a", "b", "c"], n, p=[0.5, 0.3, 0.2])
+    choice = random.choice(["x", "y", "z"], n, p=[0.5, 0.3, 0.2])
+    weight = random.uniform(0.5, 4, n).round(2)
+    number = random.normal(50, 10, n) + (group == "b") * 2
+    return pd.DataFrame({"g": group, "c": choice, "x": number, "s": np.exp(random.normal(0, 1, n)).round(1)}), weight
+
+
+def test_weighted_categories_are_tested_as_by_rao_and_scott(sampled):
+    """Expected: ``svy.Sample(df, svy.Design(wgt="w")).categorical.tabulate("c", "g").stats.f`` of svy, the F of Rao and Scott."""
+    frame, weight = sampled
+    found = variable(baseline_table(frame, by="g", weights=weight), "c")
+    assert found.comparison.p == pytest.approx(0.6269408703200483, rel=1e-9)
+    assert sum(row[0] for row in found.weighted) == pytest.approx(400)
+    assert found.weighted[0][0] / 400 == pytest.approx(0.26536 + 0.15079 + 0.10554, abs=2e-5)
+
+
+def test_weighted_means_are_tested_with_the_sandwich(sampled):
+    """Expected: the Wald F of statsmodels' ``WLS(x, groups, weights=w).fit(cov_type="HC0")``, variance times n / (n - 1) as in svyglm."""
+    frame, weight = sampled
+    found = variable(baseline_table(frame, by="g", weights=weight), "x")
+    assert found.comparison.p == pytest.approx(0.06605722779685667, rel=1e-9)
+    assert found.moments[0].mean == pytest.approx(np.average(frame["x"], weights=weight))
+    assert found.moments[0].effective == pytest.approx(weight.sum() ** 2 / (weight**2).sum())
+
+
+def test_weights_of_one_change_nothing_but_the_test(sampled):
+    frame, _ = sampled
+    plain, same = baseline_table(frame, by="g"), baseline_table(frame, by="g", weights=np.full(len(frame), 3.0))
+    for ours, peer in zip(same.variables, plain.variables, strict=True):
+        assert ours.counts == peer.counts
+        assert ours.comparison.p == pytest.approx(peer.comparison.p, rel=0.05)
+        assert ours.comparison.smd == pytest.approx(peer.comparison.smd, rel=1e-9)
+
+
+def test_weighted_tests_keep_their_level():
+    random, hits = np.random.default_rng(5), np.zeros(3)
+    for _ in range(300):
+        weight = random.lognormal(0, 1, 200)
+        frame = pd.DataFrame({"g": random.choice(["a", "b"], 200), "m": random.normal(size=200), "c": random.choice(list("xyz"), 200)})
+        frame["s"] = np.exp(2 * random.normal(size=200))
+        hits += [found.comparison.p < 0.05 for found in baseline_table(frame, by="g", weights=weight).variables]
+    assert (hits / 300 < 0.09).all()
+    assert (hits > 0).all()
+
+
+def test_one_heavy_person_is_not_shown_as_a_group(sampled):
+    frame, weight = sampled
+    heavy = weight.copy()
+    heavy[0] = 1e9
+    table = baseline_table(frame, weights=heavy)
+    with pytest.raises(Refusal, match="speak for a group"):
+        to_frame(table, policy=POLICY)
+
+
+def test_weights_that_are_none_are_refused(sampled):
+    frame, weight = sampled
+    with pytest.raises(DataError, match="1 of 400 weights"):
+        baseline_table(frame, weights=np.r_[np.nan, weight[1:]])
+    with pytest.raises(DataError, match="wanted \\(400,\\)"):
+        baseline_table(frame, weights=weight[1:])
+    with pytest.raises(DataError, match="no patient"):
+        baseline_table(frame, weights=np.zeros(400))
+
+
+def test_what_is_shown_of_weights_is_on_the_grid_and_hidden_with_its_persons(sampled):
+    frame, weight = sampled
+    frame = frame.assign(c=pd.Categorical(frame["c"].where(frame.index >= 4, "w")))
+    shown = to_frame(baseline_table(frame, by="g", weights=weight), policy=POLICY)
+    counts = shown[shown.iloc[:, 1] != ""]
+    assert counts.iloc[0, 2] == "已抑制" or counts.iloc[-1, 2] == "已抑制"
+    numbers = [int(cell.split(" ")[0]) for cell in counts.iloc[:, 2:6].to_numpy().ravel() if cell[0].isdigit()]
+    assert numbers
+    assert all(number % 5 == 0 for number in numbers)
+    assert "n_eff=" in shown.columns[2]
+
+
+def test_everyone_can_be_left_out_and_the_language_chosen(sampled):
+    frame, _ = sampled
+    shown = baseline_table(frame, by="g", overall=False, language="en").to_frame(policy=POLICY)
+    assert shown.columns[0] == "Variable"
+    assert shown.columns[2].startswith("a (n=")
+    assert baseline_table(frame, by="g").to_frame(policy=POLICY).columns[0] == "变量"

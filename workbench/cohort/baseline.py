@@ -9,6 +9,9 @@ Rules, which the table's footnote repeats
   categories (Yates' correction in 2 x 2), Fisher's exact test in 2 x 2 where an expected count is below 5.
 - Standardised mean difference (SMD): difference of means over the root of the mean variance [2]_; for categories the
   multinomial form [3]_; among more than two groups the largest of any pair.
+- With weights: means, SD, quantiles and shares are weighted, and tests are those of :mod:`.baseline_weighted`, for a test that took
+  weights for numbers of persons would find too much. Who is told by a median is decided without the weights; who is missing is counted
+  in persons.
 
 References
 ----------
@@ -21,17 +24,20 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from workbench.cohort import baseline_weighted
+from workbench.cohort.baseline_compare import NOT_COMPARED, Comparison, Moments, compare_categories, compare_numbers, moments_of
 from workbench.errors import DataError, DefinitionError
-from workbench.locale import tr
+from workbench.locale import speaking, tr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike
 
     from workbench.disclosure import DisclosurePolicy
 
@@ -41,48 +47,6 @@ __all__ = ["SKEWED", "BaselineTable", "Comparison", "Moments", "VariableSummary"
 SKEWED = 1.0
 
 _MOST_DECIMALS = 3
-
-#: Smallest expected count for which the chi-squared approximation is trusted (Cochran 1954).
-_EXPECTED = 5
-
-
-@dataclass(frozen=True)
-class Moments:
-    """What is told of the values of one group.
-
-    Parameters
-    ----------
-    n : int
-        Persons with a value.
-    mean, sd, q25, median, q75 : float
-        NaN where `n` is 0; the SD (n - 1 degrees of freedom) also where `n` is 1.
-    """
-
-    n: int
-    mean: float
-    sd: float
-    q25: float
-    median: float
-    q75: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How groups differ.
-
-    Parameters
-    ----------
-    p : float
-        P value; NaN where no test was made.
-    test : str
-        Name of the test; empty where none was made.
-    smd : float
-        Standardised mean difference, 0 or more; NaN where it is not defined.
-    """
-
-    p: float = float("nan")
-    test: str = ""
-    smd: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -109,6 +73,8 @@ class VariableSummary:
         Whether the categories are those of the column's type, and not words found in the data.
     others : bool
         Whether the last category is of several joined.
+    weighted : tuple of tuple of float, n_levels by (1 + n_groups)
+        Sums of weights in each category, of everyone and by group, scaled to as many as there are persons; empty without weights.
     decimals : int
         Decimals with which moments are shown: three digits of the spread, and no finer than the values themselves (one more for a
         mean); more tell nothing of the group, and may tell of a person.
@@ -122,10 +88,11 @@ class VariableSummary:
     moments: tuple[Moments, ...] = ()
     levels: tuple[str, ...] = ()
     counts: tuple[tuple[int, ...], ...] = ()
-    comparison: Comparison = Comparison()
+    comparison: Comparison = NOT_COMPARED
     decimals: int = 0
     declared: bool = False
     others: bool = False
+    weighted: tuple[tuple[float, ...], ...] = ()
 
     @property
     def continuous(self) -> bool:
@@ -147,12 +114,21 @@ class BaselineTable:
         In the order shown.
     by : str
         What the groups are groups of; empty where there are none.
+    effective : tuple of float
+        With weights: effective numbers (Kish) of everyone, then of each group.
+    overall : bool
+        Whether everyone is shown beside the groups.
+    language : {"zh", "en"} or empty
+        Language it is shown in; the one in force where empty.
     """
 
     groups: tuple[str, ...]
     sizes: tuple[int, ...]
     variables: tuple[VariableSummary, ...]
     by: str = ""
+    effective: tuple[float, ...] = ()
+    overall: bool = True
+    language: str = ""
 
     def to_frame(self, *, policy: DisclosurePolicy | None = None) -> pd.DataFrame:
         """Return the table as people may see it, all text; see :func:`workbench.cohort.baseline_view.to_frame`.
@@ -164,13 +140,15 @@ class BaselineTable:
         """
         from workbench.cohort import baseline_view
 
-        return baseline_view.to_frame(self, policy=policy)
+        with speaking(self.language):
+            return baseline_view.to_frame(self, policy=policy)
 
     def html(self, *, policy: DisclosurePolicy | None = None) -> str:
         """Return the table as people may see it, as HTML with its footnote."""
         from workbench.cohort import baseline_view
 
-        return baseline_view.to_html(self, policy=policy)
+        with speaking(self.language):
+            return baseline_view.to_html(self, policy=policy)
 
     def _repr_html_(self) -> str:
         return self.html()
@@ -185,6 +163,9 @@ def baseline_table(
     units: Mapping[str, str] | None = None,
     told_as: Mapping[str, str] | None = None,
     max_levels: int = 10,
+    weights: ArrayLike | None = None,
+    overall: bool = True,
+    language: str = "",
 ) -> BaselineTable:
     """Summarise the columns of a table with one row a person.
 
@@ -202,6 +183,12 @@ def baseline_table(
         Overrides the rules of this module for a column.
     max_levels : int
         Categories beyond this number, by frequency, are told together as others.
+    weights : array-like of float, shape (n_persons,), optional
+        Of the persons (inverse probabilities of treatment or of sampling, say), 0 or more; who has none is left out.
+    overall : bool
+        Whether everyone is shown beside the groups.
+    language : {"zh", "en"} or empty
+        Language it is shown in; the one in force where empty.
 
     Returns
     -------
@@ -212,7 +199,7 @@ def baseline_table(
     DefinitionError
         If a column is not in the frame, or `told_as` asks for what a column cannot be.
     DataError
-        If there is no row.
+        If there is no row, or a weight is negative, missing or infinite.
 
     Examples
     --------
@@ -222,24 +209,54 @@ def baseline_table(
     """
     names = [name for name in frame.columns if name != by] if columns is None else list(columns)
     _check(frame, [*names, *([by] if by else [])], told_as or {}, max_levels)
-    if by:
-        frame = frame[frame[by].notna()]
-    if frame.empty:
+    weight = None if weights is None else _checked_weights(weights, len(frame))
+    kept = (frame[by].notna().to_numpy() if by else np.ones(len(frame), bool)) & (True if weight is None else weight > 0)
+    if not kept.any():
         raise DataError("no patient to describe", hint="look at the attrition: which rule leaves nobody?")
-    codes, groups = _groups(frame, by, (labels or {}).get(by, by))
+    frame, weight = frame[kept], None if weight is None else weight[kept]
+    with speaking(language):
+        people = _sorted_by_group(frame, by, (labels or {}).get(by, by), weight)
+        variables = []
+        for name in names:
+            described = {"name": name, "label": (labels or {}).get(name, name), "unit": (units or {}).get(name, "")}
+            column, wish = people.frame[name], (told_as or {}).get(name, "")
+            if _is_continuous(column, wish):
+                variables.append(_continuous(column, people, wish=wish, **described))
+            else:
+                variables.append(_categorical(column, people, max_levels=max_levels, **described))
+    effective = () if weight is None else baseline_weighted.effective_numbers(people.codes, len(people.groups), people.weight)
+    sizes = tuple(people.sizes.tolist())
+    return BaselineTable(people.groups, sizes, tuple(variables), (labels or {}).get(by, by), effective, overall, language)
+
+
+class _People(NamedTuple):
+    """The rows ordered by group, so that a group is a slice."""
+
+    frame: pd.DataFrame
+    codes: np.ndarray
+    groups: tuple[str, ...]
+    sizes: np.ndarray
+    weight: np.ndarray | None
+
+    def split(self, values: np.ndarray) -> list[np.ndarray]:
+        return np.split(values, np.cumsum(self.sizes)[:-1])
+
+
+def _sorted_by_group(frame: pd.DataFrame, by: str, label: str, weight: np.ndarray | None) -> _People:
+    codes, groups = _groups(frame, by, label)
     order = np.argsort(codes, kind="stable")
     sizes = np.bincount(codes, minlength=len(groups))
-    sorted_frame, sorted_codes = frame.iloc[order], codes[order]
-    edges = np.concatenate([[0], np.cumsum(sizes)])
-    variables = []
-    for name in names:
-        described = {"name": name, "label": (labels or {}).get(name, name), "unit": (units or {}).get(name, "")}
-        column, wish = sorted_frame[name], (told_as or {}).get(name, "")
-        if _is_continuous(column, wish):
-            variables.append(_continuous(column, edges, wish=wish, **described))
-        else:
-            variables.append(_categorical(column, sorted_codes, sizes, max_levels=max_levels, **described))
-    return BaselineTable(groups, tuple(sizes.tolist()), tuple(variables), (labels or {}).get(by, by))
+    return _People(frame.iloc[order], codes[order], groups, sizes, None if weight is None else weight[order])
+
+
+def _checked_weights(weights: ArrayLike, n: int) -> np.ndarray:
+    weight = np.asarray(weights, dtype=np.float64)
+    if weight.shape != (n,):
+        raise DataError(f"weights have the shape {weight.shape}; wanted ({n},)", hint="give one weight for each row")
+    wrong = ~(np.isfinite(weight) & (weight >= 0))
+    if wrong.any():
+        raise DataError(f"{int(wrong.sum())} of {n} weights are negative, missing or infinite", hint="0 leaves a person out")
+    return weight
 
 
 def _check(frame: pd.DataFrame, names: Sequence[str], told_as: Mapping[str, str], max_levels: int) -> None:
@@ -276,22 +293,31 @@ def _is_continuous(column: pd.Series, wish: str) -> bool:
         if not numeric:
             raise DefinitionError(f"{column.name!r} holds {column.dtype}, which has no {wish}", hint="leave it to be told as a category")
         return True
-    known = column.dropna()
-    return numeric and not wish and (known.empty or not known.isin((0, 1)).all())
+    if column.isna().all():
+        return True  # no category to tell: a row without numbers, and its missing persons
+    return numeric and not wish and not column.dropna().isin((0, 1)).all()
 
 
 # Continuous -----------------------------------------------------------------------------------------------------------
 
 
-def _continuous(column: pd.Series, edges: np.ndarray, *, wish: str, name: str, label: str, unit: str) -> VariableSummary:
+def _continuous(column: pd.Series, people: _People, *, wish: str, name: str, label: str, unit: str) -> VariableSummary:
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     values = np.where(np.isfinite(values), values, np.nan)
-    parts = [part[~np.isnan(part)] for part in np.split(values, edges[1:-1])]
-    everyone = np.concatenate(parts)
+    known = ~np.isnan(values)
+    parts = [part[have] for part, have in zip(people.split(values), people.split(known), strict=True)]
+    everyone = values[known]
     kind = wish or ("median" if abs(_skewness(everyone)) > SKEWED else "mean")
-    moments = tuple(_moments(part) for part in ([everyone] if len(parts) == 1 else [everyone, *parts]))
-    comparison = _compare_numbers(kind, parts, moments[1:]) if len(parts) > 1 else Comparison()
-    missing = tuple(int(size) - part.size for size, part in zip(np.diff(edges), parts, strict=True))
+    told_of = [everyone] if len(parts) == 1 else [everyone, *parts]
+    if people.weight is None:
+        moments = tuple(moments_of(part) for part in told_of)
+        comparison = compare_numbers(kind, parts, moments[1:]) if len(parts) > 1 else NOT_COMPARED
+    else:
+        of_parts = [part[have] for part, have in zip(people.split(people.weight), people.split(known), strict=True)]
+        weights = [people.weight[known], *of_parts][: len(told_of)]
+        moments = tuple(baseline_weighted.moments_of(part, weight) for part, weight in zip(told_of, weights, strict=True))
+        comparison = baseline_weighted.compare_numbers(kind, parts, of_parts, moments[1:]) if len(parts) > 1 else NOT_COMPARED
+    missing = tuple(int(size) - part.size for size, part in zip(people.sizes, parts, strict=True))
     return VariableSummary(name, label, unit, kind, missing, moments, comparison=comparison, decimals=_decimals(everyone, moments[0], kind))
 
 
@@ -299,14 +325,6 @@ def _decimals(values: np.ndarray, moments: Moments, kind: str) -> int:
     of_values = next((d for d in range(_MOST_DECIMALS) if np.array_equal(values, np.round(values, d))), _MOST_DECIMALS)
     of_spread = int(np.clip(2 - np.floor(np.log10(moments.sd)), 0, _MOST_DECIMALS)) if moments.sd > 0 else 1
     return min(of_spread, of_values + (kind == "mean"))
-
-
-def _moments(values: np.ndarray) -> Moments:
-    nan = float("nan")
-    if not values.size:
-        return Moments(0, nan, nan, nan, nan, nan)
-    sd = float(values.std(ddof=1)) if values.size > 1 else nan
-    return Moments(values.size, float(values.mean()), sd, *(float(q) for q in np.percentile(values, (25, 50, 75))))
 
 
 def _skewness(values: np.ndarray) -> float:
@@ -318,111 +336,67 @@ def _skewness(values: np.ndarray) -> float:
     return float(np.mean(away**3) / variance**1.5) if variance > 1e-12 * max(1.0, np.mean(values**2)) else 0.0
 
 
-def _compare_numbers(kind: str, parts: Sequence[np.ndarray], moments: Sequence[Moments]) -> Comparison:
-    from scipy import stats
-
-    smd = _largest(_smd_of_means(a, b) for a, b in combinations(moments, 2))
-    everyone = np.concatenate(parts)
-    if min(m.n for m in moments) < 2 or everyone.min() == everyone.max():
-        return Comparison(smd=smd)
-    if kind == "median":
-        return Comparison(float(stats.kruskal(*parts).pvalue), "Kruskal-Wallis", smd)
-    if sum(m.sd > 0 for m in moments) < len(moments):
-        return Comparison(smd=smd)
-    if len(parts) == 2:
-        a, b = moments
-        result = stats.ttest_ind_from_stats(a.mean, a.sd, a.n, b.mean, b.sd, b.n, equal_var=False)
-        return Comparison(float(result.pvalue), "Welch t", smd)
-    return Comparison(float(stats.f_oneway(*parts).pvalue), "ANOVA", smd)
-
-
-def _largest(values: Iterable[float]) -> float:
-    """Return the largest value, whatever the order; NaN only where all are (or there is none)."""
-    return max((value for value in values if not np.isnan(value)), default=float("nan"))
-
-
-def _smd_of_means(a: Moments, b: Moments) -> float:
-    spread = np.sqrt((a.sd**2 + b.sd**2) / 2)
-    return float(abs(a.mean - b.mean) / spread) if spread > 0 else float("nan")
-
-
 # Categorical ----------------------------------------------------------------------------------------------------------
 
 
-def _categorical(
-    column: pd.Series, codes: np.ndarray, sizes: np.ndarray, *, max_levels: int, name: str, label: str, unit: str
-) -> VariableSummary:
-    levels, counts, yes_no = _count_levels(column, codes, len(sizes))
-    others = not yes_no and len(levels) > max_levels
-    levels, counts = _join_rare(levels, counts, max_levels) if others else (levels, counts)
-    comparison = _compare_categories(counts) if len(sizes) > 1 else Comparison()
-    missing = tuple((sizes - counts.sum(axis=0)).tolist())
-    kept = tuple(tuple(row) for row in counts.tolist())
+def _categorical(column: pd.Series, people: _People, *, max_levels: int, name: str, label: str, unit: str) -> VariableSummary:
+    found = _levels(column, max_levels)
+    counts = _sums(found, people)
+    comparison, weighted = NOT_COMPARED, ()
+    if people.weight is not None:
+        sums, squares = (_sums(found, people, people.weight**power) for power in (1, 2))
+        weighted = baseline_weighted.as_persons(sums, people.codes, people.weight)
+        if len(people.sizes) > 1:
+            comparison = baseline_weighted.compare_categories(sums, squares, int(counts.sum()))
+    elif len(people.sizes) > 1:
+        comparison = compare_categories(counts)
     return VariableSummary(
         name,
         label,
         unit,
-        "yes" if yes_no else "category",
-        missing,
-        levels=levels,
-        counts=kept,
+        "yes" if found.yes_no else "category",
+        tuple((people.sizes - counts.sum(axis=0)).tolist()),
+        levels=found.names,
+        counts=tuple(tuple(row) for row in counts.tolist()),
         comparison=comparison,
         declared=isinstance(column.dtype, pd.CategoricalDtype),
-        others=others,
+        others=found.others,
+        weighted=weighted,
     )
 
 
-def _count_levels(column: pd.Series, codes: np.ndarray, n_groups: int) -> tuple[tuple[str, ...], np.ndarray, bool]:
-    """Count persons by category and group: declared order for categories, yes before no, else most frequent first."""
+class _Levels(NamedTuple):
+    """The categories of a column as they are shown, and where each row belongs; -1 where nothing is known."""
+
+    names: tuple[str, ...]
+    places: np.ndarray
+    yes_no: bool = False
+    others: bool = False
+
+
+def _sums(levels: _Levels, people: _People, weight: np.ndarray | None = None) -> np.ndarray:
+    """Add persons (or weights) by category and group."""
+    known, groups = levels.places >= 0, len(people.groups)
+    flat = levels.places[known] * groups + people.codes[known]
+    sums = np.bincount(flat, weights=None if weight is None else weight[known], minlength=len(levels.names) * groups)
+    return sums.reshape(len(levels.names), groups)
+
+
+def _levels(column: pd.Series, max_levels: int) -> _Levels:
+    """Order the categories: as declared, yes before no, else most frequent first; the rarest are joined beyond `max_levels`."""
     declared = isinstance(column.dtype, pd.CategoricalDtype)
-    if declared:
-        places, values = column.cat.codes.to_numpy(), column.cat.categories
-    else:
-        places, values = pd.factorize(column)
-    known = places >= 0
-    flat = np.bincount(places[known].astype(np.int64) * n_groups + codes[known], minlength=len(values) * n_groups)
-    counts = flat.reshape(len(values), n_groups)
-    yes_no = not declared and pd.api.types.is_numeric_dtype(column) and set(values) <= {0, 1}
-    if yes_no:
-        return (tr("是", "Yes"), tr("否", "No")), np.stack([counts[values == 1].sum(axis=0), counts[values == 0].sum(axis=0)]), True
-    order = np.arange(len(values)) if declared else np.argsort(-counts.sum(axis=1), kind="stable")
-    order = order[counts.sum(axis=1)[order] > 0]
-    return tuple(_word(values[at]) for at in order), counts[order], False
-
-
-def _join_rare(levels: tuple[str, ...], counts: np.ndarray, max_levels: int) -> tuple[tuple[str, ...], np.ndarray]:
-    kept = np.sort(np.argsort(-counts.sum(axis=1), kind="stable")[: max_levels - 1])
-    others = counts.sum(axis=0) - counts[kept].sum(axis=0)
-    joined = tr("其他（{0} 类）", "Others ({0} categories)").format(len(levels) - len(kept))
-    return (*(levels[at] for at in kept), joined), np.vstack([counts[kept], others])
-
-
-def _compare_categories(counts: np.ndarray) -> Comparison:
-    from scipy import stats
-
-    smd = _largest(_smd_of_shares(counts[:, [a, b]]) for a, b in combinations(range(counts.shape[1]), 2))
-    table = counts[counts.sum(axis=1) > 0]
-    if len(table) < 2 or (table.sum(axis=0) == 0).any():
-        return Comparison(smd=smd)
-    result = stats.chi2_contingency(table)
-    if result.expected_freq.min() >= _EXPECTED:
-        test = tr("χ²（Yates 校正）", "χ² (Yates' correction)") if table.shape == (2, 2) else "χ²"
-        return Comparison(float(result.pvalue), test, smd)
-    if table.shape == (2, 2):
-        return Comparison(float(stats.fisher_exact(table).pvalue), "Fisher", smd)
-    return Comparison(float(result.pvalue), "χ² (expected < 5)", smd)
-
-
-def _smd_of_shares(counts: np.ndarray) -> float:
-    """Multinomial SMD of two groups (Yang and Dalton); the first category is left out, for shares sum to one."""
-    counts = counts[counts.sum(axis=1) > 0]
-    sums = counts.sum(axis=0)
-    if len(counts) < 2 or (sums == 0).any():
-        return float("nan")
-    a, b = (counts / sums)[1:].T
-    covariance = sum(np.diag(share) - np.outer(share, share) for share in (a, b)) / 2
-    try:
-        distance = (a - b) @ np.linalg.solve(covariance, a - b)
-    except np.linalg.LinAlgError:
-        return float("nan")
-    return float(np.sqrt(max(0.0, distance)))
+    places, values = (column.cat.codes.to_numpy(), column.cat.categories) if declared else pd.factorize(column)
+    if not declared and pd.api.types.is_numeric_dtype(column) and set(values) <= {0, 1}:
+        lookup = np.array([*(0 if value == 1 else 1 for value in values), -1])
+        return _Levels((tr("是", "Yes"), tr("否", "No")), lookup[places], yes_no=True)
+    frequency = np.bincount(places[places >= 0], minlength=len(values))
+    order = np.arange(len(values)) if declared else np.argsort(-frequency, kind="stable")
+    order = order[frequency[order] > 0]
+    others = len(order) > max_levels
+    kept = order[np.sort(np.argsort(-frequency[order], kind="stable")[: max_levels - 1])] if others else order
+    names = tuple(_word(values[at]) for at in kept)
+    if others:
+        names += (tr("其他（{0} 类）", "Others ({0} categories)").format(len(order) - len(kept)),)
+    lookup = np.full(len(values) + 1, len(kept), dtype=np.int64)
+    lookup[kept], lookup[-1] = np.arange(len(kept)), -1
+    return _Levels(names, lookup[places], others=others)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from workbench import disclosure
 from workbench.cohort.render import render
+from workbench.errors import Refusal
 from workbench.locale import tr
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.cohort.baseline import BaselineTable, Comparison, Moments, VariableSummary
     from workbench.disclosure import DisclosurePolicy, SafeCount, SafeTable
 
-__all__ = ["to_frame", "to_html"]
+__all__ = ["footnote", "to_frame", "to_html"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class _Row:
     p: str = ""
     smd: str = ""
 
-    def cells(self, *, compared: bool) -> tuple[str, ...]:
-        return (*self.groups, self.missing, *((self.p, self.smd) if compared else ()))
+    def cells(self, *, compared: bool, overall: bool) -> tuple[str, ...]:
+        return (*(self.groups if overall else self.groups[1:]), self.missing, *((self.p, self.smd) if compared else ()))
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class _Sheet:
     rows: tuple[_Row, ...]
     compared: bool
     tests: frozenset[str] = field(default_factory=frozenset)
+    overall: bool = True
 
 
 def to_frame(table: BaselineTable, *, policy: DisclosurePolicy | None = None) -> pd.DataFrame:
@@ -74,7 +76,7 @@ def to_frame(table: BaselineTable, *, policy: DisclosurePolicy | None = None) ->
     """
     sheet = _sheet(table, policy or disclosure.load_policy())
     heads = [head.replace("\n", " ") for head in sheet.heads]
-    rows = [(row.label, row.level, *row.cells(compared=sheet.compared)) for row in sheet.rows]
+    rows = [(row.label, row.level, *row.cells(compared=sheet.compared, overall=sheet.overall)) for row in sheet.rows]
     return pd.DataFrame(rows, columns=[heads[0], tr("类别", "Category"), *heads[1:]])
 
 
@@ -82,28 +84,50 @@ def to_html(table: BaselineTable, *, policy: DisclosurePolicy | None = None, sty
     """Return a baseline table as people may see it, as HTML with its footnote; parameters as `to_frame`."""
     policy = policy or disclosure.load_policy()
     sheet = _sheet(table, policy)
-    rows = [{"label": row.label, "level": row.level, "cells": row.cells(compared=sheet.compared)} for row in sheet.rows]
+    rows = [
+        {"label": row.label, "level": row.level, "cells": row.cells(compared=sheet.compared, overall=sheet.overall)} for row in sheet.rows
+    ]
     return render("baseline.html.j2", heads=sheet.heads, rows=rows, note=_note(sheet, table, policy), styled=styled)
+
+
+def footnote(table: BaselineTable, *, policy: DisclosurePolicy | None = None) -> str:
+    """Return what stands beneath a baseline table: its rules, and the tests that were made; parameters as `to_frame`."""
+    policy = policy or disclosure.load_policy()
+    return _note(_sheet(table, policy), table, policy)
 
 
 def _sheet(table: BaselineTable, policy: DisclosurePolicy) -> _Sheet:
     compared = len(table.groups) > 1
-    sizes = _suppress([table.sizes], policy)
+    sizes = suppress_by_group([table.sizes], policy)
     shown_sizes = [sizes.total, *sizes.cells[0]] if compared else [sizes.total]
     names = [tr("全部", "All"), *table.groups] if compared else [tr("全部", "All")]
+    overall = table.overall or not compared
+    counted = [f"n={size}" for size in shown_sizes]
+    if table.effective:
+        counted = [f"{n}, n_eff={n_eff}" for n, n_eff in zip(counted, _effective(table, policy), strict=True)]
     heads = (
         tr("变量", "Variable"),
-        *(f"{name}\n(n={size})" for name, size in zip(names, shown_sizes, strict=True)),
+        *[f"{name}\n({n})" for name, n in zip(names, counted, strict=True)][0 if overall else 1 :],
         tr("缺失", "Missing"),
         *(("P", "SMD") if compared else ()),
     )
     rows: list[_Row] = []
     for variable in table.variables:
         rows += _numbers(variable, policy) if variable.continuous else _categories(variable, policy)
-    return _Sheet(heads, tuple(rows), compared, frozenset(v.comparison.test for v in table.variables))
+    return _Sheet(heads, tuple(rows), compared, frozenset(v.comparison.test for v in table.variables), overall)
 
 
-def _suppress(counts: Iterable[Iterable[int]], policy: DisclosurePolicy) -> SafeTable:
+def _effective(table: BaselineTable, policy: DisclosurePolicy) -> list[str]:
+    """Return the effective numbers as shown; refuse weights by which few persons speak for a group that is shown."""
+    fewest = min(table.effective)
+    if fewest < policy.threshold <= min(table.sizes):
+        raise Refusal(
+            f"the weights let fewer than {policy.threshold} persons speak for a group", hint="truncate the weights, or join the groups"
+        )
+    return [str(disclosure.suppress_count(int(n), policy=policy)) for n in table.effective]
+
+
+def suppress_by_group(counts: Iterable[Iterable[int]], policy: DisclosurePolicy) -> SafeTable:
     """Suppress rows by groups; the size of the cohort shows as in its flow chart, so that the two agree and add nothing."""
     grid = np.array([list(row) for row in counts], dtype=np.int64)
     total = disclosure.suppress_flow([int(grid.sum())], policy=policy)[0].remaining
@@ -120,8 +144,8 @@ def _suppress(counts: Iterable[Iterable[int]], policy: DisclosurePolicy) -> Safe
 def _numbers(variable: VariableSummary, policy: DisclosurePolicy) -> list[_Row]:
     parts = variable.moments[1:] or variable.moments
     missing = _missing([[part.n for part in parts], variable.missing], policy)
-    hidden = _hidden_groups([part.n for part in parts], policy)
-    everyone = 0 < variable.moments[0].n < policy.threshold
+    hidden = _hidden_groups([part.contributors for part in parts], policy)
+    everyone = 0 < variable.moments[0].contributors < policy.threshold
     flags = [everyone, *hidden] if len(variable.moments) > 1 else [everyone]
     cells = tuple(_moments(m, variable.kind, variable.decimals, policy, hide=flag) for m, flag in zip(variable.moments, flags, strict=True))
     p, smd = _comparison(variable.comparison, hide=any(flags))
@@ -131,7 +155,7 @@ def _numbers(variable: VariableSummary, policy: DisclosurePolicy) -> list[_Row]:
 
 
 def _missing(counts: list, policy: DisclosurePolicy) -> str:
-    safe = _suppress(counts, policy)
+    safe = suppress_by_group(counts, policy)
     last = safe.cells[0][-1] if len(counts[0]) == 1 else safe.row_totals[-1]
     return _share(last, safe.total)
 
@@ -154,9 +178,9 @@ def _moments(moments: Moments, kind: str, decimals: int, policy: DisclosurePolic
         return "—"
     if kind == "mean":
         return f"{moments.mean:z,.{decimals}f} ({moments.sd:z,.{decimals}f})"
-    if disclosure.suppress_quantile(moments.median, q=0.5, contributors=moments.n, policy=policy) is None:
+    if disclosure.suppress_quantile(moments.median, q=0.5, contributors=moments.contributors, policy=policy) is None:
         return tr("已抑制", "hidden")
-    quartile = disclosure.suppress_quantile(0.0, q=0.25, contributors=moments.n, policy=policy) is not None
+    quartile = disclosure.suppress_quantile(0.0, q=0.25, contributors=moments.contributors, policy=policy) is not None
     spread = f"{moments.q25:z,.{decimals}f}, {moments.q75:z,.{decimals}f}" if quartile else tr("已抑制", "hidden")
     return f"{moments.median:z,.{decimals}f} [{spread}]"
 
@@ -166,7 +190,7 @@ def _moments(moments: Moments, kind: str, decimals: int, policy: DisclosurePolic
 
 def _categories(variable: VariableSummary, policy: DisclosurePolicy) -> list[_Row]:
     exact, variable = variable, _join_rare(variable, policy)
-    safe = _suppress([*variable.counts, variable.missing], policy)
+    safe = suppress_by_group([*variable.counts, variable.missing], policy)
     grouped = len(variable.missing) > 1
     cells = (
         [[row_total, *row] for row_total, row in zip(safe.row_totals, safe.cells, strict=True)] if grouped else [[c] for c in safe.cells[0]]
@@ -176,7 +200,11 @@ def _categories(variable: VariableSummary, policy: DisclosurePolicy) -> list[_Ro
     for row, counts in zip(cells, (*variable.counts, variable.missing), strict=True):
         if sum(counts) == everyone and not row[0].hidden:
             row[0] = safe.total  # all of the cohort: shown as the cohort is, not rounded to another grid
-    shares = [tuple(_share(cell, total) for cell, total in zip(row, totals, strict=True)) for row in cells]
+    weights = [*variable.weighted, *[(None,) * len(totals)] * (len(cells) - len(variable.weighted))]
+    shares = [
+        tuple(_share(*each, policy) for each in zip(row, totals, weighted, strict=True))
+        for row, weighted in zip(cells, weights, strict=True)
+    ]
     missing = shares[-1][0]
     p, smd = _comparison(variable.comparison, hide=variable is not exact or any(cell.hidden for row in cells[:-1] for cell in row))
     label = f"{variable.label}, n (%)"
@@ -203,10 +231,16 @@ def _join_rare(variable: VariableSummary, policy: DisclosurePolicy) -> VariableS
     joined = [variable.counts[at] for at in range(len(sums)) if at not in kept]
     others = tuple(sum(column) for column in zip(*joined, strict=True))
     levels = (*(variable.levels[at] for at in kept), tr("其他", "Others"))
-    return replace(variable, levels=levels, counts=(*(variable.counts[at] for at in kept), others))
+    counts = (*(variable.counts[at] for at in kept), others)
+    sums = [tuple(map(sum, zip(*(row for at, row in enumerate(variable.weighted) if at not in kept), strict=True)))]
+    weighted = (*(variable.weighted[at] for at in kept), *sums) if variable.weighted else ()
+    return replace(variable, levels=levels, counts=counts, weighted=weighted)
 
 
-def _share(part: SafeCount, whole: SafeCount) -> str:
+def _share(part: SafeCount, whole: SafeCount, weighted: float | None = None, policy: DisclosurePolicy | None = None) -> str:
+    """Show a count and its share; of weighted persons the weights' sum, on the same grid, where the persons themselves may be shown."""
+    if weighted is not None and part.shown:
+        part = disclosure.suppress_count(round(weighted), policy=policy)
     percent = disclosure.percentage(part, whole)
     return str(part) if percent is None or part.shown == 0 else f"{part} ({percent:.1f}%)"
 
@@ -229,6 +263,14 @@ def _note(sheet: _Sheet, table: BaselineTable, policy: DisclosurePolicy) -> str:
             "Counts below {0} and the cells that cover them are hidden, others rounded to {1}.",
         ).format(policy.threshold, policy.rounding),
     ]
+    if table.effective:
+        parts.append(
+            tr(
+                "均值、分位数与比例已加权（n_eff：Kish 有效人数），缺失按人数计；检验采用加权抽样的方差。",
+                "Means, quantiles and shares are weighted (n_eff: Kish's effective number), missing counts persons; tests use the "
+                "variance of weighted sampling.",
+            )
+        )
     if sheet.compared:
         parts.append(
             tr(
