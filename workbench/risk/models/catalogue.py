@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import DefinitionError
+from workbench.risk.models.competing import CauseSpecific, FineGray
 from workbench.risk.models.linear import CoxModel, LogisticModel
 from workbench.risk.models.pipeline import RiskPipeline
 from workbench.risk.models.preparation import steps
@@ -78,6 +79,8 @@ RECIPES: dict[str, Recipe | tuple[str, str]] = {
     "cox": Recipe(CoxModel, ("survival",), _LINES),
     "logistic": Recipe(LogisticModel, ("binary",), _LINES),
     "spline_logistic": Recipe(LogisticModel, ("binary",), _SPLINES),
+    "cause_specific": Recipe(CauseSpecific, ("competing",), _SPLINES),
+    "fine_gray": Recipe(FineGray, ("competing",), _LINES),
 }
 
 

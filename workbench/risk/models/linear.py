@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from workbench.risk.survival.partial_likelihood import Derivatives
 
-__all__ = ["BeyondFollowUp", "CoxModel", "LogisticModel", "horizons", "terms_of"]
+__all__ = ["BeyondFollowUp", "CoxModel", "LogisticModel", "horizons", "refuse_endless", "terms_of"]
 
 #: A Newton step of more standard deviations than this from where the search ended leads to infinity.
 _ENDLESS = 0.01
@@ -275,7 +275,7 @@ class LogisticModel(BaseEstimator):
             beta = _fitted_logistic(z, truth, weight, self.alpha_)
             gradient, information = _logistic(z, truth, weight, beta)
             if self.alpha == 0:
-                self._refuse_endless(np.abs(np.linalg.lstsq(information, gradient)[0])[1:] > _ENDLESS)
+                refuse_endless(self, np.linalg.lstsq(information, gradient)[0][1:])
             information[1:, 1:] += self.alpha_ * np.eye(len(scale))
             covariance = np.linalg.pinv(information, hermitian=True)
         back = np.diag(np.r_[1, 1 / scale])
@@ -293,15 +293,6 @@ class LogisticModel(BaseEstimator):
             )
         if np.linalg.matrix_rank(z) < z.shape[1]:
             raise DataError("some columns are sums of others", hint="leave them out, or give alpha for a penalty")
-
-    def _refuse_endless(self, endless: np.ndarray) -> None:
-        if endless.any():
-            names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(len(endless))])
-            told = ", ".join(str(name) for name, is_so in zip(names, endless, strict=True) if is_so)
-            raise DataError(
-                f"these columns tell events apart without error, so their coefficients have no finite value: {told}",
-                hint="look whether they are known before the event at all; else join categories, or give alpha for a penalty",
-            )
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return log odds, of shape (n,)."""
@@ -375,6 +366,30 @@ def _chosen_logistic(z: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> fl
         profiled = information[1:, 1:] - np.outer(information[1:, 0], information[0, 1:]) / information[0, 0]
         alpha = ridge_by_aic(profiled, gradient[1:], beta[1:], size=min(truth.sum(), (~truth).sum()))
     return alpha
+
+
+def refuse_endless(model: BaseEstimator, step: np.ndarray) -> None:
+    """Refuse a regression whose coefficients run to infinity.
+
+    Parameters
+    ----------
+    model : estimator
+        Whose columns they are of.
+    step : ndarray of float, shape (p,)
+        Newton's step from where the search ended, in standard deviations.
+
+    Raises
+    ------
+    DataError
+        If a step does not shrink.
+    """
+    endless = np.flatnonzero(np.abs(step) > _ENDLESS)
+    if len(endless):
+        names = getattr(model, "feature_names_in_", np.array([f"x{place}" for place in range(len(step))]))
+        raise DataError(
+            f"these columns tell events apart without error, so their coefficients have no finite value: {', '.join(names[endless])}",
+            hint="look whether they are known before the event at all; else join categories, or give alpha for a penalty",
+        )
 
 
 def horizons(times: ArrayLike | None, last_time: float) -> np.ndarray:

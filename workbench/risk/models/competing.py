@@ -1,0 +1,447 @@
+"""Models of competing risks: the probability to have the outcome by a horizon, where other causes may forestall it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from workbench.errors import DataError
+from workbench.risk.models.equation import Equation
+from workbench.risk.models.linear import CoxModel, horizons, refuse_endless, terms_of
+from workbench.risk.models.preparation import known_words
+from workbench.risk.models.ridge import BY_AIC, check_alpha, ridge_by_aic
+from workbench.risk.survival.curves import censoring_survival
+from workbench.risk.survival.outcome import follow, outcome
+from workbench.risk.threads import one_thread
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from sklearn.pipeline import Pipeline
+
+__all__ = ["CauseSpecific", "FineGray"]
+
+#: Rows whose incidence is summed at once: as much as one sweep holds in memory.
+_ROWS = 256
+_STEPS = 50
+_TOLERANCE = 1e-10
+
+
+class CauseSpecific(BaseEstimator):
+    """Cox's regression of each cause's hazard, and the cumulative incidence that they make together.
+
+    Parameters
+    ----------
+    alpha : float or "aic"
+        Ridge of each regression, as in :class:`~workbench.risk.models.linear.CoxModel`.
+    ties : {"efron", "breslow"}
+        How tied event times count.
+
+    Attributes
+    ----------
+    models_ : dict of int to CoxModel
+        By cause, those with events.
+    last_time_ : float
+        The longest follow-up.
+    n_events_ : int
+        Events of cause 1.
+
+    Notes
+    -----
+    Between two event times the hazards add up to :math:`h`, so that :math:`1 - e^{-h}` of those left have an event, shared out as the
+    hazards are; the incidences of all causes and the share without event add up to 1. Benichou and Gail (1990), Biometrics 46:813;
+    Ozenne et al. (2017), R Journal 9(2):440, without its product limit, which may leave 0 to 1.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> X = pd.DataFrame({"age": [60.0, 70.0, 65.0, 50.0, 80.0, 75.0]})
+    >>> y = outcome([5, 3, 6, 9, 2, 4], [1, 2, 0, 1, 2, 1])
+    >>> CauseSpecific(alpha=1.0).fit(X, y).predict_risk(X, [5.0]).round(2).ravel().tolist()
+    [0.34, 0.42, 0.39, 0.21, 0.33, 0.4]
+    """
+
+    def __init__(self, *, alpha: float | str = 0.0, ties: str = "efron") -> None:
+        self.alpha = alpha
+        self.ties = ties
+
+    def fit(self, X: ArrayLike, y: np.ndarray, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit a regression for each cause.
+
+        Parameters
+        ----------
+        X : array-like of float, shape (n, p)
+            Columns, none missing.
+        y : structured ndarray of shape (n,)
+            Outcomes with causes counted from 1.
+        sample_weight : array-like of float, shape (n,), optional
+            Case weights.
+
+        Returns
+        -------
+        CauseSpecific
+            This, fitted.
+
+        Raises
+        ------
+        DataError
+            If nobody had an event of cause 1, or a regression cannot be fitted.
+        """
+        validate_data(self, X, dtype=float, ensure_min_samples=2)
+        given = follow(y)
+        causes = [int(cause) for cause in np.unique(given.event.astype(int)) if cause]
+        _refuse_without_first(causes)
+        self.models_ = {}
+        for cause in causes:
+            one = outcome(given.time, given.event.astype(int) == cause, entry=given.entry)
+            self.models_[cause] = CoxModel(alpha=self.alpha, ties=self.ties).fit(X, one, sample_weight)
+        self.last_time_, self.n_events_ = float(given.time.max()), self.models_[1].n_events_
+        return self
+
+    def predict_risk(self, X: ArrayLike, times: ArrayLike) -> np.ndarray:
+        """Return the cumulative incidence of cause 1 by each horizon.
+
+        Parameters
+        ----------
+        X : array-like of float, shape (n, p)
+            Columns.
+        times : array-like of float, shape (m,)
+            Horizons, in the unit of the outcome.
+
+        Returns
+        -------
+        ndarray of float, shape (n, m)
+            From 0 to 1.
+
+        Raises
+        ------
+        DefinitionError
+            If no horizon is given, or one is not above 0.
+        """
+        return self.incidence(X, times, cause=1)
+
+    def incidence(self, X: ArrayLike, times: ArrayLike, *, cause: int) -> np.ndarray:
+        """Return the cumulative incidence of a cause by each horizon.
+
+        Parameters
+        ----------
+        X : array-like of float, shape (n, p)
+            Columns.
+        times : array-like of float, shape (m,)
+            Horizons, in the unit of the outcome.
+        cause : int
+            Which, of those with events.
+
+        Returns
+        -------
+        ndarray of float, shape (n, m)
+            From 0 to 1.
+        """
+        check_is_fitted(self)
+        wanted = horizons(times, self.last_time_)
+        baselines = [model.regression_.baseline_[0] for model in self.models_.values()]
+        grid = np.unique(np.concatenate([baseline.index.to_numpy() for baseline in baselines]))
+        rises = np.zeros((len(baselines), len(grid)))
+        for rise, baseline in zip(rises, baselines, strict=True):
+            rise[np.searchsorted(grid, baseline.index)] = np.diff(baseline.to_numpy(), prepend=0.0)
+        risk = np.exp(np.column_stack([model.predict(X) for model in self.models_.values()]))
+        ours, at = list(self.models_).index(cause), np.searchsorted(grid, wanted, side="right")
+        parts = [_incidence(risk[first : first + _ROWS], rises, ours)[:, at] for first in range(0, len(risk), _ROWS)]
+        return np.concatenate(parts)
+
+    def cause_equations(self, pipeline: Pipeline, horizons_days: ArrayLike) -> dict[int, Equation]:
+        """Return the equation of each cause's hazard, in terms of a pipeline's own predictors.
+
+        Parameters
+        ----------
+        pipeline : Pipeline
+            Of the steps of :mod:`workbench.risk.models.preparation` and this.
+        horizons_days : array-like of float, shape (m,)
+            Horizons of the baselines.
+
+        Returns
+        -------
+        dict of int to Equation
+            By cause. What one of them gives alone is no risk: it holds were the other causes away.
+        """
+        return {cause: model.equation(pipeline, horizons_days) for cause, model in self.models_.items()}
+
+
+def _refuse_without_first(causes: list[int]) -> None:
+    if 1 not in causes:
+        raise DataError("nobody had an event of cause 1, so there is nothing to learn", hint="look at the outcome's definition")
+
+
+def _incidence(risk: np.ndarray, rises: np.ndarray, ours: int) -> np.ndarray:
+    """Return the incidence before and after each time of the grid, of shape (n, 1 + grid)."""
+    hazard = risk @ rises
+    before = np.exp(-(np.cumsum(hazard, axis=1) - hazard))
+    share = np.divide(risk[:, [ours]] * rises[ours], hazard, out=np.zeros_like(hazard), where=hazard > 0)
+    return np.column_stack([np.zeros(len(risk)), np.cumsum(before * -np.expm1(-hazard) * share, axis=1)])
+
+
+class FineGray(BaseEstimator):
+    r"""The regression of Fine and Gray: proportional hazards of the cumulative incidence itself.
+
+    Parameters
+    ----------
+    alpha : float or "aic"
+        Ridge on columns of standard deviation 1, against the log likelihood.
+
+    Attributes
+    ----------
+    coef_ : ndarray of float, shape (p,)
+        Log subdistribution hazard ratios of cause 1.
+    covariance_ : ndarray of float, shape (p, p)
+        The sandwich, with the part of the estimated censoring.
+    baseline_ : tuple of ndarray
+        Times, and the cumulative subdistribution hazard from each on, where the columns are 0.
+    alpha_, lp_mean_, last_time_, n_events_ : float
+        As of :class:`~workbench.risk.models.linear.CoxModel`.
+
+    Notes
+    -----
+    Who had another cause stays at risk with the weight :math:`G(t-) / G(T-)`, where G is the probability not to be censored. Breslow's
+    ties. Fine and Gray (1999), JASA 94:496; Geskus (2011), Biometrics 67:39; R's ``cmprsk::crr``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> X = pd.DataFrame({"age": [60.0, 70.0, 65.0, 50.0, 80.0, 75.0]})
+    >>> y = outcome([5, 3, 6, 9, 2, 4], [1, 2, 0, 1, 2, 1])
+    >>> FineGray().fit(X, y).predict_risk(X, [5.0]).round(2).ravel().tolist()
+    [0.34, 0.27, 0.3, 0.41, 0.22, 0.24]
+    """
+
+    def __init__(self, *, alpha: float | str = 0.0) -> None:
+        self.alpha = alpha
+
+    def fit(self, X: ArrayLike, y: np.ndarray) -> Self:
+        """Fit the regression.
+
+        Parameters
+        ----------
+        X : array-like of float, shape (n, p)
+            Columns, none missing.
+        y : structured ndarray of shape (n,)
+            Outcomes with causes counted from 1, all watched from time 0 on.
+
+        Returns
+        -------
+        FineGray
+            This, fitted.
+
+        Raises
+        ------
+        DataError
+            If nobody had an event of cause 1, somebody entered late, or without a ridge there are too many columns, some are sums of
+            others, or they tell events apart without error.
+        DefinitionError
+            If `alpha` is none.
+        """
+        check_alpha(self.alpha)
+        values, given = validate_data(self, X, dtype=float, ensure_min_samples=2), follow(y)
+        event = given.event.astype(int)
+        _refuse_without_first(np.unique(event).tolist())
+        if given.entry is not None and (given.entry > 0).any():
+            raise DataError("some entered after time 0, which the weights do not heed", hint="use cause_specific, which does")
+        mean, scale = values.mean(axis=0), values.std(axis=0)
+        self.n_events_ = int((event == 1).sum())
+        with np.errstate(over="ignore"), one_thread():
+            sets = _risk_sets((values - mean) / np.where(scale > 0, scale, 1), given.time, event, y)
+            self._refuse_too_many(sets.x)
+            self.alpha_ = self._chosen(sets) if self.alpha == BY_AIC else self.alpha
+            beta, step = _maximised(sets, self.alpha_)
+            if not self.alpha_:
+                refuse_endless(self, step)
+            top = sets.derivatives(beta)
+            inverse = np.linalg.inv(top.information + self.alpha_ * np.eye(len(beta)))
+            pulls = sets.score_residuals(beta, top) @ inverse
+        back = 1 / np.where(scale > 0, scale, 1)
+        self.coef_, self.covariance_ = beta * back, pulls.T @ pulls * np.outer(back, back)
+        self.lp_mean_ = float(mean @ self.coef_)
+        self.baseline_ = sets.times, np.cumsum(top.hazard) * np.exp(-self.lp_mean_)
+        self.last_time_ = float(given.time.max())
+        return self
+
+    def _refuse_too_many(self, x: np.ndarray) -> None:
+        if self.alpha:
+            return
+        if x.shape[1] >= self.n_events_:
+            raise DataError(
+                f"{x.shape[1]} columns against {self.n_events_} events",
+                hint="choose fewer predictors beforehand, or give alpha for a penalty",
+            )
+        if np.linalg.matrix_rank(x) < x.shape[1]:
+            raise DataError("some columns are constant or sums of others", hint="leave them out, or give alpha for a penalty")
+
+    def _chosen(self, sets: _RiskSets) -> float:
+        beta, alpha = np.zeros(sets.x.shape[1]), 0.0
+        for _ in range(2):  # as for Cox's
+            beta = _maximised(sets, alpha)[0] if alpha else beta
+            top = sets.derivatives(beta)
+            alpha = ridge_by_aic(top.information, top.gradient, beta, size=self.n_events_)
+        return alpha
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Return linear predictors, of shape (n,): higher for a higher incidence of cause 1."""
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=float, reset=False) @ self.coef_
+
+    def predict_risk(self, X: ArrayLike, times: ArrayLike) -> np.ndarray:
+        """Return the cumulative incidence of cause 1 by each horizon.
+
+        Parameters
+        ----------
+        X : array-like of float, shape (n, p)
+            Columns.
+        times : array-like of float, shape (m,)
+            Horizons, in the unit of the outcome.
+
+        Returns
+        -------
+        ndarray of float, shape (n, m)
+            From 0 to 1.
+
+        Raises
+        ------
+        DefinitionError
+            If no horizon is given, or one is not above 0.
+        """
+        check_is_fitted(self)
+        return -np.expm1(-np.outer(np.exp(self.predict(X)), self._hazard(horizons(times, self.last_time_))))
+
+    def _hazard(self, times: np.ndarray) -> np.ndarray:
+        known, hazard = self.baseline_
+        return np.r_[0.0, hazard][np.searchsorted(known, times, side="right")]
+
+    def equation(self, pipeline: Pipeline, horizons_days: ArrayLike = ()) -> Equation:
+        """Return the model in terms of the predictors of the pipeline whose last step it is.
+
+        Parameters
+        ----------
+        pipeline : Pipeline
+            Of the steps of :mod:`workbench.risk.models.preparation` and this.
+        horizons_days : array-like of float, shape (m,)
+            Horizons of its baseline.
+
+        Returns
+        -------
+        Equation
+            Its risks are those of the pipeline.
+        """
+        times = horizons(horizons_days, self.last_time_)
+        baseline = zip(times.tolist(), np.exp(-self._hazard(times) * np.exp(self.lp_mean_)).tolist(), strict=True)
+        terms = terms_of(pipeline, self.coef_, np.sqrt(np.diag(self.covariance_)))
+        return Equation("fine_gray", terms, "cox", mean=self.lp_mean_, baseline=tuple(baseline), levels=known_words(pipeline))
+
+
+class _Derivatives(NamedTuple):
+    value: float
+    gradient: np.ndarray
+    information: np.ndarray
+    hazard: np.ndarray  # by how much the cumulative subdistribution hazard rises at each event time
+    mean: np.ndarray  # of the columns among those at risk at each event time
+
+
+class _RiskSets(NamedTuple):
+    """Rows by rising time, and where the event times of cause 1 stand among them."""
+
+    x: np.ndarray
+    time: np.ndarray
+    event: np.ndarray  # bool: of cause 1
+    other: np.ndarray  # 1 / G(T-) of those with another cause, else 0
+    censored: np.ndarray  # bool
+    times: np.ndarray  # distinct event times
+    deaths: np.ndarray  # events at each
+    place: np.ndarray  # rows before each
+    free: np.ndarray  # G(t-) at each
+
+    def derivatives(self, beta: np.ndarray) -> _Derivatives:
+        """Return the log partial likelihood with weighted risk sets, and its derivatives."""
+        eta = self.x @ beta
+        risk = np.exp(eta)
+        columns = np.column_stack([np.ones(len(risk)), self.x]) * risk[:, None]
+        left = _from_here(columns)[self.place]
+        gone = _before_here(columns * self.other[:, None])[self.place]
+        sums = left + self.free[:, None] * gone
+        hazard = self.deaths / sums[:, 0]
+        mean = sums[:, 1:] / sums[:, [0]]
+        exposure = risk * (self._up_to(hazard) + self.other * self._after(self.free * hazard))
+        information = (self.x * exposure[:, None]).T @ self.x - (mean * self.deaths[:, None]).T @ mean
+        value = eta[self.event].sum() - self.deaths @ np.log(sums[:, 0])
+        gradient = self.x[self.event].sum(axis=0) - self.deaths @ mean
+        return _Derivatives(float(value), gradient, information, hazard, mean)
+
+    def score_residuals(self, beta: np.ndarray, top: _Derivatives) -> np.ndarray:
+        """Return each person's part of the score, with what it owes to the estimated censoring: Fine and Gray's eta and psi."""
+        risk = np.exp(self.x @ beta)[:, None]
+        rise, weighted = top.hazard[:, None], (self.free * top.hazard)[:, None]
+        own = np.zeros_like(self.x)
+        own[self.event] = self.x[self.event] - top.mean[np.searchsorted(self.times, self.time[self.event])]
+        own -= risk * (self.x * self._up_to(rise) - self._up_to(rise * top.mean))
+        rest, rest_mean = self._after(weighted), self._after(weighted * top.mean)
+        own -= risk * self.other[:, None] * (self.x * rest - rest_mean)
+        return own + self._of_censoring(risk * self.other[:, None], weighted, top.mean)
+
+    def _of_censoring(self, gone: np.ndarray, weighted: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """Return the part of each person in the estimate of G: psi."""
+        first = np.searchsorted(self.time, self.time)
+        at_risk = (len(self.time) - first).astype(float)[:, None]
+        later0, later1 = self._from(weighted), self._from(weighted * mean)
+        pull = _before_here(gone * self.x)[first] * later0 - _before_here(gone)[first] * later1
+        hazard = self.censored[:, None] / at_risk
+        cumulated = np.vstack([np.zeros(pull.shape[1]), np.cumsum(pull / at_risk * hazard, axis=0)])
+        return self.censored[:, None] * pull / at_risk - cumulated[np.searchsorted(self.time, self.time, side="right")]
+
+    def _up_to(self, rise: np.ndarray) -> np.ndarray:
+        """Sum over event times up to and with each row's time."""
+        return _before_here(rise)[np.searchsorted(self.times, self.time, side="right")]
+
+    def _after(self, rise: np.ndarray) -> np.ndarray:
+        """Sum over event times after each row's time."""
+        return _from_here(rise)[np.searchsorted(self.times, self.time, side="right")]
+
+    def _from(self, rise: np.ndarray) -> np.ndarray:
+        """Sum over event times from each row's time on."""
+        return _from_here(rise)[np.searchsorted(self.times, self.time)]
+
+
+def _before_here(rows: np.ndarray) -> np.ndarray:
+    """Return the sums of all rows before each place, of one row more."""
+    return np.concatenate([np.zeros_like(rows[:1]), np.cumsum(rows, axis=0)])
+
+
+def _from_here(rows: np.ndarray) -> np.ndarray:
+    """Return the sums of all rows from each place on, of one row more."""
+    return np.concatenate([np.cumsum(rows[::-1], axis=0)[::-1], np.zeros_like(rows[:1])])
+
+
+def _risk_sets(x: np.ndarray, time: np.ndarray, event: np.ndarray, y: np.ndarray) -> _RiskSets:
+    order = np.argsort(time, kind="stable")
+    x, time, event = x[order], time[order], event[order]
+    times, deaths = np.unique(time[event == 1], return_counts=True)
+    other = np.zeros(len(time))
+    other[event > 1] = 1 / censoring_survival(y, time[event > 1])
+    free = censoring_survival(y, times)
+    return _RiskSets(x, time, event == 1, other, event == 0, times, deaths.astype(float), np.searchsorted(time, times), free)
+
+
+def _maximised(sets: _RiskSets, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maximum by Newton's method with step halving, and the last step, which a finite maximum makes small."""
+    beta = np.zeros(sets.x.shape[1])
+    at = sets.derivatives(beta)
+    for _ in range(_STEPS):
+        goal = at.value - alpha / 2 * beta @ beta
+        information = at.information + alpha * np.eye(len(beta))
+        step, size = np.linalg.lstsq(information, at.gradient - alpha * beta)[0], 1.0
+        then = sets.derivatives(beta + step)
+        while not then.value - alpha / 2 * ((beta + size * step) ** 2).sum() >= goal - 1e-12 * abs(goal) and size > 1e-8:
+            size /= 2
+            then = sets.derivatives(beta + size * step)
+        beta, at = beta + size * step, then
+        if at.value - alpha / 2 * beta @ beta - goal <= _TOLERANCE * abs(goal):
+            break
+    return beta, step
