@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 
 from workbench import disclosure
 from workbench.cohort.figures import Chart
-from workbench.cohort.plotting import ACCENT, INK, MUTED, new_figure, style
+from workbench.cohort.plotting import ACCENT, INK, MUTED, columns, new_figure, style
 from workbench.errors import DefinitionError
 from workbench.locale import tr
 
@@ -46,6 +46,9 @@ _MARKS = 14
 
 #: Sums of points that the scoring table lists, at most.
 _SUMS = 20
+
+#: Marks so few that all are labelled, on the line's other side where they lie close.
+_FEW = 7
 
 #: Shares of the values that a scale leaves out at each end: a minimum or maximum is one person's.
 _TAILS, _QUARTILES = [0.05, 0.95], [0.25, 0.75]
@@ -317,10 +320,12 @@ def _ruler(axes: Axes, y: float, at: np.ndarray, labels: Sequence[str], *, colou
         steps = np.sign(np.diff(at))
         main = np.sign(at[-1] - at[0]) or 1.0
         up = np.r_[steps[0], steps] * main >= 0
-    seen: dict[bool, float] = {}
+    ends: dict[bool, float] = {}
     for x, label, above in sorted(zip(at, labels, up, strict=True), key=lambda mark: mark[0]):
-        side = 1 if above else -1
-        axes.plot([x, x], [y, y + 0.12 * side], color=colour, linewidth=0.9)
-        if x - seen.get(above, -np.inf) >= 1.1 * len(label) + 0.6:
-            axes.text(x, y + 0.17 * side, label, ha="center", va="bottom" if above else "top", color=INK, fontsize=7.5)
-            seen[above] = x
+        width = 0.9 * columns(label) + 0.6
+        free = [side for side in (above, not above) if x - ends.get(side, -np.inf) >= width / 2]
+        side = bool(free[0]) if free and (free[0] == above or not fold or len(at) < _FEW) else bool(above)
+        axes.plot([x, x], [y, y + (0.12 if side else -0.12)], color=colour, linewidth=0.9)
+        if free and side in free:
+            axes.text(x, y + (0.17 if side else -0.17), label, ha="center", va="bottom" if side else "top", color=INK, fontsize=7.5)
+            ends[side] = x + width / 2

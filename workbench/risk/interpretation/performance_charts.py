@@ -130,7 +130,7 @@ def calibration_chart(
         raise DataError("too few persons had, or did not have, the event for a calibration figure", hint="leave the figure out")
     note = tr(
         "点为风险相近的各组（每组发生与未发生者均不少于 {0} 人）及 95% 区间，实线为平滑校准曲线，虚线为理想。",
-        "Points: groups of similar risk (at least {0} with and without the event), 95% intervals; line: smooth calibration; dashes: ideal. ",
+        "Points: groups of similar risk (at least {0} with and without the event), 95% intervals; line: smooth curve; dashes: ideal. ",
     ).format(policy.threshold)
     with style():
         shown = _draw_calibration(curve, groups)
