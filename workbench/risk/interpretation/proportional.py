@@ -137,7 +137,7 @@ def _transformed(given: Follow, transform: str) -> np.ndarray:
     happened = given.event.astype(bool)
     times = given.time[happened]
     if transform == "km":
-        curve = kaplan_meier(outcome(given.time, happened, entry=given.entry))["estimate"]
+        curve = kaplan_meier(outcome(given.time, happened, entry=given.entry))["survival"]
         return 1 - at_times(curve, np.nextafter(times, 0), start=1.0)
     if transform == "rank":
         return rankdata(times)
