@@ -7,6 +7,7 @@ beside them, long codes that differ in every row, words of notes, and sheer leng
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from workbench.release.checks.figures import Column, Meaning, columns, is_note_like, is_person_like, meaning_of, read_figure
@@ -42,6 +43,7 @@ def _of_table(table: Table, threshold: int) -> Iterator[tuple[Severity, str, str
         return
     body = columns(table)
     counted = any(meaning_of(column.head) is Meaning.COUNT for column in body)
+    curve = bool(body) and _grid(body[0].cells)
     for column in body:
         place = f"{table.place}, column {column.number}"
         filled = [cell.strip() for cell in column.cells if cell.strip()]
@@ -50,10 +52,10 @@ def _of_table(table: Table, threshold: int) -> Iterator[tuple[Severity, str, str
         elif is_note_like(column.head) and any(_PROSE.search(cell) for cell in filled):
             yield Severity.BLOCK, place, "the head names words of notes"
         elif len(filled) >= threshold:
-            yield from ((severity, place, reason) for severity, reason in _of_column(column, filled, counted=counted))
+            yield from ((severity, place, reason) for severity, reason in _of_column(column, filled, counted=counted, curve=curve))
 
 
-def _of_column(column: Column, cells: list[str], *, counted: bool) -> Iterator[tuple[Severity, str]]:
+def _of_column(column: Column, cells: list[str], *, counted: bool, curve: bool) -> Iterator[tuple[Severity, str]]:
     """Judge a column of at least as many cells as the threshold."""
     distinct = len(set(cells)) == len(cells)
     if sum(_DATE.fullmatch(cell) is not None for cell in cells) > len(cells) / 2:
@@ -65,7 +67,7 @@ def _of_column(column: Column, cells: list[str], *, counted: bool) -> Iterator[t
     elif distinct and all(cell.isdigit() and len(cell) >= 5 for cell in cells) and meaning_of(column.head) is not Meaning.COUNT:
         yield Severity.BLOCK, "a long number of its own in each row"
     elif not counted and _measurements(cells) and not _shares(cells) and meaning_of(column.head) is not Meaning.PERCENTAGE:
-        summary = meaning_of(column.head) is Meaning.OTHER and _is_summary(column.head)
+        summary = curve or (meaning_of(column.head) is Meaning.OTHER and _is_summary(column.head))
         yield (
             (Severity.WARN if summary else Severity.BLOCK),
             "a measurement of its own in nearly each row, and no number of persons beside it",
@@ -76,6 +78,15 @@ def _measurements(cells: list[str]) -> bool:
     """Tell whether nearly all cells are numbers with a fraction, and nearly all differ."""
     numbers = [cell for cell in cells if read_figure(cell).number is not None and "." in cell]
     return len(numbers) >= 0.8 * len(cells) and len(set(numbers)) >= 0.9 * len(numbers)
+
+
+def _grid(cells: tuple[str, ...]) -> bool:
+    """Tell whether percentages rise in even steps, up to their rounding: a curve is drawn so, and no persons are."""
+    found = [read_figure(cell) for cell in cells]
+    if len(found) < 3 or any(figure.percentage is None for figure in found):
+        return False
+    steps = [later.percentage - earlier.percentage for earlier, later in pairwise(found)]
+    return min(steps) > 0 and max(steps) - min(steps) <= 2.1 * 10 ** -min(figure.decimals for figure in found)
 
 
 def _shares(cells: list[str]) -> bool:

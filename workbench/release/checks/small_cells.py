@@ -62,7 +62,7 @@ def _of_table(table: Table, policy: DisclosurePolicy) -> Iterator[_Fault]:
 def _of_cell(column: Column, label: str, figure: Figure, policy: DisclosurePolicy) -> Iterator[tuple[Severity, str, str]]:
     """Judge one cell by what its head and its row's label say of it."""
     meaning = _meaning(column, label, figure)
-    if figure.count is None or meaning in (Meaning.OTHER, Meaning.PERCENTAGE):
+    if figure.count is None or meaning in (Meaning.OTHER, Meaning.PERCENTAGE) or _numbers_rows(column, meaning):
         return
     sure = meaning is Meaning.COUNT or _all_whole(column)
     if 0 < figure.count < policy.threshold:
@@ -81,6 +81,11 @@ def _meaning(column: Column, label: str, figure: Figure) -> Meaning:
     if Meaning.COUNT in (over, before) and over is not Meaning.OTHER:
         return Meaning.COUNT
     return over if over is not Meaning.UNKNOWN else before
+
+
+def _numbers_rows(column: Column, meaning: Meaning) -> bool:
+    """Tell whether a first column, not said to be of counts, only numbers its rows."""
+    return column.number == 1 and meaning is not Meaning.COUNT and list(column.cells) == [str(n + 1) for n in range(len(column.cells))]
 
 
 def _all_whole(column: Column) -> bool:
