@@ -9,6 +9,7 @@ from tests.lib.survival_data import draw
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.evaluation.accuracy import brier, dynamic_auc
 from workbench.risk.evaluation.calibration import calibration
+from workbench.risk.evaluation.classification import binary_accuracy
 from workbench.risk.evaluation.net_benefit import decision_curve
 from workbench.risk.survival.concordance import antolini, harrell, uno
 from workbench.risk.survival.outcome import outcome
@@ -52,7 +53,8 @@ def test_a_binary_outcome_has_measures_of_its_own(timed):
     y, risk = timed[0]["event"], timed[1][:, 2]
     table = performance(y, risk, thresholds=[0.3])
     assert table["horizon_days"].isna().all()
-    assert value(table, "auroc") == pytest.approx(np.mean(risk[y][:, None] > risk[~y]))
+    accuracy = binary_accuracy(y, risk)
+    assert [value(table, name) for name in accuracy._fields] == pytest.approx(list(accuracy))
     assert value(table, "sensitivity", threshold=0.3) == np.mean(risk[y] >= 0.3)
     assert {"harrell_c", "auc"}.isdisjoint(table["measure"])
     again = performance(y.astype(int), risk[:, None], thresholds=[0.3])

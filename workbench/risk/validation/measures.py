@@ -5,21 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+from scipy.special import expit, logit
+from sklearn.metrics import average_precision_score
 
 from workbench.errors import DataError
 from workbench.locale import tr
 from workbench.risk.evaluation.accuracy import brier, dynamic_auc, integrated_brier
 from workbench.risk.evaluation.calibration import calibration
 from workbench.risk.evaluation.calibration_curve import calibration_curve
-from workbench.risk.evaluation.classification import at_thresholds, binary_accuracy
+from workbench.risk.evaluation.classification import at_thresholds
 from workbench.risk.evaluation.d_calibration import d_calibration
-from workbench.risk.evaluation.horizon import several_causes
+from workbench.risk.evaluation.horizon import binary, several_causes
 from workbench.risk.evaluation.net_benefit import decision_curve
 from workbench.risk.survival.concordance import antolini, harrell, uno
 from workbench.risk.survival.outcome import outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import ArrayLike
 
 __all__ = ["FAMILIES", "MEASURES", "QUICK", "TIE_RULE", "Family", "Judged", "Measure"]
 
@@ -53,6 +57,18 @@ class Measure(NamedTuple):
         """In the language of the session."""
         return tr(self.zh, self.en)
 
+    def on_scale(self, values: ArrayLike) -> np.ndarray:
+        """Return values on the scale on which they are about normal; infinite or not a number where they have no place there."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return _SCALES[self.scale][0](np.asarray(values, float))
+
+    def off_scale(self, values: ArrayLike) -> np.ndarray:
+        """Return values from that scale."""
+        return _SCALES[self.scale][1](np.asarray(values, float))
+
+
+#: Scale -> the way there and back.
+_SCALES = {"identity": (np.positive, np.positive), "log": (np.log, np.exp), "logit": (logit, expit)}
 
 #: Each measure by its key.
 MEASURES: dict[str, Measure] = {
@@ -199,8 +215,19 @@ def _strong(given: Judged, horizon: float | None) -> tuple[float, float, float]:
     return curve.ici, curve.e50, curve.e90
 
 
-def _binary(given: Judged, _: float | None) -> tuple[float, ...]:
-    return tuple(binary_accuracy(given.y, given.risk[:, 0]))
+def _auroc(given: Judged, _: float | None) -> tuple[float]:
+    truth = binary(given.y)  # of two persons the one with the event had it first: counted so, it costs a fraction of a ROC curve
+    return (harrell(outcome(np.where(truth, 1, 2), truth), given.risk[:, 0]),)
+
+
+def _auprc(given: Judged, _: float | None) -> tuple[float]:
+    return (float(average_precision_score(binary(given.y), given.risk[:, 0])),)
+
+
+def _squared(given: Judged, _: float | None) -> tuple[float, float]:
+    truth = binary(given.y)
+    error = float(np.mean((given.risk[:, 0] - truth) ** 2))
+    return error, 1 - error / float(truth.var())
 
 
 _SHARES = ("sensitivity", "specificity", "ppv", "npv")
@@ -224,7 +251,9 @@ FAMILIES = (
     Family(("d_calibration_p",), "study", "times", _d_calibration),
     Family(("auc",), "horizon", "times", _auc),
     Family(("brier", "scaled_brier"), "horizon", "times", _brier),
-    Family(("auroc", "auprc", "brier", "scaled_brier"), "horizon", "binary", _binary),
+    Family(("auroc",), "horizon", "binary", _auroc),
+    Family(("auprc",), "horizon", "binary", _auprc),
+    Family(("brier", "scaled_brier"), "horizon", "binary", _squared),
     Family(("observed_expected", "intercept", "slope"), "horizon", "any", _weak),
     Family(("ici", "e50", "e90"), "horizon", "any", _strong),
     Family(_SHARES, "threshold", "binary", _classified),
