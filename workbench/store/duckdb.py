@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from workbench.cohort.compile import ASKED, compile_definition, compile_events
 from workbench.cohort.engine import ENTRY_SCHEMA, EVENT_SCHEMA, ROW_SCHEMA, Answer
-from workbench.cohort.plan import SqlStep, base_table
+from workbench.cohort.plan import SqlStep, base_table, sources, to_sql
 from workbench.errors import DataError, EnvironmentFault, IntegrityError
 from workbench.store.memory import MemoryEngine
 from workbench.store.notes_index import NotesIndex, scan_notes
@@ -32,6 +32,7 @@ from workbench.tables import arrow_schema
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    import ibis.expr.types as ir
     import numpy as np
 
     from workbench.cohort.engine import RuleEvidence
@@ -145,6 +146,35 @@ class DuckDBEngine:
             if not found["concept"].num_rows and self._has_vocabulary():
                 found["concept"] = self._query("SELECT * FROM concept LIMIT 1")  # an empty one would say: no vocabulary
         return MemoryEngine(found).evidence(cohort, person_id)
+
+    def select(self, rows: ir.Table, **given: pa.Table) -> pa.Table:
+        """Return the rows of an expression over tables of the store.
+
+        Parameters
+        ----------
+        rows : ibis Table
+            Made of :func:`workbench.cohort.plan.source` and of the tables that are given.
+        **given : pyarrow.Table
+            Tables of the caller's by name; a name starts with ``_``.
+
+        Returns
+        -------
+        pyarrow.Table
+
+        Raises
+        ------
+        IntegrityError
+            If a file of the snapshot cannot be read.
+        EnvironmentFault
+            If memory or disk run out.
+        """
+        with _clear_faults(), self._connection.cursor() as cursor:
+            for name in sorted(sources(rows)):
+                self._make_ready(name)
+            for name, table in given.items():
+                cursor.register(name, table)
+            sql = to_sql(rows)
+            return _interruptible(cursor, lambda: cursor.sql(sql).to_arrow_table())
 
     def sql(self, definition: Definition) -> str:
         """Return the SQL that :meth:`run` carries out."""
