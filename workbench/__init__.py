@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from workbench import cohort, release
+    from workbench import cohort, release, risk
     from workbench.broker_client import feasibility
     from workbench.codelists import (
         codelist,
@@ -98,6 +98,7 @@ _PLACES: dict[str, tuple[str, str]] = {
     "list_templates": ("workbench.templates", "list_templates"),
     "open_store": ("workbench.store", "open_store"),
     "release": ("workbench.release", ""),
+    "risk": ("workbench.risk", ""),
     "run_template": ("workbench.templates", "run_template"),
     "set_language": ("workbench.locale", "set_language"),
 }
@@ -150,6 +151,7 @@ __all__ = [
     "race",
     "release",
     "reports",
+    "risk",
     "run_template",
     "set_language",
     "sex",

@@ -24,6 +24,7 @@ AREAS: dict[str, tuple[str, str]] = {
         "ledger": "Show the ledger and verify that nothing in it was changed.",
         "project": "Provision a project's slice of the store.",
         "release": "Requests to release results: collect, review, decide, package.",
+        "risk": "Disease-risk studies: guards, models, a TRIPOD+AI report.",
         "store": "Import and publish data; list, show and verify snapshots.",
         "synthetic": "Build the synthetic hospital.",
         "template": "List and run the analysis templates.",

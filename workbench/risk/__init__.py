@@ -1,1 +1,58 @@
-"""Disease-risk studies: from a cohort or a table to models, figures that hold, and the report."""
+"""Disease-risk studies: from a cohort or a table to models, figures that hold, and the report.
+
+Names are loaded on first use. A study is a :class:`~workbench.risk.study.study.Study`; the parts beneath can be used by themselves.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.risk.description.curves import incidence_curves, survival_curves
+    from workbench.risk.description.table_one import table_one
+    from workbench.risk.guards.audit import audit
+    from workbench.risk.registry.form import FormItem, form_of
+    from workbench.risk.registry.registry import Registry
+    from workbench.risk.reporting.card import read_card
+    from workbench.risk.study.study import Study
+    from workbench.risk.survival.outcome import outcome
+
+#: Public name -> module.
+_PLACES = {
+    "FormItem": "workbench.risk.registry.form",
+    "Registry": "workbench.risk.registry.registry",
+    "Study": "workbench.risk.study.study",
+    "audit": "workbench.risk.guards.audit",
+    "form_of": "workbench.risk.registry.form",
+    "incidence_curves": "workbench.risk.description.curves",
+    "outcome": "workbench.risk.survival.outcome",
+    "read_card": "workbench.risk.reporting.card",
+    "survival_curves": "workbench.risk.description.curves",
+    "table_one": "workbench.risk.description.table_one",
+}
+
+__all__ = [
+    "FormItem",
+    "Registry",
+    "Study",
+    "audit",
+    "form_of",
+    "incidence_curves",
+    "outcome",
+    "read_card",
+    "survival_curves",
+    "table_one",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'workbench.risk' has no attribute {name!r}")
+    globals()[name] = getattr(import_module(_PLACES[name]), name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,146 @@
+"""The figures of a study's report, by where they belong. What cannot be shown safely is left out, and said to be."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.errors import DataError, DefinitionError, Refusal
+from workbench.locale import tr
+from workbench.risk.interpretation.effects import effects_chart, forest_chart
+from workbench.risk.interpretation.nomogram import nomogram, safe_spans
+from workbench.risk.interpretation.performance_charts import calibration_chart, decision_chart, roc_chart
+from workbench.risk.models.preparation import own_factors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pandas as pd
+
+    from workbench.cohort.figures import Chart
+    from workbench.disclosure import DisclosurePolicy
+    from workbench.risk.study.result import StudyResult
+
+__all__ = ["charts_of", "tables_of"]
+
+
+def charts_of(result: StudyResult, policy: DisclosurePolicy) -> tuple[dict[str, list[Chart]], list[str]]:
+    """Draw the figures of a result.
+
+    Parameters
+    ----------
+    result : StudyResult
+        The result.
+    policy : DisclosurePolicy
+        What may be shown.
+
+    Returns
+    -------
+    charts : dict of str to list of Chart
+        By place.
+    left_out : list of str
+        What could not be drawn, and why.
+    """
+    charts: dict[str, list[Chart]] = {}
+    left_out: list[str] = []
+    for place, name, draw in _makers(result, policy):
+        try:
+            charts.setdefault(place, []).extend([chart] if not isinstance(chart := draw(), list) else chart)
+        except (DataError, DefinitionError, Refusal) as error:
+            left_out.append(tr("图“{0}”未画出：{1}", "The figure {0!r} is left out: {1}").format(name, error.message))
+    return {place: drawn for place, drawn in charts.items() if drawn}, left_out
+
+
+def _makers(result: StudyResult, policy: DisclosurePolicy) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    yield from _of_description(result, policy)
+    yield from _of_model(result, policy)
+    for horizon in result.horizons or (None,):
+        yield from _of_performance(result, horizon, policy)
+
+
+def _of_description(result: StudyResult, policy: DisclosurePolicy) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    from workbench.risk.description import correlation, curves, flow, missing
+
+    data = result.data
+    yield "description", tr("筛选流程", "flow"), lambda: flow.flow_chart(data.cohort.flow, policy=policy)
+    if not data.binary and not result.landmarks:
+        draw = curves.incidence_curves if len(data.cohort.causes) > 1 else curves.survival_curves
+        yield "description", tr("随访曲线", "curves"), lambda: draw(data.y, policy=policy)
+    yield "description", tr("相关", "correlation"), lambda: correlation.correlation(data, policy=policy)
+    for draw_missing in (missing.missing_shares, missing.missing_by, missing.missing_combinations):
+        yield "missing", tr("缺失", "missing values"), partial(draw_missing, data, policy=policy)
+
+
+def _of_model(result: StudyResult, policy: DisclosurePolicy) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    pipeline, data, features = result.fitted, result.development, result.data.features.columns
+    ratio = tr("OR", "OR") if data.binary else "HR"
+    if hasattr(pipeline.steps[-1][1], "covariance_"):
+        yield "model", tr("森林图", "forest plot"), lambda: forest_chart(pipeline, data.X, features=features, ratio=ratio, policy=policy)
+        yield "model", tr("效应曲线", "effects"), lambda: effects_chart(pipeline, data.X, features=features, ratio=ratio, policy=policy)
+    if result.equation is not None:
+        spans = safe_spans(data.X, policy=policy)
+        yield "model", tr("列线图", "nomogram"), lambda: nomogram(result.equation, spans, features=features).chart(policy=policy)
+
+
+def _of_performance(result: StudyResult, horizon: float | None, policy: DisclosurePolicy) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    judged = result.judged
+    y, risks = judged.y, {name: judged.risk(name, horizon) for name in judged.models}
+    where = judged.label
+
+    def titled(what: str) -> str:
+        days = "" if horizon is None else tr("，{0:g} 天", ", {0:g} days").format(horizon)
+        return tr("{0}（{1}{2}）", "{0} ({1}{2})").format(what, where, days)
+
+    calibration, benefit = tr("校准曲线", "Calibration"), tr("决策曲线", "Decision curve")
+    own = risks[result.model]
+    yield "discrimination", "ROC", lambda: roc_chart(y, risks, horizon=horizon, title=titled("ROC"), policy=policy)
+    yield "calibration", calibration, lambda: calibration_chart(y, own, horizon=horizon, title=titled(calibration), policy=policy)
+    yield "benefit", benefit, lambda: decision_chart(y, risks, horizon=horizon, title=titled(benefit), policy=policy)
+
+
+def tables_of(result: StudyResult, policy: DisclosurePolicy) -> tuple[dict[str, list[tuple[str, pd.DataFrame]]], list[str]]:
+    """Return the further tables of a result, caption and text, by place; and what was left out, and why."""
+    tables: dict[str, list[tuple[str, pd.DataFrame]]] = {}
+    left_out: list[str] = []
+    for place, caption, make in _tables(result, policy):
+        try:
+            table = make()
+        except (DataError, DefinitionError, Refusal) as error:
+            left_out.append(tr("表“{0}”未列出：{1}", "The table {0!r} is left out: {1}").format(caption, error.message))
+            continue
+        if table is not None and len(table):
+            tables.setdefault(place, []).append((caption, table))
+    return tables, left_out
+
+
+def _tables(result: StudyResult, policy: DisclosurePolicy) -> Iterator[tuple[str, str, Callable[[], pd.DataFrame | None]]]:
+    from workbench.risk.description.correlation import collinearity
+    from workbench.risk.description.flow import cleaning_log
+    from workbench.risk.description.follow_up import follow_up
+
+    data = result.data
+    if not data.binary and not result.landmarks:
+        caption = tr("随访与事件", "Follow-up and events")
+        yield "description", caption, lambda: follow_up(data.y, causes=data.cohort.causes, policy=policy)
+    yield "description", tr("数据清洗", "Cleaning"), lambda: cleaning_log(data.features.changes, policy=policy)
+    yield "model", tr("共线性", "Collinearity"), lambda: collinearity(data, policy=policy).table
+    yield "model", tr("比例风险假定检验", "Test of proportional hazards"), lambda: proportional(result)
+
+
+def proportional(result: StudyResult) -> pd.DataFrame | None:
+    """Test proportional hazards of a Cox model, the columns of each predictor together; None of other models."""
+    from workbench.risk.interpretation.proportional import proportional_hazards_test, told
+
+    model = result.fitted.steps[-1][1]
+    if not hasattr(model, "regression_") or result.data.binary:
+        return None
+    rows = result.development.X
+    for _, step in result.fitted.steps[:-1]:
+        rows = step.transform(rows)
+    blocks: dict[str, list[int]] = {}
+    for at, factor in enumerate(own_factors(result.fitted)):
+        blocks.setdefault(factor.feature, []).append(at)
+    table = proportional_hazards_test(np.asarray(rows, float), result.development.y, model.coef_, model.covariance_, blocks=blocks)
+    return told(table, {feature.name: feature.label for feature in result.data.features.columns})

@@ -1,0 +1,204 @@
+"""What a study found: models, their performance, and the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from workbench import disclosure
+from workbench.locale import tr
+from workbench.risk.description.table_one import table_one
+from workbench.risk.reporting.performance import best_sample, estimate
+from workbench.risk.study.figures import charts_of, tables_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+
+    from workbench.cohort.baseline import BaselineTable
+    from workbench.cohort.figures import Chart
+    from workbench.disclosure import DisclosurePolicy
+    from workbench.risk.extraction.dataset import StudyData
+    from workbench.risk.guards.findings import Audit
+    from workbench.risk.models.equation import Equation
+    from workbench.risk.models.pipeline import RiskPipeline
+    from workbench.risk.reporting.contents import Place
+    from workbench.risk.validation.bootstrap import Bootstrap
+
+__all__ = ["Judged", "StudyResult"]
+
+#: Packages whose versions a report names.
+_PACKAGES = ("clinical-workbench", "numpy", "pandas", "scipy", "scikit-learn", "numba", "duckdb", "torch", "lightgbm", "matplotlib")
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Predictions of rows that the models had not seen.
+
+    Parameters
+    ----------
+    label : str
+        Of the sample.
+    y : ndarray of shape (n,)
+        Their outcomes.
+    places : ndarray of int, shape (n,)
+        Where the rows stand in the study's data.
+    risks : mapping of str to ndarray of shape (n, m)
+        By model; a column a horizon, or one.
+    horizons : tuple of float
+        Days of the columns; empty of a binary outcome.
+    """
+
+    label: str
+    y: np.ndarray
+    places: np.ndarray
+    risks: Mapping[str, np.ndarray]
+    horizons: tuple[float, ...]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models."""
+        return tuple(self.risks)
+
+    def risk(self, model: str, horizon: float | None = None) -> np.ndarray:
+        """Return a model's risks by one horizon, of shape (n,); by the last where None."""
+        return self.risks[model][:, -1 if horizon is None else self.horizons.index(horizon)]
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResult:
+    """What a study found. Person-level within: for use inside the session; :meth:`report` writes what may leave.
+
+    Parameters
+    ----------
+    data : StudyData
+        All rows.
+    development : StudyData
+        Rows that the models were made of.
+    found : Audit
+        What the guards found.
+    horizons : tuple of float
+        In days; empty of a binary outcome.
+    pipelines : mapping of str to RiskPipeline
+        The models, fitted to the development data; the study's own first.
+    performance : DataFrame
+        Columns as :data:`workbench.risk.reporting.contents.PERFORMANCE_COLUMNS`.
+    judged : Judged
+        Predictions for rows that the models had not seen: the hold-out's, or those of cross-validation.
+    resampled : Bootstrap or None
+        The study's model in resamples.
+    subgroups, sample_size : DataFrame or None
+        Performance by sub-group; what the sample should have.
+    looks : int
+        How often the hold-out was looked at.
+    warnings : sequence of str
+        What the run warned of.
+    """
+
+    data: StudyData
+    development: StudyData
+    found: Audit
+    horizons: tuple[float, ...]
+    pipelines: Mapping[str, RiskPipeline]
+    performance: pd.DataFrame
+    judged: Judged
+    resampled: Bootstrap | None = None
+    subgroups: pd.DataFrame | None = None
+    sample_size: pd.DataFrame | None = None
+    looks: int = 0
+    warnings: Sequence[str] = ()
+    _drawn: dict = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def model(self) -> str:
+        """Name of the study's model."""
+        return next(iter(self.pipelines))
+
+    @property
+    def fitted(self) -> RiskPipeline:
+        """The study's model."""
+        return self.pipelines[self.model]
+
+    @cached_property
+    def equation(self) -> Equation | None:
+        """The study's model as an equation with its baseline at the horizons; None where it is none."""
+        return self.fitted.equation(self.horizons)
+
+    @property
+    def landmarks(self) -> bool:
+        """Whether there are several predictions a patient."""
+        return self.data.protocol.index.landmarks is not None
+
+    # ------------------------------------------------------------------------------------------ what a report asks for
+
+    @property
+    def audit(self) -> pd.DataFrame:
+        """What the guards found, all text."""
+        return self.found.table()
+
+    @property
+    def baseline(self) -> BaselineTable:
+        """The baseline table, by outcome."""
+        return table_one(self.data, by="outcome")
+
+    @property
+    def charts(self) -> Mapping[Place, Sequence[Chart]]:
+        """Figures by where they belong, under the centre's policy."""
+        return self.drawn()[0]
+
+    @property
+    def tables(self) -> Mapping[Place, Sequence[tuple[str, pd.DataFrame]]]:
+        """Further tables by where they belong, under the centre's policy."""
+        return tables_of(self, disclosure.load_policy())[0]
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Packages and their versions."""
+        return {name: found for name in _PACKAGES if (found := _version(name))}
+
+    def drawn(self, policy: DisclosurePolicy | None = None) -> tuple[Mapping[Place, Sequence[Chart]], list[str]]:
+        """Return the figures under a policy, and what was left out; drawn once a policy."""
+        policy = policy or disclosure.load_policy()
+        if policy not in self._drawn:
+            self._drawn[policy] = charts_of(self, policy)
+        return self._drawn[policy]
+
+    # ------------------------------------------------------------------------------------------------------ for people
+
+    def predict_risk(self, X: pd.DataFrame, times: Sequence[float] | None = None) -> np.ndarray:
+        """Return risks by the study's model; see :class:`~workbench.risk.models.pipeline.RiskPipeline`."""
+        return self.fitted.predict_risk(X, times or self.horizons or None)
+
+    def report(self, folder: str | Path, *, policy: DisclosurePolicy | None = None) -> dict[str, Path]:
+        """Write report.html, report.docx, metrics.csv and card.json; see :func:`workbench.risk.reporting.report.write_report`."""
+        from workbench.risk.reporting.report import write_report
+
+        return write_report(self, folder, policy=policy)
+
+    def told(self) -> str:
+        """Return the figures that matter most, in a few lines."""
+        sample = best_sample(self.performance)
+        own = self.performance[(self.performance["model"] == self.model) & (self.performance["sample"] == sample)]
+        chosen = own[own["measure"].isin(("harrell_c", "auroc", "auc", "brier", "slope", "observed_expected"))]
+        lines = [tr("模型 {0}（{1}）", "Model {0} ({1})").format(self.model, sample)]
+        for row in chosen.itertuples():
+            days = "" if row.horizon_days != row.horizon_days else f" {row.horizon_days:g}d"
+            lines.append(f"  {row.measure}{days} {estimate(row.measure, row.value, row.low, row.high)}")
+        return "\n".join([*lines, *(f"! {each}" for each in self.warnings)])
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(self.told())}</pre>"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,127 @@
+"""A study: its protocol, and what is done with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from workbench.errors import DataError, DefinitionError
+from workbench.risk.extraction.dataset import extract
+from workbench.risk.protocol.files import read_study, write_study
+from workbench.risk.protocol.protocol import Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.risk.extraction.dataset import Source, StudyData
+    from workbench.risk.guards.audit import Audit
+    from workbench.risk.study.result import StudyResult
+
+__all__ = ["Study"]
+
+
+class Study(Protocol):
+    """A disease-risk study; its parameters are those of :class:`~workbench.risk.protocol.protocol.Protocol`.
+
+    Examples
+    --------
+    ``Study.read("study.yaml").run("patients.csv").report("out/")`` is a whole study. From a store it is
+    ``Study(title=..., cohort=wb.cohort(...), outcome=..., predictors=[...]).run(wb.open_store())``.
+    """
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read a study from a YAML file; see :func:`workbench.risk.protocol.files.read_study`."""
+        return read_study(path, cls)
+
+    def write(self, path: str | Path) -> Path:
+        """Write the study as a YAML file, whole or not at all."""
+        return write_study(self, path)
+
+    def source(self, data: Any) -> Source:
+        """Return where data of the study come from.
+
+        Parameters
+        ----------
+        data : Snapshot, path, sequence of paths, or Source
+            A store's snapshot (``wb.open_store()``), or files of plain tables.
+
+        Returns
+        -------
+        Source
+
+        Raises
+        ------
+        DefinitionError
+            If the study has no cohort for a store, or no tables for files.
+        """
+        if hasattr(data, "features") and hasattr(data, "cohort"):
+            return data
+        if isinstance(data, str | Path):
+            data = [data]
+        if isinstance(data, list | tuple):
+            from workbench.risk.extraction.tables import read_tables
+
+            return read_tables([Path(path) for path in data], self)
+        if hasattr(data, "read"):
+            from workbench.risk.extraction.store import StoreSource
+
+            if self.cohort is None:
+                raise DefinitionError("the study has no cohort to ask a store for", hint="cohort: the JSON file of a saved definition")
+            return StoreSource(data)
+        raise DefinitionError(f"no study can be run on {type(data).__name__}", hint="give wb.open_store(), or paths of tables")
+
+    def extract(self, data: Any) -> StudyData:
+        """Find who is in the study, what happened to them, and what was known of them before.
+
+        Parameters
+        ----------
+        data : Snapshot, path, sequence of paths, or Source
+            See :meth:`source`.
+
+        Raises
+        ------
+        DataError
+            If nobody is left, or a column or item is not there.
+        """
+        found = extract(self, self.source(data))
+        if not len(found.rows):
+            steps = "; ".join(f"{step.name}: {step.persons}" for step in found.cohort.flow)
+            raise DataError(f"nobody is left in the study ({steps})", hint="look at the flow: which step leaves nobody?")
+        return found
+
+    def audit(self, data: Any) -> Audit:
+        """Run the guards alone; see :func:`workbench.risk.guards.audit.audit`."""
+        from workbench.risk.guards.audit import audit
+
+        source = self.source(data)
+        return audit(extract(self, source), source)
+
+    def run(
+        self, data: Any, *, models: Sequence[str] | None = None, progress: bool | None = None, workers: int | None = None
+    ) -> StudyResult:
+        """Run the study: extraction, guards, models, validation.
+
+        Parameters
+        ----------
+        data : Snapshot, path, sequence of paths, or Source
+            See :meth:`source`.
+        models : sequence of str, optional
+            Of the study's models, those that are run; all where None.
+        progress : bool, optional
+            Whether to show bars; on a terminal or in a notebook where None.
+        workers : int, optional
+            Processes; chosen by the work where None. Results do not depend on it.
+
+        Returns
+        -------
+        StudyResult
+
+        Raises
+        ------
+        DataError
+            If a guard refuses, or no model can be fitted.
+        """
+        from workbench.risk.study.run import run
+
+        return run(self, self.source(data), models=models, progress=progress, workers=workers)
