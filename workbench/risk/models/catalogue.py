@@ -81,6 +81,7 @@ RECIPES: dict[str, Recipe | tuple[str, str]] = {
     "spline_logistic": Recipe(LogisticModel, ("binary",), _SPLINES),
     "cause_specific": Recipe(CauseSpecific, ("competing",), _SPLINES),
     "fine_gray": Recipe(FineGray, ("competing",), _LINES),
+    "hazard_net": ("workbench.risk.models.hazard_net", "RECIPE"),
 }
 
 
