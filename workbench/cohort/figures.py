@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench import disclosure
-from workbench.cohort.plotting import ACCENT, FEMALE, GRID, INK, MALE, MUTED, PALETTE, new_figure, style, tidy, to_svg
+from workbench.cohort.plotting import ACCENT, FEMALE, GRID, INK, MALE, MUTED, PALETTE, new_figure, style, tidy, to_svg, wrap
 from workbench.cohort.render import render
 from workbench.errors import DataError
 from workbench.locale import tr
@@ -29,6 +29,8 @@ _MOST_BINS = 16
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 #: Letters that fit under a histogram in a line.
 _MOST_LETTERS = 60
+#: Half-width columns of a label beside a bar.
+_LABEL_COLUMNS = 32
 
 
 @dataclass(frozen=True)
@@ -405,15 +407,17 @@ def _draw_box(axes: Axes, at: int, found: Mapping[float, float | None], *, colou
 
 
 def _draw_missingness(rows: Sequence[tuple[str, SafeCount, float | None]]) -> Figure:
+    labels = ["\n".join(wrap(label, _LABEL_COLUMNS)) for label, _, _ in rows]
+    longest = max(label.count("\n") for label in labels)
     with style():
-        figure = new_figure(5.4, 0.5 + 0.24 * max(3, len(rows)))
+        figure = new_figure(5.4, 0.5 + (0.24 + 0.16 * longest) * max(3, len(rows)))
         axes = figure.add_subplot()
         tidy(axes, grid="x")
         axes.grid(visible=False)
         at = np.arange(len(rows))
         axes.barh(at, 100, height=0.62, color=GRID)
         axes.barh(at, [percent or 0 for _, _, percent in rows], height=0.62, color=ACCENT)
-        axes.set(yticks=at, yticklabels=[label for label, _, _ in rows], xlim=(0, 115), xticks=[])
+        axes.set(yticks=at, yticklabels=labels, xlim=(0, 115), xticks=[])
         axes.spines["left"].set_visible(False)
         for place, (_, _, percent) in enumerate(rows):
             axes.text(102, place, "—" if percent is None else f"{percent:.1f}%", va="center", color=MUTED, fontsize=8.5)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from workbench.risk.extraction.dataset import Feature
 
-__all__ = ["OUTCOME", "People", "outcome_groups", "people"]
+__all__ = ["OUTCOME", "People", "chosen", "groups_of", "outcome_groups", "people"]
 
 #: Name by which the outcome groups the persons of a study.
 OUTCOME = "outcome"
@@ -95,6 +95,19 @@ def outcome_groups(data: StudyData) -> pd.Series:
     event = np.asarray(data.y if data.binary else data.y[data.y.dtype.names[0]]).astype(np.int64)
     names = (tr("未发生", "No event"), *data.cohort.causes[: 1 if data.binary else None])
     return pd.Series(pd.Categorical.from_codes(event, categories=list(names)), name=OUTCOME)
+
+
+def groups_of(data: StudyData | pd.DataFrame, found: People, by: str) -> pd.Series:
+    """Return the groups of the persons found: a column, or a study's outcome where `by` is :data:`OUTCOME` and no column is called so.
+
+    Raises
+    ------
+    DefinitionError
+        If there is no such column.
+    """
+    if by == OUTCOME and isinstance(data, StudyData) and OUTCOME not in found.frame:
+        return outcome_groups(data).iloc[found.places].reset_index(drop=True)
+    return found.frame[chosen(found, [by])[0]]
 
 
 def chosen(found: People, columns: Sequence[str] | None) -> list[str]:

@@ -8,14 +8,15 @@ import numpy as np
 
 from workbench.cohort.baseline import BaselineTable, baseline_table
 from workbench.locale import speaking, tr
-from workbench.risk.description.people import OUTCOME, chosen, outcome_groups, people
-from workbench.risk.extraction.dataset import StudyData
+from workbench.risk.description.people import OUTCOME, chosen, groups_of, people
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import ArrayLike
+
+    from workbench.risk.extraction.dataset import StudyData
 
 __all__ = ["table_one"]
 
@@ -76,10 +77,8 @@ def table_one(
     """
     with speaking(language):
         found = people(data, labels=labels, units=units)
-        frame, named = found.frame, found.labels
-        if by == OUTCOME and isinstance(data, StudyData) and OUTCOME not in frame:
-            frame = frame.assign(**{OUTCOME: outcome_groups(data).iloc[found.places].array})
-            named = {OUTCOME: tr("结局", "Outcome")} | named
+        frame = found.frame.assign(**{by: groups_of(data, found, by).array}) if by else found.frame
+        named = ({OUTCOME: tr("结局", "Outcome")} if by == OUTCOME else {}) | found.labels
         names = [name for name in chosen(found, columns) if name != by]
         weight = None if weights is None else np.asarray(weights)[found.places]
         return baseline_table(
