@@ -13,8 +13,8 @@ from workbench.errors import DataError, DefinitionError
 from workbench.risk.cleaning.changes import Change
 from workbench.risk.cleaning.clean import clean
 from workbench.risk.cleaning.steps import CleaningRules
-from workbench.risk.cleaning.values import read_categories, read_numbers
-from workbench.risk.extraction.readers import PlainTable, unknown, word
+from workbench.risk.cleaning.values import read_categories, read_dates, read_numbers
+from workbench.risk.extraction.readers import PlainTable, pairs, unknown, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,6 +33,11 @@ REFUSED = {
     "unit_unknown": "the unit does not fit the item: correct it in tables.units",
     **dict.fromkeys(_LOSSES, 'most values are no result of this item: tables.names: {<column>: ""} leaves it as it is'),
 }
+
+_MEASURED = "what is measured again and again is asked as labs; an index and an outcome are one a patient"
+
+#: So many values at least are needed to say that a column is not what its name says.
+_FEWEST = 3
 
 #: Kinds of items that are words.
 _WORDS = ("sex", "blood_type", "code")
@@ -189,10 +194,9 @@ class Columns:
             If it holds what is no predictor, or cleaning cannot decide what it means.
         """
         raw, found = self.raw(column).reindex(persons), self.item_of(column)
-        if found and found.kind in _NO_PREDICTOR:
-            raise DefinitionError(f"column {column!r} is {_NO_PREDICTOR[found.kind]}, which is no predictor", hint="leave it out")
-        if pd.api.types.is_datetime64_any_dtype(raw.dtype):
-            raise DefinitionError(f"column {column!r} is a date, which is no predictor", hint="leave it out")
+        kept = "id" if column in self._own else found.kind if found else "date" if _are_dates(raw) else ""
+        if kept in _NO_PREDICTOR:
+            raise DefinitionError(f"column {column!r} is {_NO_PREDICTOR[kept]}, which is no predictor", hint="leave it out")
         if found and self.layout.clean and kind in (None, _kind(found)):
             return self._cleaned(raw, found)
         return _plain(raw, kind, self.codes(column))
@@ -247,23 +251,29 @@ class Columns:
 
     # items ---------------------------------------------------------------------------------------------------------------
 
-    def parts(self, without: frozenset[str] = frozenset()) -> tuple[Part, ...]:
-        """List where items stand, but for columns that mean something else to the study."""
+    def parts(self, without: frozenset[str] = frozenset(), *, left: bool = False) -> tuple[Part, ...]:
+        """List where items stand.
+
+        Parameters
+        ----------
+        without : frozenset of str
+            Columns that mean something else to the study.
+        left : bool
+            Only those of which there is a row, not all that the files have.
+
+        Returns
+        -------
+        tuple of Part
+        """
         parts: list[Part] = []
         for place, table in enumerate(self.tables):
             if table.form == "results":
-                parts += self._results(place, table)
+                listed = pairs(table.cells, self.layout) if left else table.listed
+                parts += [Part(place, name, unit, self.item_of(name, unit)) for name, unit in listed]
             else:
                 names = [str(name) for name in table.cells.columns if str(name) not in self._own | without]
                 parts += [Part(place, name, "", self.item_of(name)) for name in names]
         return tuple(parts)
-
-    def _results(self, place: int, table: PlainTable) -> list[Part]:
-        """List the names and units of a table of results, sorted: what is listed must not depend on the order of its rows."""
-        columns = [self.layout.item, *([self.layout.unit] if self.layout.unit in table.cells else [])]
-        pairs = table.cells[columns].dropna(subset=[self.layout.item]).drop_duplicates().fillna("").astype(str)
-        pairs = sorted({tuple(cell.strip() for cell in pair) for pair in pairs.itertuples(index=False)})
-        return [Part(place, pair[0], unit, self.item_of(pair[0], unit)) for pair in pairs for unit in [pair[1] if len(pair) > 1 else ""]]
 
     def find(self, asked: str, parts: tuple[Part, ...]) -> str:
         """Find the key of the item that a word of the protocol means.
@@ -301,7 +311,7 @@ def no_such_item(changes: Iterable[Change]) -> tuple[Change, ...]:
     for change in changes:
         if change.rule in _LOSSES:
             lost[change.column] = lost.get(change.column, 0) + change.count
-    return tuple(change for change in changes if change.rule in _LOSSES and 2 * lost[change.column] > change.of)
+    return tuple(change for change in changes if change.rule in _LOSSES and lost[change.column] >= max(_FEWEST, change.of / 2))
 
 
 def _kind(of: Item) -> str:
@@ -328,7 +338,7 @@ def _once(table: PlainTable, column: str) -> pd.Series:
             )
         return values.dropna()
     if varying := _varying(values.index, values):
-        raise DefinitionError(f"column {column!r} changes within {varying} patients, so it is no fact of a patient", hint=f"labs: {column}")
+        raise DefinitionError(f"column {column!r} changes within {varying} patients, so it is no fact of a patient", hint=_MEASURED)
     order = np.argsort(table.taken.to_numpy(), kind="stable")
     first_time = table.taken.groupby(table.person.to_numpy()).transform("min")
     first = values[(table.taken == first_time).to_numpy() | table.taken.isna().to_numpy()].dropna()
@@ -336,7 +346,7 @@ def _once(table: PlainTable, column: str) -> pd.Series:
     if late := int((~later.index.drop_duplicates().isin(first.index)).sum()):
         raise DefinitionError(
             f"column {column!r} is filled only later than the first row of {late} patients, so it is no fact of a patient",
-            hint=f"labs: {column}",
+            hint=_MEASURED,
         )
     return later[~later.index.duplicated()]
 
@@ -347,6 +357,14 @@ def _varying(persons: pd.Index, values: pd.Series) -> int:
     codes, _ = pd.factorize(values[found].map(word) if values.dtype == object else values[found])
     spread = pd.Series(codes).groupby(persons[found].to_numpy()).agg(["min", "max"])
     return int((spread["min"] != spread["max"]).sum())
+
+
+def _are_dates(raw: pd.Series) -> bool:
+    """Tell whether a column holds dates; of texts the first distinct ones are looked at."""
+    if pd.api.types.is_datetime64_any_dtype(raw.dtype):
+        return True
+    some = pd.Series(raw.dropna().unique()[:50])
+    return some.dtype == object and pd.to_numeric(some, errors="coerce").isna().all() and bool(pd.notna(read_dates(some).values).any())
 
 
 def _plain(raw: pd.Series, kind: str | None, codes: Mapping[str, object]) -> Fact:

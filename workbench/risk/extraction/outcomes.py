@@ -11,6 +11,7 @@ from workbench.errors import DataError, DefinitionError
 from workbench.locale import tr
 from workbench.risk.extraction.dataset import CohortRows, FlowStep
 from workbench.risk.extraction.readers import at_latest, read_times
+from workbench.risk.extraction.roles import carried
 from workbench.risk.survival.outcome import outcome
 
 if TYPE_CHECKING:
@@ -206,13 +207,16 @@ class _Steps:
 def _predictions(keep: _Steps, study: Protocol, *, timed: bool) -> None:
     """Turn rows of patients into rows of predictions, outcome-free and at risk."""
     landmarks, plus, asked = study.index.landmarks, study.index.plus_hours, study.outcome
-    hours = np.arange(plus, landmarks.until_hours + 1e-9, landmarks.every_hours) if landmarks else np.array([plus])
-    if not len(hours):
+    if landmarks and plus > landmarks.until_hours:
         raise DefinitionError(
             "index.landmarks end before the first prediction", hint="until_hours counts from the index, as plus_hours does"
         )
-    places = np.repeat(np.arange(len(keep.rows)), len(hours))
-    after = np.tile(hours, len(keep.rows))
+    many = np.ones(len(keep.rows), int)
+    if landmarks:  # none at or after the end of follow-up, so that few rows are made in vain
+        many = (np.maximum(np.minimum(landmarks.until_hours, keep.ends.days * 24) - plus, 0) / landmarks.every_hours + 1e-9).astype(int) + 1
+    places = np.repeat(np.arange(len(many)), many)
+    steps = np.arange(len(places)) - np.repeat(np.cumsum(many) - many, many)
+    after = plus + steps * (landmarks.every_hours if landmarks else 0.0)
     keep.from_prediction(after, places)
     if landmarks:
         keep.rows["landmark_hours"] = after
@@ -245,12 +249,7 @@ def _cohort(keep: _Steps, columns: Columns, study: Protocol) -> CohortRows:
 
 
 def _carried(columns: Columns, study: Protocol, person: pd.Series) -> dict[str, np.ndarray]:
-    """Return sites and sub-groups; those that are no column are predictors."""
-    names = dict.fromkeys([study.validation.site, *study.subgroups])
-    predicted = {name for predictor in study.predictors for name in (predictor.name, *predictor.of)}
-    persons, carried = pd.Index(person.unique()), {}
-    for name in filter(None, names):
-        if name in columns.names or name not in predicted:
-            fact = columns.fact(columns.column(name), None, persons)
-            carried[name] = fact.values.reindex(person).to_numpy()
-    return carried
+    """Return the columns of sites and sub-groups, by row."""
+    persons = pd.Index(person.unique())
+    facts = {name: columns.fact(column, None, persons) for name, column in carried(columns, study).items()}
+    return {name: fact.values.reindex(person).to_numpy() for name, fact in facts.items()}

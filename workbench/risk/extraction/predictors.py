@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,18 +13,19 @@ from workbench.errors import DefinitionError
 from workbench.locale import tr
 from workbench.risk.cleaning.changes import Change
 from workbench.risk.extraction.asof import collect
-from workbench.risk.extraction.columns import REFUSED, Columns
+from workbench.risk.extraction.columns import REFUSED, Columns, Part
 from workbench.risk.extraction.dataset import Feature, Features
 from workbench.risk.extraction.readers import at_latest, read_times
 from workbench.risk.extraction.records import known_before, read_records
-from workbench.risk.protocol.parts import EVENTS
+from workbench.risk.extraction.roles import belongs, ending, fact_columns
+from workbench.risk.protocol.parts import EVENTS, NUMBERS
 
 if TYPE_CHECKING:
     from workbench.risk.cleaning.items import Item
     from workbench.risk.protocol.parts import Predictor
     from workbench.risk.protocol.protocol import Protocol
 
-__all__ = ["facts_asked", "find_features"]
+__all__ = ["find_features"]
 
 #: How one value was picked of several, on the screen; the last needs no word.
 PICKED = {
@@ -36,35 +38,73 @@ PICKED = {
     "count": ("次数", "count"),
     "any": ("有无", "any"),
 }
+_COUNTED = ("count", "any")
 _HOUR = pd.Timedelta(hours=1)
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """A column of the predictors that is to be made: of a column of patients, or of an item of timed tables."""
+class _Wanted(NamedTuple):
+    """A column of the predictors that is to be made."""
 
     predictor: Predictor
-    key: str
-    item: Item | None
-    timed: bool
-    stated: bool = True  # the protocol names it; not one of all
+    key: str  # of the item, or the name of the column
+    item: Item | None = None
+    timed: bool = False
+    stated: bool = True  # the protocol names it: it is not one of all
 
     @property
     def name(self) -> str:
         asked = self.predictor
-        pick = asked.picked if self.timed and asked.picked != "last" else ""
-        base = asked.name if asked.name and len(asked.of) == 1 and asked.of != ("all",) else "_".join(filter(None, (asked.name, self.key)))
-        return base if asked.name or not pick else f"{base}_{pick}"
+        if asked.name:
+            return asked.name if len(asked.of) == 1 and self.stated else f"{asked.name}_{self.key}"
+        return f"{self.key}_{asked.picked}" if self.timed and asked.picked != "last" else self.key
 
 
-def facts_asked(study: Protocol) -> frozenset[str]:
-    """Return the words of a study that mean facts of a patient: columns, and what says who belongs to it and how it ended."""
-    asked = [
-        name for predictor in study.predictors if predictor.source in ("column", "person") for name in (*predictor.of, predictor.known_at)
-    ]
-    outcome = study.outcome
-    asked += [study.index.at, outcome.status, outcome.time, outcome.at, study.validation.site]
-    return frozenset(filter(None, [*asked, *study.subgroups, *(rule.column for rule in study.rules)]))
+class _Made(NamedTuple):
+    """A column of the predictors, and where it comes from."""
+
+    feature: Feature
+    values: Any
+    told: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    """What is asked of which rows."""
+
+    columns: Columns
+    study: Protocol
+    rows: pd.DataFrame
+
+    @cached_property
+    def persons(self) -> pd.Index:
+        return pd.Index(self.rows["person"].unique())
+
+    @cached_property
+    def facts(self) -> frozenset[str]:
+        return fact_columns(self.columns, self.study)
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        return self.columns.parts(self.facts)
+
+    @cached_property
+    def _last(self) -> pd.Series:
+        return self.rows.groupby("person")["predicted_at"].max()
+
+    @cached_property
+    def available(self) -> Columns:
+        return known_before(self.columns, self._last, "available")
+
+    @cached_property
+    def recorded(self) -> Columns:
+        return known_before(self.columns, self._last, "recorded")
+
+    def early(self, clock: str) -> Columns:
+        """Return the tables without what no row may know."""
+        return self.available if clock == "available" else self.recorded
+
+    def is_timed(self, part: Part) -> bool:
+        return self.columns.tables[part.table].form != "patients"
 
 
 def find_features(columns: Columns, study: Protocol, rows: pd.DataFrame) -> Features:
@@ -90,182 +130,164 @@ def find_features(columns: Columns, study: Protocol, rows: pd.DataFrame) -> Feat
     DefinitionError
         If the tables do not have what is asked, cleaning cannot decide what it means, or two predictors have one name.
     """
-    persons = pd.Index(rows["person"].unique())
-    made: dict[tuple[int, str], tuple[Feature, Any, dict[str, Any]]] = {}
-    changes: list[Change] = []
-    order: list[tuple[int, str]] = []
-    timed: dict[str, list[tuple[tuple[int, str], _Wanted]]] = {"available": [], "recorded": []}
-    for place, predictor in enumerate(study.predictors):
-        for wanted in _asked(columns, study, rows, predictor, changes):
-            key = (place, wanted.key)
-            order.append(key)
-            if wanted.timed:
-                timed[predictor.clock].append((key, wanted))
-            else:
-                made[key] = _fact(columns, study, wanted, rows, persons, changes)
-    for clock, asked in timed.items():
-        if asked:
-            made |= _picked(columns, study, clock, asked, rows, persons, changes)
-    kept = [made[key] for key in order if key in made]
-    return _features(kept, rows, tuple(dict.fromkeys(changes)))
+    request, changes = _Request(columns, study, rows.reset_index(drop=True)), []
+    wanted = [one for predictor in study.predictors for one in _asked(request, predictor, changes)]
+    made = {one: _fact(request, one, changes) for one in wanted if not one.timed}
+    for clock in ("available", "recorded"):
+        made |= _picked(request, clock, [one for one in wanted if one.timed and one.predictor.clock == clock], changes)
+    return _features([made[one] for one in wanted if one in made], len(rows), tuple(dict.fromkeys(changes)))
 
 
-def _features(made: list[tuple[Feature, Any, dict[str, Any]]], rows: pd.DataFrame, changes: tuple[Change, ...]) -> Features:
-    names = [feature.name for feature, _, _ in made]
+def _features(made: list[_Made], n: int, changes: tuple[Change, ...]) -> Features:
+    features = tuple(one.feature for one in made)
+    names = [feature.name for feature in features]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DefinitionError(f"two predictors are called {', '.join(twice)}", hint="give one of them a name:")
-    X = pd.DataFrame({feature.name: values for feature, values, _ in made}, index=pd.RangeIndex(len(rows)))
-    provenance = pd.DataFrame([{"feature": feature.name, "source": feature.source, **told} for feature, _, told in made])
-    return Features(X, tuple(feature for feature, _, _ in made), provenance, changes)
+    X = pd.DataFrame({one.feature.name: one.values for one in made}, index=pd.RangeIndex(n))
+    provenance = pd.DataFrame([{"feature": one.feature.name, "source": one.feature.source, **one.told} for one in made])
+    return Features(X, features, provenance, changes)
 
 
-def _asked(columns: Columns, study: Protocol, rows: pd.DataFrame, predictor: Predictor, changes: list[Change]) -> list[_Wanted]:
+def _asked(request: _Request, predictor: Predictor, changes: list[Change]) -> list[_Wanted]:
     """Return the columns that a predictor asks for, in order."""
     if predictor.source in EVENTS:
         raise DefinitionError(
             f"plain tables have no {predictor.source}", hint="a column of the patients, or items of labs; or run on a store"
         )
-    if predictor.source in ("column", "person"):
-        return [_fact_asked(columns, study, predictor, name) for name in predictor.of]
-    if predictor.known_at:
-        raise DefinitionError(
-            f"known_at belongs to a column, not to {predictor.source}", hint="tables.available says when results are known"
-        )
-    parts = columns.parts(facts_asked(study))
-    known = known_before(columns, rows.groupby("person")["predicted_at"].max(), predictor.clock).parts(facts_asked(study))
-    timed = {part.key for part in parts if columns.tables[part.table].form != "patients"}
-    by_key = {part.key: part.item for part in parts}
+    if predictor.source not in NUMBERS:
+        return [_fact_asked(request, predictor, name) for name in predictor.of]
+    if predictor.known_at or predictor.kind not in (None, "number"):
+        raise DefinitionError(f"known_at and kind belong to a column, not to {predictor.source}", hint="results are numbers with a time")
+    items = {part.key: part.item for part in request.parts}
+    timed = {part.key for part in request.parts if request.is_timed(part)}
     if predictor.of == ("all",):
-        there = dict.fromkeys(part.key for part in known if part.item and _belongs(part.item, predictor.source))
-        changes += [Change(part.name, "", "unknown_item", 0, 0) for part in known if part.item is None and part.key in timed]
-        if not there:
-            raise DefinitionError(
-                f"the tables have no {predictor.source} that the table of items knows", hint="name them, or see tables.names"
-            )
-        return [_Wanted(predictor, key, by_key[key], key in timed, stated=False) for key in there]
-    keys = dict.fromkeys(columns.find(asked, parts) for asked in predictor.of)
-    return [_Wanted(predictor, key, by_key[key], key in timed) for key in keys]
+        keys = _all(request, predictor, changes)
+    else:
+        keys = dict.fromkeys(request.columns.find(asked, request.parts) for asked in predictor.of)
+    wanted = [_Wanted(predictor, key, items[key], key in timed, predictor.of != ("all",)) for key in keys]
+    for one in wanted:
+        if not one.timed:
+            _refuse_choice(predictor, one.key)
+    return wanted
 
 
-def _belongs(item: Item, source: str) -> bool:
-    """Tell whether an item is one of all labs or vitals."""
-    if item.kind not in ("number", "grade", "yes_no") or item.group == "person":
-        return False
-    return (item.group == "vital") == (source == "vitals") and source != "images"
+def _all(request: _Request, predictor: Predictor, changes: list[Change]) -> list[str]:
+    """Return every item of a source that was known to any row; what the table of items does not know is told."""
+    known = request.early(predictor.clock).parts(request.facts, left=True)
+    changes += [Change(part.name, "", "unknown_item", 0, 0) for part in known if part.item is None and request.is_timed(part)]
+    keys = list(dict.fromkeys(part.key for part in known if part.item and belongs(part.item, predictor.source)))
+    if not keys:
+        raise DefinitionError(f"the tables have no {predictor.source} that the table of items knows", hint="name them, or see tables.names")
+    return keys
 
 
-def _fact_asked(columns: Columns, study: Protocol, predictor: Predictor, name: str) -> _Wanted:
-    column = columns.column(name)
-    ending = {columns.column(one) for one in (study.outcome.status, study.outcome.time, study.outcome.at) if one}
-    if column in ending:
+def _fact_asked(request: _Request, predictor: Predictor, name: str) -> _Wanted:
+    column = request.columns.column(name)
+    if column in ending(request.columns, request.study):
         raise DefinitionError(f"column {column!r} is the outcome's, so it is no predictor", hint="leave it out")
-    if predictor.pick or predictor.look_back:
-        raise DefinitionError(
-            f"column {column!r} has one value, so there is no pick and no look-back", hint=f"labs: {column} where it is timed"
-        )
-    return _Wanted(predictor, name if predictor.source == "person" else column, None, timed=False)
+    _refuse_choice(predictor, column)
+    return _Wanted(predictor, name if predictor.source == "person" else column)
+
+
+def _refuse_choice(predictor: Predictor, name: str) -> None:
+    """Refuse to choose among the values of what has one."""
+    gap = predictor.gap_hours and not predictor.known_at
+    if predictor.pick not in (None, "last") or predictor.look_back or gap:
+        raise DefinitionError(f"{name!r} has one value a patient and no time: no pick, look-back or gap", hint="leave them out")
 
 
 # facts ---------------------------------------------------------------------------------------------------------------------
 
 
-def _fact(
-    columns: Columns, study: Protocol, wanted: _Wanted, rows: pd.DataFrame, persons: pd.Index, changes: list[Change]
-) -> tuple[Feature, Any, dict[str, Any]]:
+def _fact(request: _Request, wanted: _Wanted, changes: list[Change]) -> _Made:
     """Read a column of patients."""
-    asked = wanted.predictor
-    column = columns.column(wanted.key) if asked.source in ("column", "person") else _static_column(columns, study, wanted.key)
-    fact = columns.fact(column, asked.kind, persons)
-    values, nearest = fact.values.reindex(rows["person"]).reset_index(drop=True), np.nan
-    if asked.known_at:
-        known = _known_at(columns, study, asked.known_at, rows)
-        early = rows["predicted_at"].reset_index(drop=True) - known > asked.gap_hours * _HOUR
-        values = values.where(early)
-        nearest = ((rows["predicted_at"].reset_index(drop=True) - known)[early & values.notna()] / _HOUR).min()
+    asked, columns = wanted.predictor, request.columns
+    column = _column(request, wanted)
+    fact = columns.fact(column, asked.kind, request.persons)
     changes += fact.changes
+    values, nearest = fact.values.reindex(request.rows["person"]).reset_index(drop=True), np.nan
+    if asked.known_at:
+        hours = _hours_known(request, asked.known_at)
+        values = values.where(hours > asked.gap_hours)
+        nearest = hours[values.notna()].min()
     if fact.kind == "category":
         values = pd.Categorical(values, categories=sorted(fact.values.dropna().unique()))
-    item = fact.item
-    label = asked.label or (tr(item.zh, item.en) if item else column)
+    item, known = fact.item, int(pd.notna(values).sum())
     unit = asked.unit or (item.unit if item and columns.layout.clean else columns.layout.units.get(column, ""))
-    feature = Feature(wanted.name, label, unit, fact.kind, asked.source, item.key if item else "")
-    count = int(pd.notna(values).sum())
+    label = asked.label or (tr(item.zh, item.en) if item else column)
     told = {"asked": column, "pick": "", "look_back_hours": np.nan, "gap_hours": asked.gap_hours, "clock": asked.known_at or "index"}
-    return feature, values, told | {"known": count, "records": count, "nearest_hours": nearest}
+    feature = Feature(wanted.name, label, unit, fact.kind, asked.source, item.key if item else "")
+    return _Made(feature, values, told | {"known": known, "records": known, "nearest_hours": nearest})
 
 
-def _static_column(columns: Columns, study: Protocol, key: str) -> str:
-    names = dict.fromkeys(part.name for part in columns.parts(facts_asked(study)) if part.key == key)
+def _column(request: _Request, wanted: _Wanted) -> str:
+    """Return the column of a fact, or of an item that stands once a patient."""
+    if wanted.predictor.source not in NUMBERS:
+        return request.columns.column(wanted.key)
+    names = dict.fromkeys(part.name for part in request.parts if part.key == wanted.key)
     if len(names) > 1:
-        raise DefinitionError(f"{key!r} may be {' or '.join(names)}", hint="write the name of the column")
+        raise DefinitionError(f"{wanted.key!r} may be {' or '.join(names)}", hint="write the name of the column")
     return next(iter(names))
 
 
-def _known_at(columns: Columns, study: Protocol, column: str, rows: pd.DataFrame) -> pd.Series:
-    """Return when a column's values became known, by row."""
-    if not study.index.at:
+def _hours_known(request: _Request, column: str) -> pd.Series:
+    """Return how long before each prediction a column's value became known; NaN where nobody knows."""
+    if not request.study.index.at:
         raise DefinitionError(f"known_at: {column} needs a prediction with a time", hint="index.at names the column of the index")
-    times = at_latest(read_times(columns.raw(columns.column(column)), []))
-    return times.reindex(rows["person"]).reset_index(drop=True)
+    times = at_latest(read_times(request.columns.raw(request.columns.column(column)), []))
+    return (request.rows["predicted_at"] - times.reindex(request.rows["person"]).reset_index(drop=True)) / _HOUR
 
 
 # results -------------------------------------------------------------------------------------------------------------------
 
 
-def _picked(
-    columns: Columns,
-    study: Protocol,
-    clock: str,
-    asked: list[tuple[tuple[int, str], _Wanted]],
-    rows: pd.DataFrame,
-    persons: pd.Index,
-    changes: list[Change],
-) -> dict[tuple[int, str], tuple[Feature, Any, dict[str, Any]]]:
+def _picked(request: _Request, clock: str, asked: list[_Wanted], changes: list[Change]) -> dict[_Wanted, _Made]:
     """Pick results as of each prediction."""
-    if not study.index.at:
+    if not asked:
+        return {}
+    if not request.study.index.at:
         raise DefinitionError("timed results need a prediction with a time", hint="index.at names the column of the index")
-    early = known_before(columns, rows.groupby("person")["predicted_at"].max(), clock)
-    keys = {wanted.key for _, wanted in asked}
-    parts = [part for part in early.parts(facts_asked(study)) if part.key in keys and columns.tables[part.table].form != "patients"]
-    records = read_records(early, parts, persons)
+    early, keys = request.early(clock), {one.key for one in asked}
+    records = read_records(early, [part for part in request.parts if part.key in keys and request.is_timed(part)], request.persons)
     changes += records.changes
-    for _, wanted in asked:
-        if wanted.key in records.refused and wanted.stated:
-            change = records.refused[wanted.key]
-            raise DefinitionError(f"{change.column!r} cannot be used ({change.note})", hint=REFUSED[change.rule])
-    asked = [(key, wanted) for key, wanted in asked if wanted.key not in records.refused]
+    for one in asked:
+        if one.stated and (change := records.refused.get(one.key)):
+            raise DefinitionError(f"{change.column!r} cannot be used ({change.rule} {change.note})", hint=REFUSED[change.rule])
+    asked = [one for one in asked if one.key not in records.refused]
+    rows = {"row": np.arange(len(request.rows)), "person": request.persons.get_indexer(request.rows["person"])}
     found = collect(
-        pd.DataFrame(
-            {"row": np.arange(len(rows)), "person": persons.get_indexer(rows["person"]), "predicted_at": rows["predicted_at"].array}
-        ),
+        pd.DataFrame(rows | {"predicted_at": request.rows["predicted_at"].array}),
         records.table.rename(columns={"known" if clock == "available" else "taken": "time"}),
-        pd.DataFrame([_wanted_row(str(place), wanted) for place, (_, wanted) in enumerate(asked)]),
+        pd.DataFrame([{"feature": str(place), "item": one.key, **_choice(one)} for place, one in enumerate(asked)]),
     )
-    by_feature = dict(tuple(found.groupby("feature", sort=False)))
-    nothing = found.iloc[:0]
-    return {key: _result(wanted, by_feature.get(str(place), nothing), len(rows)) for place, (key, wanted) in enumerate(asked)}
+    by_place = dict(tuple(found.groupby("feature", sort=False)))
+    return {one: _result(request, one, by_place.get(str(place), found.iloc[:0])) for place, one in enumerate(asked)}
 
 
-def _wanted_row(feature: str, wanted: _Wanted) -> dict[str, Any]:
+def _choice(wanted: _Wanted) -> dict[str, Any]:
     asked = wanted.predictor
     look_back = np.nan if asked.look_back is None else asked.look_back
-    told = {"pick": asked.picked, "look_back_hours": look_back, "gap_hours": asked.gap_hours}
-    return {"feature": feature, "item": wanted.key, **told}
+    return {"pick": asked.picked, "look_back_hours": look_back, "gap_hours": asked.gap_hours}
 
 
-def _result(wanted: _Wanted, found: pd.DataFrame, n: int) -> tuple[Feature, Any, dict[str, Any]]:
+def _result(request: _Request, wanted: _Wanted, found: pd.DataFrame) -> _Made:
     asked, item = wanted.predictor, wanted.item
-    values = np.full(n, 0.0 if asked.picked in ("count", "any") else np.nan)
+    counted = asked.picked in _COUNTED
+    values = np.full(len(request.rows), 0.0 if counted else np.nan)
     values[found["row"].to_numpy(int)] = found["value"].to_numpy(float)
     name, pick = tr(item.zh, item.en) if item else wanted.key, tr(*PICKED[asked.picked])
-    label = asked.label if asked.label and wanted.stated else tr(f"{name}（{pick}）", f"{name} ({pick})") if pick else name
-    unit = "" if asked.picked in ("count", "any") else asked.unit or (item.unit if item else "")
-    kind = (
-        "yes_no"
-        if asked.picked == "any" or (item and item.kind == "yes_no" and asked.picked in ("last", "first", "min", "max"))
-        else "number"
+    label = (
+        asked.label
+        if asked.label and len(asked.of) == 1 and wanted.stated
+        else tr(f"{name}（{pick}）", f"{name} ({pick})")
+        if pick
+        else name
     )
-    told = {name: value for name, value in _wanted_row("", wanted).items() if name not in ("feature", "item")}
-    told |= {"clock": asked.clock, "known": int(np.isfinite(values).sum()) if asked.picked not in ("count", "any") else len(found)}
-    counts = {"records": int(found["records"].sum()), "nearest_hours": float(found["nearest_hours"].min()) if len(found) else np.nan}
-    return Feature(wanted.name, label, unit, kind, asked.source, item.key if item else ""), values, {"asked": wanted.key, **told, **counts}
+    layout = request.columns.layout
+    unit = asked.unit or (item.unit if item and layout.clean else layout.units.get(wanted.key, ""))
+    same = asked.picked in ("last", "first", "min", "max")
+    kind = "yes_no" if asked.picked == "any" or (same and item and item.kind == "yes_no") else "number"
+    nearest = float(found["nearest_hours"].min()) if len(found) else np.nan
+    told = {"clock": asked.clock, "known": len(found), "records": int(found["records"].sum()), "nearest_hours": nearest}
+    feature = Feature(wanted.name, label, "" if counted else unit, kind, asked.source, item.key if item else "")
+    return _Made(feature, values, {"asked": wanted.key, **_choice(wanted), **told})

@@ -5,8 +5,11 @@ Cells stay as the file has them (text, but of Parquet), for cleaning comes later
 
 from __future__ import annotations
 
+import csv
 import difflib
+import gzip
 import hashlib
+import re
 import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,10 +19,14 @@ from typing import TYPE_CHECKING, Literal
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
 from tqdm.auto import tqdm
 
 from workbench.errors import DataError, DefinitionError
-from workbench.ingest.sources import SourceTable, read_file
+from workbench.ingest.delimited import as_utf8
+from workbench.ingest.rows import checked_header
+from workbench.ingest.sources import read_file
 from workbench.risk.cleaning.changes import Change
 from workbench.risk.cleaning.values import read_dates
 from workbench.risk.extraction.asof import end_of_day
@@ -29,10 +36,13 @@ if TYPE_CHECKING:
 
     from workbench.risk.protocol.parts import Tables
 
-__all__ = ["PlainTable", "at_latest", "file_hash", "read_plain", "read_times", "unknown", "word"]
+__all__ = ["PlainTable", "at_latest", "file_hash", "pairs", "read_plain", "read_times", "unknown", "word"]
 
 #: How statistics programs write what is missing. 无, none, 未知 are words: of a result they mean nothing, of a habit they do.
 _MISSING = ("NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "")
+_TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
+_DELIMITERS = ("\t", ",", ";", "|")
+_RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
 
 
@@ -52,6 +62,8 @@ class PlainTable:
         Whom each row is about.
     taken, known : Series of datetime64[ns], of n rows, or None
         When its values were taken and when they became known, not before they were taken; a day without a clock is its end.
+    listed : tuple of (str, str)
+        Names and units of the items of a table of results, as its file has them: what is asked is known by them, also where none is left.
     changes : tuple of Change
         What reading the times changed.
     """
@@ -62,6 +74,7 @@ class PlainTable:
     person: pd.Series
     taken: pd.Series | None = None
     known: pd.Series | None = None
+    listed: tuple[tuple[str, str], ...] = ()
     changes: tuple[Change, ...] = ()
 
     def rows(self, kept: np.ndarray) -> PlainTable:
@@ -127,23 +140,26 @@ def read_plain(files: Sequence[Path], layout: Tables) -> tuple[PlainTable, ...]:
     """
     if not files:
         raise DataError("no table was given", hint="--table FILE, once for each table")
-    with TemporaryDirectory() as work:
-        shown = tqdm(files, desc="tables", unit="file", disable=None, leave=False)
-        read = [(path.name, _cells(path, layout, Path(work) / str(place))) for place, path in enumerate(shown)]
+    shown = tqdm(files, desc="tables", unit="file", disable=None, leave=False)
+    with TemporaryDirectory() as work, duckdb.connect() as connection:
+        read = [(path.name, _cells(connection, path, layout, Path(work) / str(place))) for place, path in enumerate(shown)]
     columns = [str(name) for _, cells in read for name in cells.columns]
+    if bool(layout.item) != bool(layout.value) or (layout.available and not layout.time):
+        raise DefinitionError("tables names only one of item and value, or available without time", hint="see the comments of Tables")
     for key in ("patient", "time", "available", "item", "value", "unit"):
         if (name := getattr(layout, key)) and name not in columns:
             raise unknown(f"column (tables.{key})", name, columns)
     return tuple(_table(name, cells, layout) for name, cells in read)
 
 
-def _cells(path: Path, layout: Tables, work: Path) -> pd.DataFrame:
+def _cells(connection: duckdb.DuckDBPyConnection, path: Path, layout: Tables, work: Path) -> pd.DataFrame:
     """Read one file; rows without any value are none."""
     if not path.is_file():
         raise DataError(f"there is no file {path}")
-    with duckdb.connect() as connection:
+    if path.name.lower().endswith(_TEXT):
+        cells = _text(path, work)
+    else:
         found = read_file(connection, "plain", path, work, sheet=layout.sheet or None)
-        _refuse_unreadable(connection, found)
         cells = connection.execute(f"SELECT * FROM {found.relation}").df().drop(columns="_row", errors="ignore")
     cells.columns = [str(name).strip() for name in cells.columns]
     texts = cells.select_dtypes(["object", "string"]).columns
@@ -154,13 +170,28 @@ def _cells(path: Path, layout: Tables, work: Path) -> pd.DataFrame:
     return cells
 
 
-def _refuse_unreadable(connection: duckdb.DuckDBPyConnection, found: SourceTable) -> None:
-    if found.unreadable is not None:
-        lines = connection.execute("SELECT count(*), min(line) FROM read_parquet(?)", [str(found.unreadable)]).fetchone()
-        raise DataError(
-            f"{lines[0]} lines of {found.origin} cannot be read, the first is line {lines[1]}",
-            hint="as many cells in each as in the header",
+def _text(path: Path, work: Path) -> pd.DataFrame:
+    """Read a file of delimited text, strictly: a line with a cell too many would move values into other columns."""
+    plain = as_utf8(path, work)
+    opened = gzip.open if plain.suffix.lower() == ".gz" else open
+    with opened(plain, "rt", encoding="utf-8-sig", newline="") as stream:
+        delimiter = max(_DELIMITERS, key=stream.readline().count)
+        stream.seek(0)
+        names = checked_header(next(csv.reader(stream, delimiter=delimiter), []), path)
+    try:
+        table = arrow_csv.read_csv(
+            plain,
+            read_options=arrow_csv.ReadOptions(column_names=names, skip_rows_after_names=1, use_threads=False),
+            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
         )
+    except pa.ArrowInvalid as error:  # the message quotes the line, which is a patient's
+        where = _RAGGED.search(str(error))
+        what = f"its row {where[1]} has {where[3]} cells, not {where[2]}" if where else "it is no table of delimited text"
+        raise DataError(
+            f"{path.name} cannot be read: {what}", hint="as many cells in each row as in the header, a header in the first"
+        ) from None
+    return table.to_pandas()
 
 
 def _table(name: str, cells: pd.DataFrame, layout: Tables) -> PlainTable:
@@ -179,7 +210,16 @@ def _table(name: str, cells: pd.DataFrame, layout: Tables) -> PlainTable:
     if layout.available and layout.available in cells:
         stated = at_latest(read_times(cells[layout.available], changes))
         known = stated.where(stated > taken, taken)  # nothing is known before it is taken
-    return PlainTable(name, "results" if results else "times", cells, person, taken, known, tuple(changes))
+    if not results:
+        return PlainTable(name, "times", cells, person, taken, known, (), tuple(changes))
+    return PlainTable(name, "results", cells, person, taken, known, pairs(cells, layout), tuple(changes))
+
+
+def pairs(cells: pd.DataFrame, layout: Tables) -> tuple[tuple[str, str], ...]:
+    """List the names and units of items in a table of results, sorted: the order of its rows is no order."""
+    columns = [layout.item, *([layout.unit] if layout.unit in cells else [])]
+    found = cells[columns].drop_duplicates().dropna(subset=[layout.item]).fillna("").astype(str)
+    return tuple(sorted({(row[0].strip(), row[1].strip() if len(row) > 1 else "") for row in found.itertuples(index=False)}))
 
 
 def _persons(column: pd.Series, name: str, *, fill_down: bool) -> pd.Series:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from workbench.errors import DefinitionError
+from workbench.risk.cleaning.items import items
 from workbench.risk.extraction.columns import Columns
 from workbench.risk.extraction.outcomes import find_cohort, selected
-from workbench.risk.extraction.predictors import facts_asked, find_features
-from workbench.risk.extraction.readers import PlainTable, at_latest, file_hash, read_plain, read_times
+from workbench.risk.extraction.predictors import find_features
+from workbench.risk.extraction.readers import PlainTable, at_latest, file_hash, read_plain, read_times, unknown
+from workbench.risk.extraction.roles import fact_columns, known_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +51,7 @@ class TableSource:
 
     def features(self, protocol: Protocol, rows: pd.DataFrame) -> Features:
         """Find what was known of each row before its prediction."""
-        return find_features(selected(self._columns(protocol), protocol.rules), protocol, rows.reset_index(drop=True))
+        return find_features(selected(self._columns(protocol), protocol.rules), protocol, rows)
 
     def truncated(self, rows: pd.DataFrame, *, how: Literal["delete", "permute"], seed: int = 0) -> TableSource:
         """Return the tables with everything that became known at or after each person's first prediction gone, or shuffled.
@@ -71,30 +73,15 @@ class TableSource:
         """
         first = rows.groupby("person")["predicted_at"].min()
         random = np.random.default_rng(seed) if how == "permute" else None
-        tables = tuple(_truncated(table, first, self._of_patients, self._known_at, random) for table in self.columns.tables)
-        return replace(self, columns=Columns(tables, self.columns.layout), id=f"{self.id}+{how}{seed if random else ''}")
+        layout, dated = self.columns.layout, known_at(self.columns, self.study)
+        stay = fact_columns(self.columns, self.study) | {layout.patient, layout.time, layout.available}
+        tables = tuple(_truncated(table, first, stay, dated, random) for table in self.columns.tables)
+        return replace(self, columns=Columns(tables, layout), id=f"{self.id}+{how}{seed if random else ''}")
 
     def _columns(self, protocol: Protocol) -> Columns:
-        if protocol.tables != self.study.tables:
+        if protocol.plain().get("tables") != self.study.plain().get("tables"):
             raise DefinitionError("the tables were read by another layout than the study's", hint="read_tables(files, protocol) again")
         return self.columns
-
-    @property
-    def _of_patients(self) -> frozenset[str]:
-        """Columns that stay: those that say how a table is read, and facts of a patient."""
-        layout = self.columns.layout
-        words = facts_asked(self.study)
-        named = {name for name in words if name in self.columns.names} | {
-            name for word in words - set(self.columns.names) if (item := self.columns.item_of(word))
-            for name in self.columns.names if self.columns.item_of(name) == item
-        }  # fmt: skip
-        return frozenset(named | {layout.patient, layout.time, layout.available})
-
-    @property
-    def _known_at(self) -> dict[str, str]:
-        """Columns that became known at a time of their own, and the column of that time."""
-        dated = [predictor for predictor in self.study.predictors if predictor.known_at]
-        return {self.columns.column(name): self.columns.column(one.known_at) for one in dated for name in one.of}
 
 
 def read_tables(files: Sequence[Path], protocol: Protocol) -> TableSource:
@@ -121,18 +108,34 @@ def read_tables(files: Sequence[Path], protocol: Protocol) -> TableSource:
     if protocol.tables is None:
         raise DefinitionError("the study does not say how tables are read", hint="tables: {patient: <column>}")
     files = [Path(path) for path in files]
-    return TableSource(Columns(read_plain(files, protocol.tables), protocol.tables), file_hash(files), protocol)
+    columns = Columns(read_plain(files, protocol.tables), protocol.tables)
+    _check_words(columns)
+    return TableSource(columns, file_hash(files), protocol)
+
+
+def _check_words(columns: Columns) -> None:
+    """Refuse names, units and codes of what is not there: misspelt, they would change nothing and say nothing."""
+    layout, there = columns.layout, set(columns.names)
+    if layout.names or layout.units:
+        there |= {part.name for part in columns.parts()}
+    for key, words, known in (
+        ("names", layout.names, there),
+        ("units", layout.units, there | items().keys()),
+        ("codes", layout.codes, set(columns.names)),
+    ):
+        if lost := [word for word in words if word not in known]:
+            raise unknown(f"column or item (tables.{key})", lost[0], sorted(known - items().keys()))
 
 
 def _truncated(
-    table: PlainTable, first: pd.Series, of_patients: frozenset[str], known_at: dict[str, str], random: np.random.Generator | None
+    table: PlainTable, first: pd.Series, stay: frozenset[str], dated: dict[str, str], random: np.random.Generator | None
 ) -> PlainTable:
     predicted = table.person.map(first)
     cells = table.cells.copy(deep=False)
     if table.known is not None:
-        content = [name for name in cells.columns if name not in of_patients]
+        content = [name for name in cells.columns if name not in stay]
         cells = _without(cells, content, (table.known >= predicted).to_numpy(), random)
-    for column, time in known_at.items():
+    for column, time in dated.items():
         if column in cells and time in cells:
             known = at_latest(read_times(cells[time], []))
             cells = _without(cells, [column], (known >= predicted).to_numpy(), random)
