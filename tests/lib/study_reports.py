@@ -40,8 +40,9 @@ class Result:
     model: str
     equation: Equation | None
     performance: pd.DataFrame
+    development: StudyData = None
     audit: pd.DataFrame = field(
-        default_factory=lambda: pd.DataFrame({"检查项": ["proxies"], "级别": ["提示"], "发现": ["单变量区分度不高"]})
+        default_factory=lambda: pd.DataFrame({"检查项": ["proxies"], "级别": ["提示"], "发现": ["有 4 人的取值只见于事件"]})
     )
     baseline: BaselineTable | None = None
     charts: Mapping[str, Sequence[Chart]] = field(default_factory=dict)
@@ -51,7 +52,7 @@ class Result:
         default_factory=lambda: pd.DataFrame({"准则": ["全局收缩因子 ≥ 0.9"], "所需": ["≥ 300"], "是否满足": ["是"]})
     )
     looks: int = 2
-    warnings: Sequence[str] = ("a warning of the run",)
+    warnings: Sequence[str] = ("3 of 432 rows lack a predictor",)
     environment: Mapping[str, str] = field(default_factory=lambda: {"numpy": np.__version__, "pandas": pd.__version__})
 
 
@@ -111,8 +112,8 @@ def result() -> Result:
         for sample in ("corrected", "apparent")
     ]
     subgroups = pd.DataFrame(
-        [(variable, group, n, d, "harrell_c", np.nan, 0.6, 0.5, 0.7, "")
-         for variable, group, n, d in (("医院", "甲院", 212, 57), ("医院", "乙院", 220, 57), ("资助", "是", 216, 48), ("资助", "否", 9, 4))],
+        [(*group, "harrell_c", np.nan, 0.6, 0.5, 0.7, "")
+         for group in (("医院", "甲院", 212, 57), ("医院", "乙院", 220, 57), ("资助", "是", 216, 48), ("资助", "否", 9, 4))],
         columns=["variable", "group", "persons", "events", "measure", "horizon_days", "value", "low", "high", "note"],
     )  # fmt: skip
     table = data.X.drop(columns="site").assign(医院=data.X["site"].astype(str), 结局=np.where(data.y["event"], "是", "否"))
@@ -121,6 +122,7 @@ def result() -> Result:
         "spline_cox",
         pipeline.equation(HORIZONS),
         pd.concat(rows, ignore_index=True),
+        development=data,
         baseline=baseline_table(table, by="结局", labels={"age": "年龄", "prio": "既往次数", "fin": "资助"}),
         charts={
             "calibration": [calibration_chart(data.y, risk[:, -1], horizon=HORIZONS[-1], policy=POLICY)],

@@ -130,7 +130,8 @@ def coarsened(equation: Equation, data: StudyData, policy: DisclosurePolicy) -> 
     Returns
     -------
     tuple of (float, float)
-        At most :data:`MOST_HORIZONS` of the baseline's points, the study's own horizons before all others.
+        At most :data:`MOST_HORIZONS` of the baseline's points, by rising horizon: the study's own before all others, and of the others none
+        that is a time of the data.
     """
     own = set(data.protocol.outcome.horizons_days)
     if equation.source and not equation.update:
@@ -138,12 +139,13 @@ def coarsened(equation: Equation, data: StudyData, policy: DisclosurePolicy) -> 
     happened = event_of_rows(data) == 1
     times, persons = data.y["time"][happened], data.rows["person"].to_numpy()[happened]
     kept: list[float] = []
-    for horizon in sorted((point[0] for point in equation.baseline), key=lambda day: (day not in own, day)):
+    told = {horizon for horizon, _ in equation.baseline} - (set(data.y["time"].tolist()) - own)  # a time in the data would tell itself
+    for horizon in sorted(told, key=lambda day: (day not in own, day)):
         edges = [0.0, *sorted([*kept, horizon])]
         between = (len(set(persons[(times > low) & (times <= high)])) for low, high in pairwise(edges))
         if len(kept) < MOST_HORIZONS and min(between) >= policy.threshold:
             kept.append(horizon)
-    return tuple(point for point in equation.baseline if point[0] in kept)
+    return tuple(sorted({point for point in equation.baseline if point[0] in kept}))
 
 
 def exportable(equation: Equation, data: StudyData, policy: DisclosurePolicy) -> Equation:
@@ -205,10 +207,10 @@ def card(contents: ReportContents, *, policy: DisclosurePolicy, performance: Ite
     dict
         Plain values; ``equation`` is None where ``weights_withheld`` says why.
     """
-    data = contents.data
-    protocol, reasons = data.protocol, withheld(contents.equation, data, policy)
+    data, made_of = contents.data, contents.development
+    protocol, reasons = data.protocol, withheld(contents.equation, made_of, policy)
     people = population(data, policy, nothing=tr("无事件", "no event"))
-    equation = None if reasons or contents.equation is None else exportable(contents.equation, data, policy)
+    equation = None if reasons or contents.equation is None else exportable(contents.equation, made_of, policy)
     return {
         "schema": SCHEMA,
         "title": protocol.title,

@@ -78,7 +78,7 @@ def tripod_table(told: Mapping[str, Sequence[Fact]]) -> pd.DataFrame:
     for item in tripod_items():
         found = item.answers(told)
         more = add + tr(*item.author) if found and item.author[0] else ""
-        rows.append((item.number, tr(*item.group), tr(*item.text), "\n".join(found) or write, more))
+        rows.append((item.number, tr(*item.group), tr(*item.text), tr("；", "; ").join(found) or write, more))
     heads = tr("序号", "Item code"), tr("部分", "Section"), tr("要求", "Asked"), tr("回答位置", "Answered in"), tr("补充", "To be added")
     return pd.DataFrame(rows, columns=list(heads))
 
@@ -86,7 +86,10 @@ def tripod_table(told: Mapping[str, Sequence[Fact]]) -> pd.DataFrame:
 def probast_table(told: Mapping[str, Sequence[Fact]]) -> pd.DataFrame:
     """Return PROBAST+AI with the evidence of the run; every judgement is left to a person."""
     nothing, judge = tr("运行不能提供依据", "the run has no evidence"), tr("由评估者判断", "assessor to judge")
-    rows = [(item.number, tr(*item.group), tr(*item.text), "\n".join(item.answers(told)) or nothing, judge) for item in probast_items()]
+    rows = [
+        (item.number, tr(*item.group), tr(*item.text), tr("；", "; ").join(item.answers(told)) or nothing, judge)
+        for item in probast_items()
+    ]
     heads = tr("序号", "Question code"), tr("领域", "Domain"), tr("信号问题", "Signalling question"), tr("报告中的位置", "Told in")
     return pd.DataFrame(rows, columns=[*heads, tr("判断", "Judgement")])
 

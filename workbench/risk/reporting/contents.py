@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.risk.extraction.dataset import StudyData
     from workbench.risk.models.equation import Equation
 
-__all__ = ["PERFORMANCE_COLUMNS", "SUBGROUP_COLUMNS", "Place", "Population", "ReportContents", "event_of_rows", "population"]
+__all__ = ["PERFORMANCE_COLUMNS", "SUBGROUP_COLUMNS", "Place", "Population", "ReportContents", "event_of_rows", "population", "safe_words"]
 
 #: Where a chart or a further table belongs.
 Place = Literal[
@@ -50,6 +51,10 @@ class ReportContents(Protocol):
     @property
     def data(self) -> StudyData:
         """The data of the study, its protocol among them."""
+
+    @property
+    def development(self) -> StudyData:
+        """The rows that the model was made of."""
 
     @property
     def model(self) -> str:
@@ -117,6 +122,24 @@ class Population:
     persons: SafeCount
     outcomes: tuple[tuple[str, SafeCount], ...]
     n_events: int
+
+
+#: A count of persons or their records within a sentence: "3 人", "13 of 432 rows", "2/80".
+_COUNTED = re.compile(
+    r"(?<![\d.,<≥≤])(\d+)(?=\s*(?:人|例|名|位|行|条|个值|个事件|of\s+\d|/\s*\d|(?:patient|person|row|record|event|case|value|people)s?\b))"
+)
+
+
+def safe_words(text: str, policy: DisclosurePolicy) -> str:
+    """Return a sentence of a guard, a warning or a remark with its counts hidden or rounded.
+
+    Examples
+    --------
+    >>> from workbench.disclosure import DisclosurePolicy
+    >>> safe_words("3 of 432 rows lack a predictor; 2.5 times", DisclosurePolicy(threshold=10, rounding=5))
+    '<10 of 430 rows lack a predictor; 2.5 times'
+    """
+    return _COUNTED.sub(lambda found: str(disclosure.suppress_count(int(found[1]), policy=policy)), text)
 
 
 def event_of_rows(data: StudyData) -> np.ndarray:

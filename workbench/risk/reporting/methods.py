@@ -262,6 +262,9 @@ def _model(writer: Writer) -> None:
         )
     )
     writer.tell("model", "imbalance", "prediction")
+    if not (writer.contents.charts.get("updating") or writer.contents.tables.get("updating")):
+        writer.report.text(tr("评价之后没有更新模型。", "The model was not updated after its evaluation."))
+        writer.tell("updating")
     told = tr("模型输出为预测时点前发生结局的概率", "The output is the probability of the outcome by the horizon")
     thresholds = tr("、", ", ").join(f"{100 * level:g}%" for level in protocol.thresholds)
     writer.report.text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ _Z95 = 1.959964
 def write_equation(writer: Writer) -> None:
     """Write the full model and a worked example; or why its numbers may not leave."""
     report, contents = writer.report, writer.contents
-    reasons = withheld(contents.equation, contents.data, writer.policy)
+    reasons = withheld(contents.equation, contents.development, writer.policy)
     if reasons:
         report.text(tr("模型的系数不能随报告导出：", "The model's numbers cannot leave with this report:")).bullets(reasons)
         report.text(
@@ -36,10 +37,11 @@ def write_equation(writer: Writer) -> None:
             )
         )
         return
-    equation = exportable(contents.equation, contents.data, writer.policy)
+    equation = exportable(contents.equation, contents.development, writer.policy)
     labels = {feature.name: feature.label or feature.name for feature in contents.data.features.columns}
     report.text(_formula(equation))
-    report.table(terms_table(equation, labels), tr(f"完整模型：{equation.name}", f"The full model: {equation.name}"), note=_note(equation))
+    caption = tr(f"完整模型：{equation.name}", f"The full model: {equation.name}")
+    report.table(terms_table(equation, labels), caption, note=_note(equation), words=True)
     writer.tell("equation", evidence=report.last_number)
     if equation.kind == "cox":
         report.table(
@@ -54,13 +56,14 @@ def write_equation(writer: Writer) -> None:
 def terms_table(equation: Equation, labels: dict[str, str]) -> pd.DataFrame:
     """Return a row a term: how it is worked out, its coefficient with standard error, and the ratio where one unit has a meaning."""
     ratio = "HR" if equation.kind == "cox" else "OR"
-    rows = []
+    rows, uses = [], Counter(factor.feature for term in equation.terms for factor in term.factors if factor.transform != "level")
     if equation.kind == "logistic":
         rows.append((tr("截距", "Intercept"), "1", f"{equation.intercept:.6g} (—)", "—"))
     for term in equation.terms:
         how = " × ".join(_how(factor, labels) for factor in term.factors)
         spread = f"{term.std_error:.4g}" if np.isfinite(term.std_error) else "—"
-        rows.append((term.label or labels.get(term.factors[0].feature, ""), how, f"{term.coefficient:.6g} ({spread})", _ratio(term)))
+        alone = len(term.factors) == 1 and uses[term.factors[0].feature] <= 1
+        rows.append((_name(term, labels), how, f"{term.coefficient:.6g} ({spread})", _ratio(term) if alone else "—"))
     heads = [tr("项", "Term"), tr("计算方法", "Worked out as"), tr("系数 (标准误)", "Coefficient (SE)"), f"{ratio} (95% CI)"]
     return pd.DataFrame(rows, columns=heads)
 
@@ -93,14 +96,25 @@ def example_patient(X: pd.DataFrame, policy: DisclosurePolicy) -> pd.DataFrame |
 
 def _formula(equation: Equation) -> str:
     if equation.kind == "cox":
+        shift = f"{'+' if equation.mean < 0 else '−'} {abs(equation.mean):.6g}"
         return tr(
-            f"风险(t) = 1 − S₀(t) ^ exp(LP − {equation.mean:.6g})，LP 为下表各项“系数 × 计算值”之和。",
-            f"Risk(t) = 1 − S₀(t) ^ exp(LP − {equation.mean:.6g}); LP is the sum of coefficient × worked-out value over the table.",
+            f"风险(t) = 1 − S₀(t) ^ exp(LP {shift})，LP 为下表各项“系数 × 计算值”之和。",
+            f"Risk(t) = 1 − S₀(t) ^ exp(LP {shift}); LP is the sum of coefficient × worked-out value over the table.",
         )
     return tr(
         "风险 = 1 / (1 + exp(−LP))，LP 为下表截距与各项“系数 × 计算值”之和。",
         "Risk = 1 / (1 + exp(−LP)); LP is the intercept and the sum of coefficient × worked-out value over the table.",
     )
+
+
+def _name(term: Term, labels: dict[str, str]) -> str:
+    """Return what a term is called: its predictors' labels, primes for the functions of a spline, as in R's rms."""
+    words = {"level": tr("：{0.level}", ": {0.level}"), "missing": tr("缺失", " missing")}
+    named = [
+        labels.get(factor.feature, factor.feature) + words.get(factor.transform, "").format(factor) + "′" * factor.basis
+        for factor in term.factors
+    ]
+    return " × ".join(named)
 
 
 def _how(factor: Factor, labels: dict[str, str]) -> str:
@@ -112,14 +126,14 @@ def _how(factor: Factor, labels: dict[str, str]) -> str:
         return tr(f"{name}为“{words}”时 1，否则 0", f"1 if {name} is {words}, else 0")
     inner = {"log": f"ln({name})", "spline": f"RCS{factor.basis + 1}({name}; {', '.join(f'{knot:g}' for knot in factor.knots)})"}
     text = inner.get(factor.transform, name)
-    text = f"({text} − {factor.centre:g})" if factor.centre else text
+    text = f"({text} {'+' if factor.centre < 0 else '−'} {abs(factor.centre):g})" if factor.centre else text
     return f"{text} / {factor.scale:g}" if factor.scale != 1 else text
 
 
 def _ratio(term: Term) -> str:
-    """Return a hazard or odds ratio for one unit of the predictor; a dash where a unit alone cannot change."""
-    (factor, *others) = term.factors
-    if others or factor.transform in ("spline", "log"):
+    """Return a hazard or odds ratio for one unit of a predictor that has no other term; a dash where a unit means nothing."""
+    factor = term.factors[0]
+    if factor.transform in ("spline", "log"):
         return "—"
     unit = term.coefficient / (factor.scale if factor.transform == "identity" else 1.0)
     if not np.isfinite(term.std_error):
@@ -149,7 +163,7 @@ def _write_example(writer: Writer, equation: Equation, labels: dict[str, str]) -
     report = writer.report
     report.text(tr("算例（虚构的患者，不对应任何真实患者）：", "A worked example (a patient who never was):"))
     report.definitions([(labels.get(name, name), _value(patient[name].iloc[0], features[name])) for name in used])
-    steps = [(term.label or labels.get(term.factors[0].feature, ""), _product(term, patient)) for term in equation.terms]
+    steps = [(_name(term, labels), _product(term, patient)) for term in equation.terms]
     report.table(
         pd.DataFrame(steps, columns=[tr("项", "Term"), tr("系数 × 计算值 = 乘积", "Coefficient × worked-out value = product")]),
         tr("算例的线性预测值", "The example's linear predictor"),

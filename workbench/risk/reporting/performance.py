@@ -11,7 +11,7 @@ import pandas as pd
 from workbench import disclosure
 from workbench.errors import DataError
 from workbench.locale import tr
-from workbench.risk.reporting.contents import PERFORMANCE_COLUMNS, SUBGROUP_COLUMNS
+from workbench.risk.reporting.contents import PERFORMANCE_COLUMNS, SUBGROUP_COLUMNS, safe_words
 from workbench.risk.validation.measures import MEASURES
 
 if TYPE_CHECKING:
@@ -114,17 +114,18 @@ def table_of(performance: pd.DataFrame, *, by_threshold: bool) -> pd.DataFrame:
 
 
 def compared(performance: pd.DataFrame, main: str) -> pd.DataFrame | None:
-    """Return the models beside each other on the sample to believe, a row a model; None where there is one model."""
+    """Return the models beside each other on the sample to believe, a column a model; None where there is one model."""
     if performance["model"].nunique() < 2:
         return None
     sample = best_sample(performance[performance["model"] == main])
     rows = performance[(performance["sample"] == sample) & performance["threshold"].isna() & performance["measure"].isin(_COMPARED)]
-    wide: dict[str, dict[str, str]] = {name: {} for name in dict.fromkeys([main, *performance["model"]])}
+    wide: dict[str, dict[str, str]] = {}
     for row in rows.itertuples(index=False):
         at = "" if pd.isna(row.horizon_days) else tr(f"（{_plain(row.horizon_days)} 天）", f" ({_plain(row.horizon_days)} days)")
-        wide[row.model][label_of(row.measure) + at] = estimate(row.measure, row.value, row.low, row.high)
-    table = pd.DataFrame.from_dict(wide, orient="index").fillna("—")
-    return table.rename_axis(tr("模型", "Model")).reset_index()
+        wide.setdefault(label_of(row.measure) + at, {})[row.model] = estimate(row.measure, row.value, row.low, row.high)
+    table = pd.DataFrame.from_dict(wide, orient="index")
+    table = table.reindex(columns=list(dict.fromkeys([main, *performance["model"]]))).fillna("—")
+    return table.rename_axis(tr("指标", "Measure")).reset_index()
 
 
 def label_of(measure: str) -> str:
@@ -132,8 +133,8 @@ def label_of(measure: str) -> str:
     return MEASURES[measure].label if measure in MEASURES else measure
 
 
-def metrics(performance: pd.DataFrame, model: str, persons: SafeCount) -> pd.DataFrame:
-    """Return every number of the performance as text, with the size of the study beside it.
+def metrics(performance: pd.DataFrame, model: str, persons: SafeCount, policy: DisclosurePolicy) -> pd.DataFrame:
+    """Return every number of the performance as text, with the size of the study beside it; counts in remarks as the policy shows them.
 
     Warns of :class:`LeftOut` where rows at thresholds of the compared models do not fit into a table that may leave.
     """
@@ -144,6 +145,7 @@ def metrics(performance: pd.DataFrame, model: str, persons: SafeCount) -> pd.Dat
     text = {name: kept[name].map(lambda value: "" if pd.isna(value) else f"{value:z.5f}") for name in ("value", "low", "high")}
     days = {name: kept[name].map(_plain) for name in ("horizon_days", "threshold")}
     shown = kept[list(PERFORMANCE_COLUMNS)].assign(**text, **days).fillna("").astype(str)
+    shown["note"] = [safe_words(note, policy) for note in shown["note"]]
     shown.insert(2, "study_persons", str(persons).replace(",", ""))
     return shown
 

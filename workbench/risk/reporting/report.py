@@ -15,7 +15,7 @@ from workbench.locale import tr
 from workbench.report import Report
 from workbench.risk.reporting.card import card, write_card
 from workbench.risk.reporting.checklists import probast_table, tripod_table
-from workbench.risk.reporting.contents import population
+from workbench.risk.reporting.contents import population, safe_words
 from workbench.risk.reporting.facts import Writer
 from workbench.risk.reporting.limitations import limitations, why_lower
 from workbench.risk.reporting.methods import write_methods
@@ -79,7 +79,7 @@ def write_report(
     try:
         (aside / "report.html").write_text(report.html(), encoding="utf-8")
         (aside / "report.docx").write_bytes(report.word())
-        metrics(ordered, contents.model, people.persons).to_csv(aside / "metrics.csv", index=False, encoding="utf-8-sig")
+        metrics(ordered, contents.model, people.persons, policy).to_csv(aside / "metrics.csv", index=False, encoding="utf-8-sig")
         write_card(made, aside / "card.json")
         _replace(aside, folder)
     except OSError as error:
@@ -194,13 +194,16 @@ def _record(writer: Writer) -> None:
     writer.tell("protocol", evidence=f"SHA-256 {protocol.hash[:12]}…")
     report.section(tr("数据审查与警告", "Audit and warnings"), level=2)
     if len(contents.audit):
-        report.table(contents.audit, tr("数据审查的发现", "What the guards found"), words=True)
+        shown = contents.audit.map(lambda cell: safe_words(str(cell), writer.policy))
+        report.table(shown, tr("数据审查的发现", "What the guards found"), words=True)
         writer.tell("audit", evidence=report.last_number)
     else:
         report.text(tr("数据审查没有发现问题。", "The guards found nothing."))
         writer.tell("audit")
     if contents.warnings:
-        report.text(tr("运行中的警告：", "Warnings of the run:")).bullets(dict.fromkeys(contents.warnings))
+        report.text(tr("运行中的警告：", "Warnings of the run:")).bullets(
+            dict.fromkeys(safe_words(warning, writer.policy) for warning in contents.warnings)
+        )
     report.section(tr("软件环境", "Environment"), level=2)
     report.definitions(contents.environment.items())
 

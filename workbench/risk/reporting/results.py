@@ -11,9 +11,9 @@ from workbench import disclosure
 from workbench.cohort.attrition import Attrition, Step
 from workbench.cohort.figures import missingness
 from workbench.locale import tr
-from workbench.risk.reporting.contents import event_of_rows
+from workbench.risk.reporting.contents import event_of_rows, safe_words
 from workbench.risk.reporting.model import write_equation
-from workbench.risk.reporting.performance import best_sample, compared, sample_label, subgroup_table, table_of
+from workbench.risk.reporting.performance import best_sample, compared, label_of, sample_label, subgroup_table, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,8 @@ def _performance(writer: Writer) -> None:
         caption = tr(f"各模型的比较（{best}）", f"Models compared ({best})")
         report.table(beside, caption)
         writer.tell("performance", evidence=report.last_number)
-    if notes := sorted({str(note) for note in own["note"].dropna() if str(note)}):
+    noted = own[own["note"].fillna("") != ""]
+    if notes := dict.fromkeys(f"{label_of(row.measure)}: {safe_words(row.note, writer.policy)}" for row in noted.itertuples(index=False)):
         report.text(tr("计算时的说明：", "Remarks on how these were worked out:")).bullets(notes)
     writer.show("discrimination", "performance")
 
