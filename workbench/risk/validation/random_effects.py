@@ -131,7 +131,7 @@ def joined(table: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
         of the measure itself, though joined on that on which it is about normal.
     """
     rows = []
-    for keys, group in table.groupby(KEYS, dropna=False, sort=False):
+    for keys, group in () if table.empty else table.groupby(KEYS, dropna=False, sort=False):
         values = MEASURES[keys[0]].on_scale(group["value"])
         usable = np.isfinite(values) & (group["std_error"] > 0).to_numpy()
         row = dict(zip(KEYS, keys, strict=True))
@@ -144,7 +144,7 @@ def joined(table: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
         del found["std_error"]  # of the other scale
         left = len(group) - found["places"]
         rows.append({**row, **found, "note": f"{left} places have no figure with an error" if left else ""})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*KEYS, *(name for name in RandomEffects._fields if name != "std_error"), "note"])
 
 
 def _between(values: np.ndarray, variances: np.ndarray) -> float:

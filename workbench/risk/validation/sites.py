@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,10 @@ import pandas as pd
 from workbench.errors import DataError
 from workbench.risk.validation.crossval import one_fold
 from workbench.risk.validation.fitting import Sample
-from workbench.risk.validation.intervals import with_intervals
 from workbench.risk.validation.random_effects import joined
 from workbench.risk.validation.splits import happened
 from workbench.risk.validation.spread import spread
+from workbench.risk.validation.subgroups import LEAST_EVENTS, within
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
     from workbench.risk.validation.performance import Scoring
 
-__all__ = ["LEAST_EVENTS", "SiteValidation", "leave_one_site_out"]
-
-#: A place with fewer events tells too little to be judged by itself.
-LEAST_EVENTS = 10
+__all__ = ["SiteValidation", "leave_one_site_out"]
 
 
 class SiteValidation(NamedTuple):
@@ -33,7 +30,7 @@ class SiteValidation(NamedTuple):
     Parameters
     ----------
     sites : DataFrame
-        `site`, `rows`, `events`, and the table of performance there of a model made without it, with intervals.
+        `site`, `rows`, `persons`, `events`, and the table of performance there of a model made without it, with intervals.
     joined : DataFrame
         As :func:`~workbench.risk.validation.random_effects.joined` gives it.
     risk : ndarray of float, shape (n, m)
@@ -108,22 +105,19 @@ def leave_one_site_out(
     """
     sample = Sample.of(X, y, persons, sample_weight)
     codes, names = _sites(sample, sites)
-    rows, events = (np.bincount(codes, counts, minlength=len(names)).astype(int) for counts in (None, happened(sample.y)))
-    enough = events >= least_events
-    if not enough.any():
+    events = np.bincount(codes, happened(sample.y), minlength=len(names)).astype(int)
+    places = np.flatnonzero(events >= least_events)
+    if not len(places):
         raise DataError(f"no site has {least_events} events; the most are {events.max()}", hint="lower least_events, or join sites")
-    places = np.flatnonzero(enough)
     given = (estimator, sample, scoring, codes[None])
     found = spread(one_fold, given, [(0, place) for place in places], workers=workers, progress=progress, label="sites")
     risk = np.full((len(codes), len(scoring.times) or 1), np.nan)
     for place, predicted in zip(places, found, strict=True):
         risk[codes == place] = predicted
     drawn = {"resamples": resamples, "level": level, "seed": seed, "workers": workers}
-    tables = [_judged(sample, risk, codes == place, scoring, drawn).assign(site=names[place]) for place in places]
-    few = pd.DataFrame({"site": names[~enough], "note": f"fewer than {least_events} events: not evaluated"})
-    table = pd.concat([*tables, few] if len(few) else tables, ignore_index=True)
-    of_site = pd.DataFrame({"site": names, "rows": rows, "events": events})
-    return SiteValidation(of_site.merge(table, on="site"), joined(table.dropna(subset="measure"), level=level), risk)
+    who = sample.persons.codes
+    table = within(sample.y, risk, names[codes], scoring=scoring, persons=who, least_events=least_events, drawn=drawn)
+    return SiteValidation(table.rename(columns={"group": "site"}), joined(table.dropna(subset="measure"), level=level), risk)
 
 
 def _sites(sample: Sample, sites: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +130,3 @@ def _sites(sample: Sample, sites: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     if len(names) < 2:
         raise DataError("there is one site only", hint="cross_validate tries a model within it")
     return codes, names
-
-
-def _judged(sample: Sample, risk: np.ndarray, inside: np.ndarray, scoring: Scoring, drawn: dict[str, Any]) -> pd.DataFrame:
-    return with_intervals(sample.y[inside], risk[inside], scoring=scoring, persons=sample.persons.codes[inside], **drawn)
