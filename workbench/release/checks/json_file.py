@@ -83,7 +83,8 @@ def _add_table(given: list[Any], path: str, tables: list[Table], deepest: int) -
     width = max(map(len, rows))
     head = path.rpartition(".")[2]
     cells = tuple(tuple(_cell(value, f"{path}.{head}", tables, deepest) for value in row) for row in rows)
-    tables.append(Table(place, ((head,) * width, *cells)))
+    own_head = isinstance(given[0], list) and all(isinstance(value, str) for value in given[0])
+    tables.append(Table(place, cells if own_head else ((head,) * width, *cells)))
 
 
 def _cell(value: Any, path: str, tables: list[Table], deepest: int) -> str:

@@ -136,9 +136,15 @@ def _text(element: _Element) -> str:
     for found in element.iter():
         if found.tag in _CHARACTERS:
             pieces.append(found.text or "")
-        elif found.tag in _BETWEEN:
+        elif found.tag in _BETWEEN and not _opens_cell(found):
             pieces.append(_BETWEEN[found.tag])
     return "".join(pieces)
+
+
+def _opens_cell(found: _Element) -> bool:
+    """Tell whether a paragraph is the first of a cell: the cells of a row stand on one line, so that a number over several is one."""
+    parent = found.getparent()
+    return found.tag == f"{_W}p" and parent is not None and parent.tag == f"{_W}tc" and parent.find(f"{_W}p") is found
 
 
 def _texts(part: str, page: _Element) -> Iterator[Text]:
