@@ -8,6 +8,7 @@ import pytest
 from docx import Document
 from docx.opc.constants import RELATIONSHIP_TYPE
 from docx.oxml import OxmlElement
+from docx.oxml.ns import qn
 from docx.shared import RGBColor
 
 from workbench.disclosure import DisclosurePolicy
@@ -123,9 +124,20 @@ def test_a_link_outside_is_told():
     assert ("embedded", "warn") in found("a.docx", word(change))
 
 
-def test_an_embedded_object_blocks():
+@pytest.mark.parametrize("instruction", ["INCLUDETEXT /data/notes.txt", " DDEAUTO excel", "hyperlink x"])
+def test_a_field_that_loads_something_is_told(instruction):
     def change(document):
-        document.add_paragraph()._p.append(OxmlElement("w:object"))
+        field = OxmlElement("w:fldSimple")
+        field.set(qn("w:instr"), instruction)
+        document.add_paragraph()._p.append(field)
+
+    assert ("embedded", "warn") in found("a.docx", word(change))
+
+
+@pytest.mark.parametrize("tag", ["w:object", "w:altChunk", "w:docVar"])
+def test_what_is_embedded_and_not_read_blocks(tag):
+    def change(document):
+        document.add_paragraph()._p.append(OxmlElement(tag))
 
     assert ("embedded", "block") in found("a.docx", word(change))
 

@@ -44,7 +44,9 @@ _BETWEEN = {f"{_W}p": "\n", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}tab": "\t", 
 #: Attributes that carry words which the page does not show.
 _WORDS = ("descr", "title", "alt", f"{_W}instr", f"{_W}author")
 #: What a document may hold and nobody here reads.
-_NOT_READ = ("object", "control", "altChunk", "OLEObject", "chart", "subDoc")
+_NOT_READ = ("object", "control", "altChunk", "OLEObject", "chart", "subDoc", "docVar")
+#: Fields that tell of the document itself; others load files, links or data of a mail merge.
+_OWN_FIELDS = ("PAGE", "NUMPAGES", "SECTIONPAGES", "SEQ", "REF", "PAGEREF", "TOC")
 
 
 def read_word(name: str, content: bytes) -> Document:
@@ -166,3 +168,10 @@ def _references(part: str, page: _Element) -> Iterator[Reference]:
             yield Reference(part, "loaded from elsewhere")
         elif isinstance(found.tag, str) and found.tag.rpartition("}")[2] in _NOT_READ:
             yield Reference(part, "not read")
+        elif _field(found).partition(" ")[0].upper() not in ("", *_OWN_FIELDS):
+            yield Reference(part, "loaded from elsewhere")
+
+
+def _field(found: _Element) -> str:
+    """Return what a field does, where an element is one."""
+    return (found.get(f"{_W}instr") or (found.text if found.tag == f"{_W}instrText" else None) or "").strip()
