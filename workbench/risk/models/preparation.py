@@ -197,6 +197,8 @@ class LinearColumns(TransformerMixin, BaseEstimator):
         Of each spline; 0 for straight lines.
     min_distinct : int
         A number with fewer distinct values stays a straight line.
+    factors : tuple of Factor, optional
+        The columns, where they are settled beforehand: the same for each of several completed tables.
 
     Attributes
     ----------
@@ -214,9 +216,10 @@ class LinearColumns(TransformerMixin, BaseEstimator):
     ['age', "age'", "age''", 'sex=M']
     """
 
-    def __init__(self, *, knots: int = 4, min_distinct: int = 10) -> None:
+    def __init__(self, *, knots: int = 4, min_distinct: int = 10, factors: tuple[Factor, ...] | None = None) -> None:
         self.knots = knots
         self.min_distinct = min_distinct
+        self.factors = factors
 
     def fit(self, X: pd.DataFrame, y: object = None) -> Self:  # noqa: ARG002
         """Find levels and place knots.
@@ -239,13 +242,16 @@ class LinearColumns(TransformerMixin, BaseEstimator):
             If a spline of 1 or 2 knots is asked for.
         """
         validate_data(self, X, skip_check_array=True, reset=True)
+        self.factors_ = self._found(X) if self.factors is None else self.factors
+        return self
+
+    def _found(self, X: pd.DataFrame) -> tuple[Factor, ...]:
         numbers = [name for name in X if not isinstance(X[name].dtype, pd.CategoricalDtype)]
         placed: dict[str, np.ndarray] = {}
         if self.knots and numbers:
             splines = RestrictedCubicSplines(knots=self.knots, min_distinct=self.min_distinct).fit(X[numbers])
             placed = dict(zip(numbers, splines.knots_, strict=True))
-        self.factors_ = tuple(factor for name in X for factor in _factors(X[name], placed.get(name, ())))
-        return self
+        return tuple(factor for name in X for factor in _factors(X[name], placed.get(name, ())))
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return the columns.

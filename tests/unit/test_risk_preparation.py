@@ -1,0 +1,193 @@
+"""The steps before a model, and a model fitted to several completed tables."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from workbench.errors import DataError, DefinitionError
+from workbench.risk.imputation.impute import ChainedImputer, TypicalImputer
+from workbench.risk.models.catalogue import make_model
+from workbench.risk.models.equation import Factor, UnseenCategories
+from workbench.risk.models.multiple import fit_multiple
+from workbench.risk.models.preparation import ColumnsLeftOut, LinearColumns, UsableColumns, known_words, own_factors, steps
+from workbench.risk.protocol.parts import ModelChoice
+from workbench.risk.survival.cox import CoxRegression
+from workbench.risk.survival.outcome import outcome
+
+WARDS = ["A"] * 40 + ["B"] * 30 + ["C"] * 3 + ["D"] * 3 + ["E"] * 1
+
+
+def table(n=77):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"age": rng.normal(60, 10, n), "crp": rng.lognormal(1, 1, n), "grade": rng.integers(1, 4, n).astype(float)})
+    return X.assign(ward=pd.Categorical(WARDS[:n]), male=rng.integers(0, 2, n).astype(float))
+
+
+def test_rare_levels_are_joined_and_the_commonest_is_the_reference():
+    fitted = UsableColumns(rare=5).fit(table())
+    assert [(level.name, level.words) for level in fitted.levels_["ward"]] == [("A", ("A",)), ("B", ("B",)), ("C / D / E", ("C", "D", "E"))]
+    assert fitted.transform(table())["ward"].value_counts().to_dict() == {"A": 40, "B": 30, "C / D / E": 7}
+
+
+def test_rare_levels_too_few_to_stand_alone_join_the_reference():
+    fitted = UsableColumns(rare=10).fit(table())
+    assert [level.words for level in fitted.levels_["ward"]] == [("A", "C", "D", "E"), ("B",)]
+
+
+def test_the_only_other_level_is_kept_however_rare():
+    ward = pd.Categorical(["A"] * 75 + ["B", "C"])
+    fitted = UsableColumns(rare=10).fit(table().assign(ward=ward))
+    assert [level.words for level in fitted.levels_["ward"]] == [("A",), ("B", "C")]
+
+
+def test_many_rare_levels_have_a_short_name():
+    words = ["A"] * 50 + [f"w{i}" for i in range(27)]
+    assert UsableColumns().fit(table().assign(ward=words)).levels_["ward"][1].name == "w0 / w1 / w10 / ... (27)"
+
+
+def test_categories_never_seen_are_counted_and_are_the_reference():
+    fitted = UsableColumns().fit(table())
+    with pytest.warns(UnseenCategories, match=r"ward \(2\)"):
+        found = fitted.transform(table().assign(ward=["X", "Y", *WARDS[2:]]))
+    assert found["ward"].tolist()[:2] == ["A", "A"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a missing category is no unseen one
+        assert fitted.transform(table().assign(ward=[None, *WARDS[1:]]))["ward"].isna().tolist()[:2] == [True, False]
+
+
+def test_columns_that_teach_nothing_are_named():
+    X = table().assign(constant=1.0, empty=np.nan, one_word="yes", flag=[1.0, *[np.nan] * 76])
+    with pytest.warns(ColumnsLeftOut, match=r"constant \(one value\), empty \(all missing\), one_word \(one value\), flag \(one value\)"):
+        fitted = UsableColumns().fit(X)
+    assert list(fitted.get_feature_names_out()) == list(table().columns)
+    assert fitted.transform(X).columns.tolist() == list(table().columns)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda X: X.assign(crp=X["crp"].where(X.index > 0, np.inf)), "'crp' holds 1 infinite"),
+        (lambda X: X.drop(columns="age"), "predictors are missing: age"),
+        (lambda X: X.assign(crp="high"), "hold texts now: crp"),
+    ],
+)
+def test_columns_that_cannot_be_used(change, found):
+    with pytest.raises(DataError, match=found):
+        UsableColumns().fit(table()).transform(change(table()))
+
+
+def test_infinite_values_in_training():
+    with pytest.raises(DataError, match="'age' holds 77 infinite"):
+        UsableColumns().fit(table().assign(age=-np.inf))
+
+
+def test_nothing_left():
+    with pytest.warns(ColumnsLeftOut), pytest.raises(DataError, match="no column varies"):
+        UsableColumns().fit(pd.DataFrame({"a": [1.0, 1.0], "b": [np.nan, np.nan]}))
+
+
+def test_arrays_are_tables_without_names():
+    values = table()[["age", "crp"]].to_numpy()
+    assert UsableColumns().fit_transform(values).columns.tolist() == ["x0", "x1"]
+
+
+def test_the_order_of_columns_does_not_matter():
+    fitted = UsableColumns().fit(table())
+    pd.testing.assert_frame_equal(fitted.transform(table()[["ward", "male", "age", "grade", "crp"]]), fitted.transform(table()))
+
+
+def test_numbers_of_few_values_stay_straight():
+    usable = UsableColumns().fit_transform(table())
+    names = ["age", "age'", "age''", "crp", "crp'", "crp''", "grade", "ward=B", "ward=C / D / E", "male"]
+    assert list(LinearColumns().fit(usable).get_feature_names_out()) == names
+    assert list(LinearColumns(knots=0).fit(usable).get_feature_names_out()) == [name for name in names if "'" not in name]
+    with pytest.raises(DefinitionError, match="knots=2"):
+        LinearColumns(knots=2).fit(usable)
+
+
+def pipeline(**parameters):
+    return make_model(ModelChoice(name="logistic", parameters=parameters), binary=True, causes=1)
+
+
+def test_factors_are_of_the_predictors_themselves():
+    X = table()
+    X.loc[:9, "crp"], X.loc[5:12, "ward"] = np.nan, np.nan
+    fitted = pipeline(missing_indicators=True).fit(X, np.arange(77) % 2 == 0)
+    factors = {fitted["linear"].get_feature_names_out()[place]: factor for place, factor in enumerate(own_factors(fitted))}
+    assert factors["crp"] == Factor("crp", fill=float(np.median(X["crp"].dropna())))
+    assert factors["crp_missing"] == Factor("crp", "missing")
+    assert factors["ward=C / D / E"] == Factor("ward", "level", level="C / D / E", words=("C", "D", "E"), fill="A")
+    assert known_words(fitted) == (("ward", ("A", "B", "C", "D", "E")),)
+
+
+def test_everything_is_learnt_from_training_data_alone():
+    X, y = table(), np.arange(77) % 2 == 0
+    fitted = pipeline(knots=4).fit(X, y)
+    alone = fitted.predict_risk(X.head(1))
+    others = X.assign(age=X["age"] + 100, crp=X["crp"] * 100)
+    np.testing.assert_array_equal(fitted.predict_risk(pd.concat([X.head(1), others]))[:1], alone)
+
+
+def test_imputations():
+    assert isinstance(dict(steps(imputation="multiple", seed=7))["impute"], ChainedImputer)
+    assert isinstance(dict(steps())["impute"], TypicalImputer)
+    with pytest.raises(DefinitionError, match="'none'"):
+        steps(imputation="none")
+    with pytest.raises(DefinitionError, match="missing_indicators"):
+        steps(imputation="multiple", missing_indicators=True)
+
+
+def test_steps_are_estimators():
+    for name, step in steps(missing_indicators=True, knots=5, rare=3):
+        assert clone(step).get_params() == step.get_params(), name
+    fixed = LinearColumns(factors=(Factor("age"),))
+    assert clone(fixed).fit(table()).transform(table()).columns.tolist() == ["age"]
+
+
+def gappy(n=400):
+    rng = np.random.default_rng(5)
+    age, crp = rng.normal(0, 1, n), rng.normal(0, 1, n)
+    died, lost = rng.exponential(900 * np.exp(-0.6 * age - 0.4 * crp)), rng.uniform(100, 2000, n)
+    X = pd.DataFrame({"age": age, "crp": 0.5 * age + crp})
+    y = outcome(np.minimum(died, lost) + 0.5, died < lost)
+    whole = X.copy()
+    X.loc[rng.random(n) < 0.3, "crp"] = np.nan
+    return X, y, whole
+
+
+def test_a_pooled_model_is_near_that_of_whole_data():
+    X, y, whole = gappy()
+    chosen = make_model(ModelChoice(name="cox"), binary=False, causes=1, imputation="multiple")
+    pooled, best = fit_multiple(chosen, X, y, m=5), CoxRegression().fit(whole, y)
+    error = pooled.table["standard_error"].to_numpy()
+    np.testing.assert_allclose(pooled.table["estimate"], best.coef_, atol=1.5 * error.max())
+    assert (error > np.sqrt(np.diag(best.covariance_))).all()
+    assert pooled.table["between"].gt(0).all()
+
+
+@pytest.mark.parametrize(("name", "binary"), [("cox", False), ("spline_cox", False), ("logistic", True), ("spline_logistic", True)])
+def test_a_pooled_equation_is_near_the_mean_of_the_models(name, binary):
+    X, y, whole = gappy()
+    chosen = make_model(ModelChoice(name=name), binary=binary, causes=1, imputation="multiple")
+    pooled = fit_multiple(chosen, X, y["event"] if binary else y, m=4)
+    times = None if binary else [365.0, 1000.0]
+    equation = pooled.equation(() if binary else times)
+    np.testing.assert_allclose(equation.predict_risk(whole), pooled.predict_risk(whole, times), atol=0.02)
+    assert [term.std_error for term in equation.terms] == pooled.table["standard_error"].tolist()[binary:]
+    assert len({factor.knots for model in pooled.models for factor in model["linear"].factors_ if factor.knots}) <= 2
+
+
+def test_what_cannot_be_pooled():
+    X, y, _ = gappy()
+    with pytest.raises(DefinitionError, match="chained imputers"):
+        fit_multiple(make_model(ModelChoice(name="cox"), binary=False, causes=1), X, y)
+    with pytest.raises(DataError, match="1 completed data sets"):
+        fit_multiple(make_model(ModelChoice(name="cox"), binary=False, causes=1, imputation="multiple"), X, y, m=1)
+    both = outcome(y["time"], np.arange(400) % 3)
+    with pytest.raises(DefinitionError, match="no equation"):
+        fit_multiple(make_model(ModelChoice(name="cause_specific"), binary=False, causes=2, imputation="multiple"), X, both)
