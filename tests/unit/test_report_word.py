@@ -74,6 +74,8 @@ def test_tables_have_three_lines(opened):
     for table in opened.tables:
         borders = table._tbl.tblPr.find(qn("w:tblBorders"))
         assert [edge.tag for edge in borders] == [qn("w:top"), qn("w:bottom")]
+        order = [child.tag.rpartition("}")[2] for child in table._tbl.tblPr]
+        assert order == ["tblW", "jc", "tblBorders", "tblLook"]  # as the schema has it: Word refuses another order
         first, *others = table.rows
         assert all(cell._tc.tcPr.find(qn("w:tcBorders")) is not None for cell in first.cells)
         assert not [cell for row in others for cell in row.cells if cell._tc.tcPr.find(qn("w:tcBorders")) is not None]

@@ -19,8 +19,9 @@ from docx.opc.constants import RELATIONSHIP_TYPE
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import Cm, Pt, RGBColor
+from docx.table import _Cell
 
-from workbench.cohort.plotting import style
+from workbench.cohort.plotting import columns, style
 from workbench.locale import get_language, tr
 from workbench.report.parts import Bullets, Code, Definitions, Drawing, Grid, Paragraph, Section
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from docx.document import Document as DocumentObject
     from docx.oxml.xmlchemy import BaseOxmlElement
-    from docx.table import _Cell
+    from docx.table import Table
     from docx.text.paragraph import Paragraph as WordParagraph
     from matplotlib.figure import Figure
 
@@ -44,6 +45,9 @@ DPI = 300
 #: Widest figure, and from how many columns on the cells of a table are set smaller.
 _TEXT_WIDTH = Cm(16)
 _MANY_COLUMNS = 7
+
+#: Columns count for so many half-width characters, at least and at most, when they share the page.
+_NARROWEST, _WIDEST = 5, 44
 
 #: Style -> (Latin font, Chinese font, size in points); the fonts that Chinese journals ask for, in every Word.
 _FONTS = {
@@ -190,24 +194,32 @@ def _three_lines(document: DocumentObject, frame: pd.DataFrame, *, indented: Seq
     """Add a table with a line over its head, one beneath, and one at its end; its head is repeated on every page."""
     table = document.add_table(rows=1 + len(frame), cols=len(frame.columns))
     table.alignment = WD_TABLE_ALIGNMENT.CENTER
-    _ruled(table._tbl.tblPr, "w:tblBorders", top=12, bottom=12)
+    table._tbl.tblPr.find(qn("w:tblLook")).addprevious(_borders("w:tblBorders", top=12, bottom=12))  # Word wants its order
     size = Pt(8 if len(frame.columns) >= _MANY_COLUMNS else 9)
     rows = [tuple(map(str, frame.columns)), *frame.itertuples(index=False, name=None)]
+    widths = _widths(rows)
+    for grid, width in zip(table.columns, widths, strict=True):
+        grid._gridCol.w = width
     for row, (line, texts) in enumerate(zip(table._tbl.tr_lst, rows, strict=True)):
         properties = line.get_or_add_trPr()
         properties.append(OxmlElement("w:cantSplit"))
         if not row:
             properties.append(OxmlElement("w:tblHeader"))
-        for column, (cell, text) in enumerate(zip(table.row_cells(row) if row == 0 else _cells(table, line), texts, strict=True)):
+        for column, (cell, text) in enumerate(zip(_cells(table, line), texts, strict=True)):
+            cell.width = widths[column]
             _fill(cell, text, size=size, centred=column > 0 and not words, indent=column == 0 and row > 0 and any(indented[row - 1 : row]))
             if not row:
-                _ruled(cell._tc.get_or_add_tcPr(), "w:tcBorders", bottom=6)
+                cell._tc.get_or_add_tcPr().append(_borders("w:tcBorders", bottom=6))
 
 
-def _cells(table: object, line: BaseOxmlElement) -> list[_Cell]:
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Share the page's width among columns by their longest cell, a short one no less and a sentence no more than fits."""
+    longest = [min(_WIDEST, max(_NARROWEST, *map(columns, cells))) for cells in zip(*rows, strict=True)]
+    return [int(_TEXT_WIDTH * width / sum(longest)) for width in longest]
+
+
+def _cells(table: Table, line: BaseOxmlElement) -> list[_Cell]:
     """Return a row's cells; python-docx's own way walks the whole table for each row."""
-    from docx.table import _Cell
-
     return [_Cell(cell, table) for cell in line.tc_lst]
 
 
@@ -222,15 +234,15 @@ def _fill(cell: _Cell, text: str, *, size: Pt, centred: bool, indent: bool) -> N
     line.add_run(text).font.size = size
 
 
-def _ruled(properties: BaseOxmlElement, tag: str, **eighths: int) -> None:
-    """Draw borders, their width in eighths of a point."""
+def _borders(tag: str, **eighths: int) -> BaseOxmlElement:
+    """Make borders, their width in eighths of a point."""
     borders = OxmlElement(tag)
     for side, width in eighths.items():
         edge = OxmlElement(f"w:{side}")
         for key, value in (("val", "single"), ("sz", str(width)), ("space", "0"), ("color", "000000")):
             edge.set(qn(f"w:{key}"), value)
         borders.append(edge)
-    properties.append(borders)
+    return borders
 
 
 # The file -------------------------------------------------------------------------------------------------------------

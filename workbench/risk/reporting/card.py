@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from workbench.risk.extraction.dataset import StudyData
     from workbench.risk.reporting.contents import ReportContents
 
-__all__ = ["MOST_HORIZONS", "SCHEMA", "card", "coarsened", "exportable", "read_card", "withheld", "write_card"]
+__all__ = ["MOST_HORIZONS", "SCHEMA", "card", "card_text", "coarsened", "exportable", "read_card", "withheld", "write_card"]
 
 #: Name and version of the form.
 SCHEMA = "workbench-card/1"
@@ -238,8 +238,13 @@ def card(contents: ReportContents, *, policy: DisclosurePolicy, performance: Ite
 
 def write_card(given: dict[str, Any], path: str | Path) -> Path:
     """Write a card as JSON, whole or not at all."""
-    write_whole(Path(path), json.dumps(given, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    write_whole(Path(path), card_text(given))
     return Path(path)
+
+
+def card_text(given: dict[str, Any]) -> str:
+    """Return a card as JSON text."""
+    return json.dumps(given, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def read_card(path: str | Path) -> Equation:

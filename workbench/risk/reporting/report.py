@@ -13,7 +13,7 @@ from workbench import disclosure
 from workbench.errors import EnvironmentFault
 from workbench.locale import tr
 from workbench.report import Report
-from workbench.risk.reporting.card import card, write_card
+from workbench.risk.reporting.card import card, card_text
 from workbench.risk.reporting.checklists import probast_table, tripod_table
 from workbench.risk.reporting.contents import population, safe_words
 from workbench.risk.reporting.facts import Writer
@@ -80,7 +80,7 @@ def write_report(
         (aside / "report.html").write_text(report.html(), encoding="utf-8")
         (aside / "report.docx").write_bytes(report.word())
         metrics(ordered, contents.model, people.persons, policy).to_csv(aside / "metrics.csv", index=False, encoding="utf-8-sig")
-        write_card(made, aside / "card.json")
+        (aside / "card.json").write_text(card_text(made), encoding="utf-8")
         _replace(aside, folder)
     except OSError as error:
         raise EnvironmentFault(f"{folder} cannot be written to: {error.strerror}", hint="name another folder, or make room") from error
