@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 import workbench.risk.protocol
 from tests.lib.paths import shared
@@ -318,6 +317,23 @@ def test_a_fact_of_a_timed_table_must_not_vary(tmp_path):
         run(tmp_path, protocol.changed(predictors=[{"column": "年龄"}]), dated(), table)
 
 
+def test_an_outcome_may_be_written_in_the_last_row(tmp_path):
+    table = draws().assign(转归=[None, None, 1, 0, None, 0], 入院="2024-03-01 08:00")
+    protocol = study({**STAY, "status": "转归"}, [{"labs": "葡萄糖"}], tables=TIMED, index=AT)
+    data = run(tmp_path, protocol, table)
+    assert dict(zip(data.rows["person"], data.y, strict=True)) == {"a": True, "b": False, "c": False}
+
+
+def test_a_table_of_other_patients_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"no patient of the study is in table1\.csv"):
+        run(
+            tmp_path,
+            study(predictors=[{"labs": "葡萄糖"}], tables=TIMED, index=AT),
+            dated(),
+            draws().assign(编号=[f"0{who}" for who in range(6)]),
+        )
+
+
 def test_a_column_counts_only_where_it_was_known(tmp_path):
     table = dated(CT=[1.5, 2.5, 3.5, 4.5], 报告=["2024-03-02 07:00", "2024-03-02 08:00", "2024-03-02", None])
     protocol = study(predictors=[{"column": "CT", "known_at": "报告"}], tables=TIMED, index=AT)
@@ -425,6 +441,30 @@ def test_impossible_indexes_are_refused(tmp_path, index, message):
         run(tmp_path, study(index=index), dated())
 
 
+@pytest.mark.parametrize(
+    ("when", "message"),
+    [
+        (["03/01/2024 08:00"] * 4, "1 values of column 入院 begin with a day or a month"),
+        (["2024-03-01T08:00:00+08:00"] * 4, "have a zone"),
+        (["2024-03-01T08:00:00Z"] * 4, "have a zone"),
+        ([1, 2, 3, 4], "no value of column 入院 is a date"),
+    ],
+)
+def test_times_that_can_be_read_in_two_ways_are_refused(tmp_path, when, message):
+    with pytest.raises(DataError, match=message):
+        run(tmp_path, study(index=AT), dated(入院=when))
+
+
+def test_times_are_read_in_any_other_form(tmp_path):
+    when = ["2024年3月1日 8时0分", "2024/3/1 8:00", "20240301080000", "45352.333333"]
+    data = run(tmp_path, study(index=AT), dated(入院=when))
+    assert (data.rows["predicted_at"] == pd.Timestamp("2024-03-02 08:00")).all()
+    dated(入院=pd.Timestamp("2024-03-01 08:00", tz="Asia/Shanghai")).to_parquet(tmp_path / "t.parquet")
+    source = read_tables([tmp_path / "t.parquet"], study(index=AT))
+    with pytest.raises(DataError, match="have a zone"):
+        source.cohort(study(index=AT))
+
+
 def test_landmarks_are_made_while_at_risk_and_outcome_free(tmp_path):
     ends = ["2024-03-03 08:00", "2024-03-09 08:00", "2024-03-01 07:00", "2024-03-02 09:00"]
     index = {"at": "入院", "landmarks": {"every_hours": 24, "until_hours": 72}}
@@ -528,9 +568,9 @@ def reference(rows, records, pick, look_back, gap):
     found = []
     for person, at in rows:
         by_time = {}
-        for who, time, value in records:
+        for time, value in records.get(person, []):
             age = (at - time).total_seconds() / 3600
-            if who == person and age > gap and (look_back is None or age <= look_back):
+            if age > gap and (look_back is None or age <= look_back):
                 by_time.setdefault(time, []).append(value)
         values = [float(np.median(by_time[time])) for time in sorted(by_time)]
         picked = {
@@ -546,38 +586,43 @@ def reference(rows, records, pick, look_back, gap):
     return found
 
 
-hours = st.integers(1, 60)  # after 2024-03-01 00:30, so that none is midnight
-
-
-@settings(
-    max_examples=12,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(
-    records=st.lists(st.tuples(st.sampled_from("abcd"), hours, st.sampled_from([4.5, 5.0, 5.5, 6.0])), min_size=1, max_size=25),
-    plus=st.integers(1, 48),
-    pick=st.sampled_from(["last", "first", "min", "max", "mean", "count", "any"]),
-    look_back=st.sampled_from([None, 1.0, 6.0, 30.0]),
-    gap=st.sampled_from([0.0, 1.0, 5.0]),
-)
-def test_features_equal_plain_python_and_know_nothing_of_later(tmp_path, records, plus, pick, look_back, gap):
+@pytest.mark.parametrize("seed", [1, 2])
+def test_features_equal_plain_python_and_know_nothing_of_later(tmp_path, seed):
+    """Random records, whole hours, so that many lie on the edges of look-backs and gaps and many at one time."""
+    random, n = np.random.default_rng(seed), 60
     start = pd.Timestamp("2024-03-01 00:30")
-    timed = [(who, start + pd.Timedelta(hours=hour), value) for who, hour, value in records]
-    table = pd.DataFrame(timed, columns=["编号", "采样时间", "结果"]).assign(项目="葡萄糖", 单位="mmol/L")
-    asked = {"labs": "glucose", "pick": pick, "look_back_hours": look_back, "gap_hours": gap}
-    index = {"at": "入院", "plus_hours": plus}
-    protocol = study(predictors=[asked, {"column": "年龄"}], tables=RESULTS, index=index)
-    source = read_tables(files(tmp_path, dated(入院=start), table), protocol)
+    who, hours = random.integers(0, n, 1500), random.integers(0, 60, 1500)
+    value = random.choice([4.5, 5.0, 5.5, 6.0], 1500)
+    table = pd.DataFrame(
+        {"编号": who, "采样时间": start + pd.to_timedelta(hours, unit="h"), "项目": "葡萄糖", "结果": value, "单位": "mmol/L"}
+    )
+    records = {str(one): list(zip(rows["采样时间"], rows["结果"], strict=True)) for one, rows in table.groupby("编号")}
+    choices = [
+        (*pair, gap)
+        for pair in itertools.product(["last", "first", "min", "max", "mean", "count", "any"], [None, 6.0])
+        for gap in (0.0, 5.0)
+    ]
+    asked = [
+        {"labs": "glucose", "pick": pick, "look_back_hours": back, "gap_hours": gap, "name": f"{pick}{back}{gap}"}
+        for pick, back, gap in choices
+    ]
+    protocol = study(predictors=[*asked, {"column": "年龄"}], tables=RESULTS, index={"at": "入院"})
+    first = pd.DataFrame(
+        {
+            "编号": range(n),
+            "年龄": 60,
+            "结局": random.integers(0, 2, n),
+            "入院": start + pd.to_timedelta(random.integers(0, 60, n), unit="h"),
+        }
+    )
+    source = read_tables(files(tmp_path, first, table), protocol)
     data = extract(protocol, source)
-    rows = [(person, start + pd.Timedelta(hours=plus)) for person in "abcd"]
-    np.testing.assert_allclose(data.X.iloc[:, 0], reference(rows, timed, pick, look_back, gap))
+    rows = list(zip(data.rows["person"], data.rows["predicted_at"], strict=True))
+    for choice, one in zip(choices, asked, strict=True):
+        np.testing.assert_allclose(data.X[one["name"]], reference(rows, records, *choice), err_msg=one["name"])
     for how in ("delete", "permute"):
-        pd.testing.assert_frame_equal(
-            source.truncated(data.rows, how=how, seed=1).features(protocol, data.rows).X, data.X, check_exact=True
-        )
+        cut = source.truncated(data.rows, how=how, seed=seed)
+        pd.testing.assert_frame_equal(cut.features(protocol, data.rows).X, data.X, check_exact=True)
 
 
 @pytest.mark.parametrize("how", ["delete", "permute"])

@@ -197,6 +197,9 @@ class Columns:
         kept = "id" if column in self._own else found.kind if found else "date" if _are_dates(raw) else ""
         if kept in _NO_PREDICTOR:
             raise DefinitionError(f"column {column!r} is {_NO_PREDICTOR[kept]}, which is no predictor", hint="leave it out")
+        for table in self.tables:
+            if column in table.cells:
+                _refuse_late(table, column)
         if found and self.layout.clean and kind in (None, _kind(found)):
             return self._cleaned(raw, found)
         return _plain(raw, kind, self.codes(column))
@@ -339,16 +342,20 @@ def _once(table: PlainTable, column: str) -> pd.Series:
         return values.dropna()
     if varying := _varying(values.index, values):
         raise DefinitionError(f"column {column!r} changes within {varying} patients, so it is no fact of a patient", hint=_MEASURED)
-    order = np.argsort(table.taken.to_numpy(), kind="stable")
-    first_time = table.taken.groupby(table.person.to_numpy()).transform("min")
-    first = values[(table.taken == first_time).to_numpy() | table.taken.isna().to_numpy()].dropna()
-    later = values.iloc[order].dropna()
-    if late := int((~later.index.drop_duplicates().isin(first.index)).sum()):
+    found = values.dropna()
+    return found[~found.index.duplicated()]
+
+
+def _refuse_late(table: PlainTable, column: str) -> None:
+    """Refuse a fact that a patient's first row does not have: it was learnt later, and nobody says when."""
+    if table.taken is None:
+        return
+    given = table.cells[column].notna()
+    first = (table.taken == table.taken.groupby(table.person).transform("min")) | table.taken.isna()
+    if late := len(set(table.person[given]) - set(table.person[given & first])):
         raise DefinitionError(
-            f"column {column!r} is filled only later than the first row of {late} patients, so it is no fact of a patient",
-            hint=_MEASURED,
+            f"column {column!r} is filled only later than the first row of {late} patients, so it is no fact of a patient", hint=_MEASURED
         )
-    return later[~later.index.duplicated()]
 
 
 def _varying(persons: pd.Index, values: pd.Series) -> int:

@@ -69,6 +69,7 @@ def find_cohort(columns: Columns, study: Protocol) -> CohortRows:
         columns = columns.select(rule)
         flow.append(_counted(rule.name, columns, base))
     persons = pd.Index(dict.fromkeys(str(one) for table in columns.tables if base in table.cells for one in table.person))
+    _check_persons(columns, persons)
     rows = pd.DataFrame({"person": persons.astype(object), "index_at": _index(columns, study, persons)})
     ends = _ends(columns, study, rows)
     keep = _Steps(rows, ends, flow)
@@ -111,6 +112,13 @@ def _check(study: Protocol) -> None:
     for found, what, hint in wrong:
         if found:
             raise DefinitionError(what, hint=hint)
+
+
+def _check_persons(columns: Columns, persons: pd.Index) -> None:
+    """Refuse a table that is of nobody in the study: its patients are written in another way."""
+    for table in columns.tables:
+        if not table.person.isin(persons).any():
+            raise DataError(f"no patient of the study is in {table.name}", hint="are patients written alike in all files? 007 is not 7")
 
 
 def _counted(name: str, columns: Columns, base: str) -> FlowStep:

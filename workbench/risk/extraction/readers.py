@@ -43,6 +43,11 @@ _MISSING = ("NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null", "")
 _TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 _DELIMITERS = ("\t", ",", ";", "|")
 _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
+#: What can be read in two ways, so that a wrong one would be silent.
+_UNCLEAR = (
+    (r"^\s*\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}\b", "begin with a day or a month, nobody knows which", "write the year first: 2024-01-31"),
+    (r"\d:\d{2}.*(?:Z|[+-]\d{2}:?\d{2})\s*$", "have a zone", "write local times without a zone, in all columns"),
+)
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
 
 
@@ -251,9 +256,10 @@ def read_times(column: pd.Series, changes: list[Change]) -> pd.Series:
     Raises
     ------
     DataError
-        If it has values, and none of them is a time.
+        If it has values, and none of them is a time; or if days and months or zones cannot be told apart.
     """
     found = column.notna()
+    _refuse_unclear(column)
     times = pd.Series(np.datetime64("NaT", "ns"), index=column.index)
     # Most are ISO, which pandas reads at once; the rest a distinct text at a time.
     iso = found & column.astype(str).str.fullmatch(_ISO_DATE) if column.dtype == object else pd.Series(False, index=column.index)
@@ -267,6 +273,16 @@ def read_times(column: pd.Series, changes: list[Change]) -> pd.Series:
             f"no value of column {column.name} is a date", hint="times are dates with or without a clock; add relative times to a start"
         )
     return times
+
+
+def _refuse_unclear(column: pd.Series) -> None:
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        raise DataError(f"the times of column {column.name} have a zone", hint="write local times without a zone, in all columns")
+    if column.dtype == object:
+        texts = pd.Series(column.dropna().unique(), dtype=object).astype(str)
+        for pattern, what, hint in _UNCLEAR:
+            if many := int(texts.str.contains(pattern).sum()):
+                raise DataError(f"{many} values of column {column.name} {what}", hint=hint)
 
 
 def at_latest(times: pd.Series) -> pd.Series:
