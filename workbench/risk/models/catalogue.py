@@ -82,6 +82,7 @@ RECIPES: dict[str, Recipe | tuple[str, str]] = {
     "cause_specific": Recipe(CauseSpecific, ("competing",), _SPLINES),
     "fine_gray": Recipe(FineGray, ("competing",), _LINES),
     "hazard_net": ("workbench.risk.models.hazard_net", "RECIPE"),
+    "lightgbm": ("workbench.risk.models.trees", "RECIPE"),
 }
 
 
