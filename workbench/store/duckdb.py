@@ -12,7 +12,7 @@ import tempfile
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
     import numpy as np
+    from ibis.expr.operations import Node
 
     from workbench.cohort.engine import RuleEvidence
     from workbench.cohort.plan import Output, Script, TextStep
@@ -169,11 +170,11 @@ class DuckDBEngine:
             If memory or disk run out.
         """
         with _clear_faults(), self._connection.cursor() as cursor:
-            for name in sorted(sources(rows)):
+            sql, tables = _compiled(rows.op())
+            for name in tables:
                 self._make_ready(name)
             for name, table in given.items():
                 cursor.register(name, table)
-            sql = to_sql(rows)
             return _interruptible(cursor, lambda: cursor.sql(sql).to_arrow_table())
 
     def sql(self, definition: Definition) -> str:
@@ -281,6 +282,13 @@ class DuckDBEngine:
         self._connection.execute(f"CREATE TABLE {_quoted(name)} AS SELECT * FROM _loaded")
         self._connection.unregister("_loaded")
         self._ready.add(name)
+
+
+@lru_cache(maxsize=128)
+def _compiled(rows: Node) -> tuple[str, tuple[str, ...]]:
+    """Compile an expression once, however many batches it is asked for; and name the tables of the store that it reads."""
+    expression = rows.to_expr()
+    return to_sql(expression), tuple(sorted(sources(expression)))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import ibis
@@ -192,8 +193,7 @@ class StoreSource:
             "gap_hours": [one.gap_hours for one in choices],
         }
         given = {"_wanted": pa.table(asked, schema=ibis.schema(_WANTED).to_pyarrow()), "_codes": _code_table(group)}
-        records = _records(domain, clock).select("person", "item", "time", "value")
-        found = asof(unbound("_rows", ROW_SCHEMA), records, ibis.table(_WANTED, name="_wanted"), picks=set(asked["pick"]))
+        found = _found(domain, clock, frozenset(asked["pick"]))
         with tqdm(total=len(rows), desc=domain, unit="row", disable=None if self._progress is None else not self._progress) as bar:
             for batch in _batches(rows, self._batch_persons):
                 picked.take(self._engine.select(found, _rows=batch, **given))
@@ -205,13 +205,7 @@ class StoreSource:
             return []
         last = rows.groupby("person", as_index=False)["predicted_at"].max()
         table = pa.table({"person": pa.array(last["person"], pa.int64()), "last": pa.array(last["predicted_at"], pa.timestamp("us"))})
-        records = _records(domain, "available", all_units=True)
-        asked = ibis.table({"person": "int64", "last": "timestamp(6)"}, name="_last")
-        early = records.inner_join(asked, "person").filter(lambda joined: joined.time < joined.last)
-        counted = early.group_by("item", "code", "mark").agg(
-            of=early.count(), lost=early.lost.sum(), below=early.below.sum(), outlier=early.outlier.sum(), converted=early.converted.sum()
-        )
-        found = self._engine.select(counted.order_by("item", "code", "mark"), _last=table, _codes=_code_table(group)).to_pylist()
+        found = self._engine.select(_counted(), _last=table, _codes=_code_table(group)).to_pylist()
         return [change for row in found for change in _told(group[row["item"]], row)]
 
 
@@ -239,6 +233,22 @@ def _passes(wanted: list[Wanted]) -> dict[tuple[str, str], dict[int, Wanted]]:
 def _code_table(group: dict[int, Wanted]) -> pa.Table:
     whole = pd.concat([one.codes.assign(item=place) for place, one in group.items()], ignore_index=True)
     return pa.Table.from_pandas(whole[list(_CODES)], schema=ibis.schema(_CODES).to_pyarrow(), preserve_index=False)
+
+
+@cache
+def _found(domain: str, clock: str, picks: frozenset[str]) -> ir.Table:
+    records = _records(domain, clock).select("person", "item", "time", "value")
+    return asof(unbound("_rows", ROW_SCHEMA), records, ibis.table(_WANTED, name="_wanted"), picks=picks)
+
+
+@cache
+def _counted() -> ir.Table:
+    """Count what is done to the records of numbers that were available before each person's last prediction, by item, code and unit."""
+    records = _records("labs", "available", all_units=True)
+    asked = ibis.table({"person": "int64", "last": "timestamp(6)"}, name="_last")
+    early = records.inner_join(asked, "person").filter(lambda joined: joined.time < joined.last)
+    done = {name: early[name].sum() for name in ("lost", "below", "outlier", "converted")}
+    return early.group_by("item", "code", "mark").agg(of=early.count(), **done).order_by("item", "code", "mark")
 
 
 def _records(domain: str, clock: str, *, all_units: bool = False) -> ir.Table:
