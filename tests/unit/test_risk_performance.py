@@ -61,9 +61,17 @@ def test_a_binary_outcome_has_measures_of_its_own(timed):
     assert again.equals(table)
 
 
+@pytest.mark.parametrize("whole_days", [False, True])
+def test_antolini_counts_pairs_with_the_curve_at_the_end_of_each_interval(whole_days):
+    d = draw(200, whole_days=whole_days)
+    y, risk = outcome(d.time, d.event), np.sort(np.round(np.random.default_rng(0).random((200, 3)), 1), axis=1)
+    times = np.array([3.0, 8.5, 15.0])
+    ends = antolini(y, 1 - risk, np.r_[0.0, times[:-1] + 1e-9])  # what happens at a time belongs to the interval before it
+    assert value(performance(y, risk, times=times, measures=["antolini_c"]), "antolini_c") == pytest.approx(ends, abs=1e-12)
+
+
 def test_antolini_of_curves_in_proportion_is_harrell_however_coarse_they_are(timed):
     y, risk = timed
-    y = outcome(np.minimum(y["time"], 15), y["event"] & (y["time"] <= 15))
     table = performance(y, risk[:, [0, 4]], times=[3, 15], measures=["antolini_c", "harrell_c"])
     assert value(table, "antolini_c") == pytest.approx(value(table, "harrell_c"), abs=1e-12)
     assert antolini(y, 1 - risk[:, [0, 4]], [3, 15]) < value(table, "antolini_c") - 0.02  # steps at the times alone leave ties

@@ -15,9 +15,9 @@ from workbench.risk.evaluation.calibration import calibration
 from workbench.risk.evaluation.calibration_curve import calibration_curve
 from workbench.risk.evaluation.classification import at_thresholds
 from workbench.risk.evaluation.d_calibration import d_calibration
-from workbench.risk.evaluation.horizon import binary, several_causes
+from workbench.risk.evaluation.horizon import binary, several_causes, watched
 from workbench.risk.evaluation.net_benefit import decision_curve
-from workbench.risk.survival.concordance import antolini, harrell, uno
+from workbench.risk.survival.concordance import harrell, uno
 from workbench.risk.survival.outcome import outcome
 
 if TYPE_CHECKING:
@@ -180,8 +180,22 @@ def _curves(given: Judged, wanted: int = 2) -> np.ndarray:
 
 
 def _antolini(given: Judged, _: float | None) -> tuple[float]:
-    # between two times a curve counts with its value at the later: with that at the earlier, all would be equal up to the first
-    return (antolini(_ranked(given), _curves(given), np.r_[0.0, given.times[:-1]]),)
+    """Return Antolini's C, where between two times a curve counts with its value at the later.
+
+    Up to the next time ranks do not change, so that the pairs of its events are counted as Harrell's are, in O(n log n) a time; with the
+    value at the earlier time, all would be equal up to the first.
+    """
+    _curves(given)
+    time, event, _ = watched(_ranked(given))
+    event, place = event.astype(bool), np.searchsorted(given.times[:-1], time)
+    order, deaths = np.sort(time), np.sort(time[event])
+    # outlived: who was there later, or was censored at the same time
+    outlived = len(time) - np.searchsorted(order, time) - (np.searchsorted(deaths, time, "right") - np.searchsorted(deaths, time))
+    pairs = np.bincount(place[event], outlived[event], minlength=len(given.times))
+    parts = [count * harrell(outcome(time, event & (place == k)), given.risk[:, k]) for k, count in enumerate(pairs) if count]
+    if not parts:
+        raise DataError("no pair of persons can be compared")
+    return (float(sum(parts) / pairs.sum()),)
 
 
 def _integrated(given: Judged, _: float | None) -> tuple[float, float]:
