@@ -14,8 +14,9 @@ from statsmodels.api import GLM, add_constant, families
 
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.models.catalogue import make_model
+from workbench.risk.models.common import BeyondFollowUp
 from workbench.risk.models.equation import IncompleteRows, UnseenCategories
-from workbench.risk.models.linear import BeyondFollowUp, CoxModel, LogisticModel
+from workbench.risk.models.linear import CoxModel, LogisticModel
 from workbench.risk.models.ridge import ridge_by_aic
 from workbench.risk.protocol.parts import ModelChoice
 from workbench.risk.survival.outcome import outcome

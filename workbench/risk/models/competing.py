@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from workbench.errors import DataError
+from workbench.risk.models.common import horizons, refuse_endless, terms_of
 from workbench.risk.models.equation import Equation
-from workbench.risk.models.linear import CoxModel, horizons, refuse_endless, terms_of
+from workbench.risk.models.linear import CoxModel
 from workbench.risk.models.preparation import known_words
 from workbench.risk.models.ridge import BY_AIC, check_alpha, ridge_by_aic
-from workbench.risk.survival.curves import censoring_survival
+from workbench.risk.models.subdistribution import WeightedRiskSets, maximised, weighted_risk_sets
 from workbench.risk.survival.outcome import follow, outcome
 from workbench.risk.threads import one_thread
 
@@ -25,8 +26,6 @@ __all__ = ["CauseSpecific", "FineGray"]
 
 #: Rows whose incidence is summed at once: as much as one sweep holds in memory.
 _ROWS = 256
-_STEPS = 50
-_TOLERANCE = 1e-10
 
 
 class CauseSpecific(BaseEstimator):
@@ -250,10 +249,10 @@ class FineGray(BaseEstimator):
         mean, scale = values.mean(axis=0), values.std(axis=0)
         self.n_events_ = int((event == 1).sum())
         with np.errstate(over="ignore"), one_thread():
-            sets = _risk_sets((values - mean) / np.where(scale > 0, scale, 1), given.time, event, y)
+            sets = weighted_risk_sets((values - mean) / np.where(scale > 0, scale, 1), given.time, event, y)
             self._refuse_too_many(sets.x)
             self.alpha_ = self._chosen(sets) if self.alpha == BY_AIC else self.alpha
-            beta, step = _maximised(sets, self.alpha_)
+            beta, step = maximised(sets, self.alpha_)
             if not self.alpha_:
                 refuse_endless(self, step)
             top = sets.derivatives(beta)
@@ -277,10 +276,10 @@ class FineGray(BaseEstimator):
         if np.linalg.matrix_rank(x) < x.shape[1]:
             raise DataError("some columns are constant or sums of others", hint="leave them out, or give alpha for a penalty")
 
-    def _chosen(self, sets: _RiskSets) -> float:
+    def _chosen(self, sets: WeightedRiskSets) -> float:
         beta, alpha = np.zeros(sets.x.shape[1]), 0.0
         for _ in range(2):  # as for Cox's
-            beta = _maximised(sets, alpha)[0] if alpha else beta
+            beta = maximised(sets, alpha)[0] if alpha else beta
             top = sets.derivatives(beta)
             alpha = ridge_by_aic(top.information, top.gradient, beta, size=self.n_events_)
         return alpha
@@ -336,112 +335,3 @@ class FineGray(BaseEstimator):
         baseline = zip(times.tolist(), np.exp(-self._hazard(times) * np.exp(self.lp_mean_)).tolist(), strict=True)
         terms = terms_of(pipeline, self.coef_, np.sqrt(np.diag(self.covariance_)))
         return Equation("fine_gray", terms, "cox", mean=self.lp_mean_, baseline=tuple(baseline), levels=known_words(pipeline))
-
-
-class _Derivatives(NamedTuple):
-    value: float
-    gradient: np.ndarray
-    information: np.ndarray
-    hazard: np.ndarray  # by how much the cumulative subdistribution hazard rises at each event time
-    mean: np.ndarray  # of the columns among those at risk at each event time
-
-
-class _RiskSets(NamedTuple):
-    """Rows by rising time, and where the event times of cause 1 stand among them."""
-
-    x: np.ndarray
-    time: np.ndarray
-    event: np.ndarray  # bool: of cause 1
-    other: np.ndarray  # 1 / G(T-) of those with another cause, else 0
-    censored: np.ndarray  # bool
-    times: np.ndarray  # distinct event times
-    deaths: np.ndarray  # events at each
-    place: np.ndarray  # rows before each
-    free: np.ndarray  # G(t-) at each
-
-    def derivatives(self, beta: np.ndarray) -> _Derivatives:
-        """Return the log partial likelihood with weighted risk sets, and its derivatives."""
-        eta = self.x @ beta
-        risk = np.exp(eta)
-        columns = np.column_stack([np.ones(len(risk)), self.x]) * risk[:, None]
-        left = _from_here(columns)[self.place]
-        gone = _before_here(columns * self.other[:, None])[self.place]
-        sums = left + self.free[:, None] * gone
-        hazard = self.deaths / sums[:, 0]
-        mean = sums[:, 1:] / sums[:, [0]]
-        exposure = risk * (self._up_to(hazard) + self.other * self._after(self.free * hazard))
-        information = (self.x * exposure[:, None]).T @ self.x - (mean * self.deaths[:, None]).T @ mean
-        value = eta[self.event].sum() - self.deaths @ np.log(sums[:, 0])
-        gradient = self.x[self.event].sum(axis=0) - self.deaths @ mean
-        return _Derivatives(float(value), gradient, information, hazard, mean)
-
-    def score_residuals(self, beta: np.ndarray, top: _Derivatives) -> np.ndarray:
-        """Return each person's part of the score, with what it owes to the estimated censoring: Fine and Gray's eta and psi."""
-        risk = np.exp(self.x @ beta)[:, None]
-        rise, weighted = top.hazard[:, None], (self.free * top.hazard)[:, None]
-        own = np.zeros_like(self.x)
-        own[self.event] = self.x[self.event] - top.mean[np.searchsorted(self.times, self.time[self.event])]
-        own -= risk * (self.x * self._up_to(rise) - self._up_to(rise * top.mean))
-        rest, rest_mean = self._after(weighted), self._after(weighted * top.mean)
-        own -= risk * self.other[:, None] * (self.x * rest - rest_mean)
-        return own + self._of_censoring(risk * self.other[:, None], weighted, top.mean)
-
-    def _of_censoring(self, gone: np.ndarray, weighted: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        """Return the part of each person in the estimate of G: psi."""
-        first = np.searchsorted(self.time, self.time)
-        at_risk = (len(self.time) - first).astype(float)[:, None]
-        later0, later1 = self._from(weighted), self._from(weighted * mean)
-        pull = _before_here(gone * self.x)[first] * later0 - _before_here(gone)[first] * later1
-        hazard = self.censored[:, None] / at_risk
-        cumulated = np.vstack([np.zeros(pull.shape[1]), np.cumsum(pull / at_risk * hazard, axis=0)])
-        return self.censored[:, None] * pull / at_risk - cumulated[np.searchsorted(self.time, self.time, side="right")]
-
-    def _up_to(self, rise: np.ndarray) -> np.ndarray:
-        """Sum over event times up to and with each row's time."""
-        return _before_here(rise)[np.searchsorted(self.times, self.time, side="right")]
-
-    def _after(self, rise: np.ndarray) -> np.ndarray:
-        """Sum over event times after each row's time."""
-        return _from_here(rise)[np.searchsorted(self.times, self.time, side="right")]
-
-    def _from(self, rise: np.ndarray) -> np.ndarray:
-        """Sum over event times from each row's time on."""
-        return _from_here(rise)[np.searchsorted(self.times, self.time)]
-
-
-def _before_here(rows: np.ndarray) -> np.ndarray:
-    """Return the sums of all rows before each place, of one row more."""
-    return np.concatenate([np.zeros_like(rows[:1]), np.cumsum(rows, axis=0)])
-
-
-def _from_here(rows: np.ndarray) -> np.ndarray:
-    """Return the sums of all rows from each place on, of one row more."""
-    return np.concatenate([np.cumsum(rows[::-1], axis=0)[::-1], np.zeros_like(rows[:1])])
-
-
-def _risk_sets(x: np.ndarray, time: np.ndarray, event: np.ndarray, y: np.ndarray) -> _RiskSets:
-    order = np.argsort(time, kind="stable")
-    x, time, event = x[order], time[order], event[order]
-    times, deaths = np.unique(time[event == 1], return_counts=True)
-    other = np.zeros(len(time))
-    other[event > 1] = 1 / censoring_survival(y, time[event > 1])
-    free = censoring_survival(y, times)
-    return _RiskSets(x, time, event == 1, other, event == 0, times, deaths.astype(float), np.searchsorted(time, times), free)
-
-
-def _maximised(sets: _RiskSets, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the maximum by Newton's method with step halving, and the last step, which a finite maximum makes small."""
-    beta = np.zeros(sets.x.shape[1])
-    at = sets.derivatives(beta)
-    for _ in range(_STEPS):
-        goal = at.value - alpha / 2 * beta @ beta
-        information = at.information + alpha * np.eye(len(beta))
-        step, size = np.linalg.lstsq(information, at.gradient - alpha * beta)[0], 1.0
-        then = sets.derivatives(beta + step)
-        while not then.value - alpha / 2 * ((beta + size * step) ** 2).sum() >= goal - 1e-12 * abs(goal) and size > 1e-8:
-            size /= 2
-            then = sets.derivatives(beta + size * step)
-        beta, at = beta + size * step, then
-        if at.value - alpha / 2 * beta @ beta - goal <= _TOLERANCE * abs(goal):
-            break
-    return beta, step

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit
 
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.survival.splines import spline_basis
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import ArrayLike
 
 __all__ = ["Equation", "Factor", "IncompleteRows", "Term", "UnseenCategories", "tell_unseen"]
@@ -90,10 +90,10 @@ class Factor:
         return (self._transformed(self._numbers(column)) - self.centre) / self.scale
 
     def _at_level(self, column: pd.Series) -> np.ndarray:
-        missing, words = column.isna().to_numpy(), column.astype(str).to_numpy()
-        if self.fill is not None:
-            words, missing = np.where(missing, str(self.fill), words), np.zeros(len(words), bool)
-        return np.where(missing, np.nan, np.isin(words.astype(str), self.words or (self.level,)))
+        codes, found = pd.factorize(column)
+        ours = np.isin([str(word) for word in found], self.words or (self.level,)).astype(float)
+        missing = np.nan if self.fill is None else float(self.fill in (self.words or (self.level,)))
+        return np.append(ours, missing)[codes]  # of what is missing the code is -1
 
     def _numbers(self, column: pd.Series) -> np.ndarray:
         try:

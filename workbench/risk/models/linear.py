@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy.special import expit
@@ -13,28 +12,22 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.evaluation.horizon import binary
-from workbench.risk.models.equation import Equation, Factor, Term
-from workbench.risk.models.preparation import column_name, known_words, own_factors
-from workbench.risk.models.ridge import BY_AIC, check_alpha, ridge_by_aic
+from workbench.risk.models.common import BeyondFollowUp, horizons, refuse_endless, terms_of
+from workbench.risk.models.equation import Equation
+from workbench.risk.models.preparation import known_words
+from workbench.risk.models.ridge import BY_AIC, PartialLikelihood, check_alpha, ridge_by_aic
 from workbench.risk.survival.cox import CoxRegression
 from workbench.risk.survival.outcome import follow
-from workbench.risk.survival.partial_likelihood import derivatives, risk_sets
 from workbench.risk.threads import one_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike
     from sklearn.pipeline import Pipeline
 
-    from workbench.risk.survival.partial_likelihood import Derivatives
 
-__all__ = ["BeyondFollowUp", "CoxModel", "LogisticModel", "horizons", "refuse_endless", "terms_of"]
-
-#: A Newton step of more standard deviations than this from where the search ended leads to infinity.
-_ENDLESS = 0.01
-
-
-class BeyondFollowUp(UserWarning):
-    """A horizon that nobody of the training data was followed up to: the risk is that of the last day."""
+__all__ = ["BeyondFollowUp", "CoxModel", "LogisticModel", "horizons"]
 
 
 class CoxModel(BaseEstimator):
@@ -109,47 +102,17 @@ class CoxModel(BaseEstimator):
         """
         check_alpha(self.alpha)
         validate_data(self, X, dtype=float, ensure_min_samples=2)
-        self.alpha_ = self.alpha if self.alpha != BY_AIC else self._chosen(X, y, sample_weight)
-        self.regression_ = self._fitted(X, y, sample_weight, self.alpha_)
-        self.coef_, self.n_events_ = self.regression_.coef_, self.regression_.n_events_
-        self.covariance_ = self._covariance(X, y, sample_weight) if self.alpha_ else self.regression_.covariance_
+        likelihood = PartialLikelihood(X, y, sample_weight, efron=self.ties == "efron") if self.alpha else None
+
+        def fitted(alpha: float) -> CoxRegression:
+            return _finite(CoxRegression(ties=self.ties, alpha=alpha), X, y, sample_weight)
+
+        self.regression_ = _by_aic(fitted, likelihood) if self.alpha == BY_AIC else fitted(self.alpha)
+        self.alpha_, self.coef_, self.n_events_ = self.regression_.alpha, self.regression_.coef_, self.regression_.n_events_
+        self.covariance_ = likelihood.covariance(self.coef_, self.alpha_) if likelihood else self.regression_.covariance_
         self.lp_mean_ = float(np.average(self.predict(X), weights=sample_weight))
         self.last_time_ = float(follow(y).time.max())
         return self
-
-    def _fitted(self, X: ArrayLike, y: np.ndarray, weight: ArrayLike | None, alpha: float) -> CoxRegression:
-        try:
-            return CoxRegression(ties=self.ties, alpha=alpha).fit(X, y, sample_weight=weight)
-        except np.linalg.LinAlgError:
-            raise DataError(
-                f"the regression of {np.shape(X)[1]} columns finds no maximum with alpha={alpha:g}",
-                hint="give a larger alpha, or fewer predictors",
-            ) from None
-
-    def _chosen(self, X: ArrayLike, y: np.ndarray, weight: ArrayLike | None) -> float:
-        beta, alpha = np.zeros(np.shape(X)[1]), 0.0
-        for _ in range(2):  # the likelihood's curve at 0 says roughly how strong, and where that leads says it better
-            beta = self._fitted(X, y, weight, alpha).coef_ if alpha else beta
-            scale, top = self._at(beta, X, y, weight)
-            alpha = ridge_by_aic(top.information, top.gradient, beta * scale, size=int(follow(y).event.astype(bool).sum()))
-        return alpha
-
-    def _covariance(self, X: ArrayLike, y: np.ndarray, weight: ArrayLike | None) -> np.ndarray:
-        scale, top = self._at(self.coef_, X, y, weight)
-        varies = np.flatnonzero(scale)
-        information = top.information[np.ix_(varies, varies)] + self.alpha_ * np.eye(len(varies))
-        covariance = np.full((len(scale), len(scale)), np.nan)
-        covariance[np.ix_(varies, varies)] = np.linalg.inv(information) / np.outer(scale[varies], scale[varies])
-        return covariance
-
-    def _at(self, beta: np.ndarray, X: ArrayLike, y: np.ndarray, weight: ArrayLike | None) -> tuple[np.ndarray, Derivatives]:
-        """Return the columns' standard deviations, and the likelihood at given coefficients, of columns divided by them."""
-        values = np.asarray(X, float)
-        sets = risk_sets(follow(y), weight=None if weight is None else np.asarray(weight, float), efron=self.ties == "efron")
-        scale = values.std(axis=0)
-        x = ((values - values.mean(axis=0)) / np.where(scale > 0, scale, 1))[sets.order].T
-        with one_thread():
-            return scale, derivatives(sets, np.vstack([np.ones(x.shape[1]), x]), beta * scale)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return linear predictors, of shape (n,): higher for earlier events."""
@@ -200,6 +163,26 @@ class CoxModel(BaseEstimator):
         baseline = zip(times.tolist(), np.exp(-cumulated * np.exp(self.lp_mean_)).tolist(), strict=True)
         terms = terms_of(pipeline, self.coef_, np.sqrt(np.diag(self.covariance_)))
         return Equation("cox", terms, "cox", mean=self.lp_mean_, baseline=tuple(baseline), levels=known_words(pipeline))
+
+
+def _finite(regression: CoxRegression, X: ArrayLike, y: np.ndarray, weight: ArrayLike | None) -> CoxRegression:
+    try:
+        return regression.fit(X, y, sample_weight=weight)
+    except np.linalg.LinAlgError:
+        raise DataError(
+            f"the regression of {np.shape(X)[1]} columns finds no maximum with alpha={regression.alpha:g}",
+            hint="give a larger alpha, or fewer predictors",
+        ) from None
+
+
+def _by_aic(fitted: Callable[[float], CoxRegression], likelihood: PartialLikelihood) -> CoxRegression:
+    """Return the regression with the ridge that Akaike's criterion chooses.
+
+    The likelihood's curve where all coefficients are 0 says roughly how strong it should be, and the curve where that leads says it better.
+    """
+    rough = fitted(likelihood.ridge(np.zeros(len(likelihood.scale))))
+    better = likelihood.ridge(rough.coef_)
+    return rough if better == rough.alpha else fitted(better)
 
 
 class LogisticModel(BaseEstimator):
@@ -366,80 +349,3 @@ def _chosen_logistic(z: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> fl
         profiled = information[1:, 1:] - np.outer(information[1:, 0], information[0, 1:]) / information[0, 0]
         alpha = ridge_by_aic(profiled, gradient[1:], beta[1:], size=min(truth.sum(), (~truth).sum()))
     return alpha
-
-
-def refuse_endless(model: BaseEstimator, step: np.ndarray) -> None:
-    """Refuse a regression whose coefficients run to infinity.
-
-    Parameters
-    ----------
-    model : estimator
-        Whose columns they are of.
-    step : ndarray of float, shape (p,)
-        Newton's step from where the search ended, in standard deviations.
-
-    Raises
-    ------
-    DataError
-        If a step does not shrink.
-    """
-    endless = np.flatnonzero(np.abs(step) > _ENDLESS)
-    if len(endless):
-        names = getattr(model, "feature_names_in_", np.array([f"x{place}" for place in range(len(step))]))
-        raise DataError(
-            f"these columns tell events apart without error, so their coefficients have no finite value: {', '.join(names[endless])}",
-            hint="look whether they are known before the event at all; else join categories, or give alpha for a penalty",
-        )
-
-
-def horizons(times: ArrayLike | None, last_time: float) -> np.ndarray:
-    """Return horizons at which a risk is asked, checked.
-
-    Parameters
-    ----------
-    times : array-like of float, shape (m,)
-        Horizons.
-    last_time : float
-        The longest follow-up of the training data; :class:`BeyondFollowUp` warns of later horizons.
-
-    Returns
-    -------
-    ndarray of float, shape (m,)
-        The same.
-
-    Raises
-    ------
-    DefinitionError
-        If there is none, or one is not a number above 0.
-    """
-    wanted = np.atleast_1d(np.asarray(() if times is None else times, float))
-    if not wanted.size or not (np.isfinite(wanted) & (wanted > 0)).all():
-        raise DefinitionError(
-            "a model of times needs horizons that are finite and above 0", hint="give horizons_days in the outcome of the study"
-        )
-    if (late := wanted[wanted > last_time]).size:
-        told = ", ".join(f"{time:g}" for time in late)
-        warnings.warn(
-            f"nobody was followed up to {told}; the longest follow-up was {last_time:g}, whose risk is given", BeyondFollowUp, stacklevel=3
-        )
-    return wanted
-
-
-def terms_of(pipeline: Pipeline, coefficients: np.ndarray, std_errors: np.ndarray) -> tuple[Term, ...]:
-    """Return the terms of a pipeline's linear predictor.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Fitted, with the steps of :mod:`workbench.risk.models.preparation`.
-    coefficients, std_errors : ndarray of float, shape (p,)
-        Of the columns.
-
-    Returns
-    -------
-    tuple of Term
-        In terms of the pipeline's own predictors.
-    """
-    factors: tuple[Factor, ...] = own_factors(pipeline)
-    triples: Any = zip(factors, coefficients.tolist(), std_errors.tolist(), strict=True)
-    return tuple(Term((factor,), value, error, label=column_name(factor)) for factor, value, error in triples)

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from workbench.errors import DefinitionError
 from workbench.risk.imputation.impute import multiple
 from workbench.risk.imputation.pooling import pool
-from workbench.risk.models.linear import terms_of
+from workbench.risk.models.common import terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

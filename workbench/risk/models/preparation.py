@@ -91,7 +91,11 @@ class UsableColumns(TransformerMixin, BaseEstimator):
         ------
         DataError
             If a value is infinite, or no column is left.
+        DefinitionError
+            If `rare` is no number of rows.
         """
+        if not (isinstance(self.rare, int) and self.rare >= 0):
+            raise DefinitionError(f"rare={self.rare!r} is no number of rows", hint="0 keeps every level")
         validate_data(self, X, skip_check_array=True, reset=True)
         table = self._table(X)
         reasons = {name: _useless(table[name]) for name in table}
@@ -239,8 +243,10 @@ class LinearColumns(TransformerMixin, BaseEstimator):
         Raises
         ------
         DefinitionError
-            If a spline of 1 or 2 knots is asked for.
+            If `knots` is neither 0 nor a number from 3 on.
         """
+        if not (isinstance(self.knots, int) and (self.knots == 0 or self.knots >= 3)):
+            raise DefinitionError(f"knots={self.knots!r}: wanted 3 or more", hint="0 for straight lines")
         validate_data(self, X, skip_check_array=True, reset=True)
         self.factors_ = self._found(X) if self.factors is None else self.factors
         return self

@@ -1,12 +1,23 @@
-"""How strong a ridge should be."""
+"""How strong a ridge should be, and what a regression with one knows."""
 
 from __future__ import annotations
+
+from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workbench.errors import DefinitionError
+from workbench.risk.survival.outcome import follow
+from workbench.risk.survival.partial_likelihood import derivatives, risk_sets
+from workbench.risk.threads import one_thread
 
-__all__ = ["BY_AIC", "check_alpha", "ridge_by_aic"]
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from workbench.risk.survival.partial_likelihood import Derivatives
+
+__all__ = ["BY_AIC", "PartialLikelihood", "check_alpha", "ridge_by_aic"]
 
 #: In the place of a number: Akaike's criterion chooses.
 BY_AIC = "aic"
@@ -28,7 +39,7 @@ def check_alpha(alpha: float | str) -> None:
     DefinitionError
         If it is something else.
     """
-    if alpha != BY_AIC and (isinstance(alpha, str) or not (np.isfinite(alpha) and alpha >= 0)):
+    if alpha != BY_AIC and not (isinstance(alpha, Real) and np.isfinite(alpha) and alpha >= 0):
         raise DefinitionError(f"alpha={alpha!r} is no strength of a penalty", hint=f"0 for none, a number above it, or {BY_AIC!r}")
 
 
@@ -67,3 +78,45 @@ def ridge_by_aic(information: np.ndarray, gradient: np.ndarray, beta: np.ndarray
     room = size - df - 1
     criterion = (pull**2 / d * (1 - kept) ** 2).sum(axis=1) + 2 * df * (1 + (df + 1) / np.where(room > 0, room, np.nan))
     return float(_STRENGTHS[np.nanargmin(criterion)] if (room > 0).any() else _STRENGTHS[-1])
+
+
+class PartialLikelihood:
+    """Cox's partial likelihood of columns divided by their standard deviation.
+
+    Parameters
+    ----------
+    X : array-like of float, shape (n, p)
+        Columns.
+    y : structured ndarray of shape (n,)
+        Outcomes.
+    weight : array-like of float, shape (n,), or None
+        Case weights.
+    efron : bool
+        Whether ties are Efron's, else Breslow's.
+    """
+
+    def __init__(self, X: ArrayLike, y: np.ndarray, weight: ArrayLike | None, *, efron: bool) -> None:
+        values, given = np.asarray(X, float), follow(y)
+        self.events = int(given.event.astype(bool).sum())
+        self.sets = risk_sets(given, weight=None if weight is None else np.asarray(weight, float), efron=efron)
+        self.scale = values.std(axis=0)
+        self.x = np.ones((1 + values.shape[1], len(values)))
+        self.x[1:] = ((values - values.mean(axis=0)) / np.where(self.scale > 0, self.scale, 1))[self.sets.order].T
+
+    def at(self, coefficients: np.ndarray) -> Derivatives:
+        """Return the likelihood at coefficients per unit of each column."""
+        with one_thread():
+            return derivatives(self.sets, self.x, coefficients * self.scale)
+
+    def ridge(self, coefficients: np.ndarray) -> float:
+        """Return the ridge that Akaike's criterion chooses by the likelihood's curve at given coefficients."""
+        top = self.at(coefficients)
+        return ridge_by_aic(top.information, top.gradient, coefficients * self.scale, size=self.events)
+
+    def covariance(self, coefficients: np.ndarray, alpha: float) -> np.ndarray:
+        """Return the inverse of the penalised information, per unit of each column; not a number where one is constant."""
+        varies = np.flatnonzero(self.scale)
+        information = self.at(coefficients).information[np.ix_(varies, varies)] + alpha * np.eye(len(varies))
+        covariance = np.full((len(self.scale), len(self.scale)), np.nan)
+        covariance[np.ix_(varies, varies)] = np.linalg.inv(information) / np.outer(self.scale[varies], self.scale[varies])
+        return covariance
