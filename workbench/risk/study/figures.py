@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,11 +24,19 @@ if TYPE_CHECKING:
     from workbench.disclosure import DisclosurePolicy
     from workbench.risk.study.result import StudyResult
 
-__all__ = ["charts_of", "tables_of"]
+__all__ = ["Shown", "shown_of"]
 
 
-def charts_of(result: StudyResult, policy: DisclosurePolicy) -> tuple[dict[str, list[Chart]], list[str]]:
-    """Draw the figures of a result.
+class Shown(NamedTuple):
+    """Figures and tables by where they belong, and what was left out, and why."""
+
+    charts: dict[str, list[Chart]]
+    tables: dict[str, list[tuple[str, pd.DataFrame]]]
+    left_out: tuple[str, ...]
+
+
+def shown_of(result: StudyResult, policy: DisclosurePolicy) -> Shown:
+    """Draw the figures of a result and make its further tables.
 
     Parameters
     ----------
@@ -38,19 +47,28 @@ def charts_of(result: StudyResult, policy: DisclosurePolicy) -> tuple[dict[str, 
 
     Returns
     -------
-    charts : dict of str to list of Chart
-        By place.
-    left_out : list of str
-        What could not be drawn, and why.
+    Shown
     """
-    charts: dict[str, list[Chart]] = {}
-    left_out: list[str] = []
+    shown = Shown({}, {}, ())
+    left_out = []
     for place, name, draw in _makers(result, policy):
-        try:
-            charts.setdefault(place, []).extend([chart] if not isinstance(chart := draw(), list) else chart)
-        except (DataError, DefinitionError, Refusal) as error:
-            left_out.append(tr("图“{0}”未画出：{1}", "The figure {0!r} is left out: {1}").format(name, error.message))
-    return {place: drawn for place, drawn in charts.items() if drawn}, left_out
+        with _named(tr("图", "The figure"), name, left_out):
+            shown.charts.setdefault(place, []).append(draw())
+    for place, caption, make in _tables(result, policy):
+        with _named(tr("表", "The table"), caption, left_out):
+            table = make()
+            if table is not None and len(table):
+                shown.tables.setdefault(place, []).append((caption, table))
+    return shown._replace(left_out=tuple(left_out))
+
+
+@contextmanager
+def _named(what: str, name: str, left_out: list[str]) -> Iterator[None]:
+    """Keep in mind what is refused: the rest of a report does not depend on it."""
+    try:
+        yield
+    except (DataError, DefinitionError, Refusal) as error:
+        left_out.append(tr("{0}“{1}”未列出：{2}", "{0} {1!r} is left out: {2}").format(what, name, error.message))
 
 
 def _makers(result: StudyResult, policy: DisclosurePolicy) -> Iterator[tuple[str, str, Callable[[], Any]]]:
@@ -58,13 +76,23 @@ def _makers(result: StudyResult, policy: DisclosurePolicy) -> Iterator[tuple[str
     yield from _of_model(result, policy)
     for horizon in result.horizons or (None,):
         yield from _of_performance(result, horizon, policy)
+    if result.resampled is not None and not result.landmarks:
+        yield "stability", tr("预测稳定性", "stability"), lambda: _stability(result, policy)
+
+
+def _stability(result: StudyResult, policy: DisclosurePolicy) -> Chart:
+    from workbench.risk.interpretation.stability_chart import stability_chart
+    from workbench.risk.validation.stability import stability
+
+    groups = min(10, len(result.development.y) // max(policy.threshold, 1)) or 1
+    horizon = result.horizons[-1] if result.horizons else None
+    return stability_chart(stability(result.resampled, result.development.y, horizon=horizon, groups=groups), policy=policy)
 
 
 def _of_description(result: StudyResult, policy: DisclosurePolicy) -> Iterator[tuple[str, str, Callable[[], Any]]]:
-    from workbench.risk.description import correlation, curves, flow, missing
+    from workbench.risk.description import correlation, curves, missing
 
     data = result.data
-    yield "description", tr("筛选流程", "flow"), lambda: flow.flow_chart(data.cohort.flow, policy=policy)
     if not data.binary and not result.landmarks:
         draw = curves.incidence_curves if len(data.cohort.causes) > 1 else curves.survival_curves
         yield "description", tr("随访曲线", "curves"), lambda: draw(data.y, policy=policy)
@@ -86,7 +114,7 @@ def _of_model(result: StudyResult, policy: DisclosurePolicy) -> Iterator[tuple[s
 
 def _of_performance(result: StudyResult, horizon: float | None, policy: DisclosurePolicy) -> Iterator[tuple[str, str, Callable[[], Any]]]:
     judged = result.judged
-    y, risks = judged.y, {name: judged.risk(name, horizon) for name in judged.models}
+    y, risks = judged.data.y, {name: judged.risk(name, horizon) for name in judged.models}
     where = judged.label
 
     def titled(what: str) -> str:
@@ -100,31 +128,14 @@ def _of_performance(result: StudyResult, horizon: float | None, policy: Disclosu
     yield "benefit", benefit, lambda: decision_chart(y, risks, horizon=horizon, title=titled(benefit), policy=policy)
 
 
-def tables_of(result: StudyResult, policy: DisclosurePolicy) -> tuple[dict[str, list[tuple[str, pd.DataFrame]]], list[str]]:
-    """Return the further tables of a result, caption and text, by place; and what was left out, and why."""
-    tables: dict[str, list[tuple[str, pd.DataFrame]]] = {}
-    left_out: list[str] = []
-    for place, caption, make in _tables(result, policy):
-        try:
-            table = make()
-        except (DataError, DefinitionError, Refusal) as error:
-            left_out.append(tr("表“{0}”未列出：{1}", "The table {0!r} is left out: {1}").format(caption, error.message))
-            continue
-        if table is not None and len(table):
-            tables.setdefault(place, []).append((caption, table))
-    return tables, left_out
-
-
 def _tables(result: StudyResult, policy: DisclosurePolicy) -> Iterator[tuple[str, str, Callable[[], pd.DataFrame | None]]]:
     from workbench.risk.description.correlation import collinearity
-    from workbench.risk.description.flow import cleaning_log
     from workbench.risk.description.follow_up import follow_up
 
     data = result.data
     if not data.binary and not result.landmarks:
         caption = tr("随访与事件", "Follow-up and events")
         yield "description", caption, lambda: follow_up(data.y, causes=data.cohort.causes, policy=policy)
-    yield "description", tr("数据清洗", "Cleaning"), lambda: cleaning_log(data.features.changes, policy=policy)
     yield "model", tr("共线性", "Collinearity"), lambda: collinearity(data, policy=policy).table
     yield "model", tr("比例风险假定检验", "Test of proportional hazards"), lambda: proportional(result)
 

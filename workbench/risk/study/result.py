@@ -11,7 +11,7 @@ from workbench import disclosure
 from workbench.locale import tr
 from workbench.risk.description.table_one import table_one
 from workbench.risk.reporting.performance import best_sample, estimate
-from workbench.risk.study.figures import charts_of, tables_of
+from workbench.risk.study.figures import shown_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from workbench.risk.models.equation import Equation
     from workbench.risk.models.pipeline import RiskPipeline
     from workbench.risk.reporting.contents import Place
+    from workbench.risk.study.figures import Shown
     from workbench.risk.validation.bootstrap import Bootstrap
 
 __all__ = ["Judged", "StudyResult"]
@@ -44,10 +45,8 @@ class Judged:
     ----------
     label : str
         Of the sample.
-    y : ndarray of shape (n,)
-        Their outcomes.
-    places : ndarray of int, shape (n,)
-        Where the rows stand in the study's data.
+    data : StudyData
+        Its n rows.
     risks : mapping of str to ndarray of shape (n, m)
         By model; a column a horizon, or one.
     horizons : tuple of float
@@ -55,8 +54,7 @@ class Judged:
     """
 
     label: str
-    y: np.ndarray
-    places: np.ndarray
+    data: StudyData
     risks: Mapping[str, np.ndarray]
     horizons: tuple[float, ...]
 
@@ -96,7 +94,7 @@ class StudyResult:
         Performance by sub-group; what the sample should have.
     looks : int
         How often the hold-out was looked at.
-    warnings : sequence of str
+    warned : sequence of str
         What the run warned of.
     """
 
@@ -111,7 +109,7 @@ class StudyResult:
     subgroups: pd.DataFrame | None = None
     sample_size: pd.DataFrame | None = None
     looks: int = 0
-    warnings: Sequence[str] = ()
+    warned: Sequence[str] = ()
     _drawn: dict = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -149,23 +147,28 @@ class StudyResult:
     @property
     def charts(self) -> Mapping[Place, Sequence[Chart]]:
         """Figures by where they belong, under the centre's policy."""
-        return self.drawn()[0]
+        return self.drawn().charts
 
     @property
     def tables(self) -> Mapping[Place, Sequence[tuple[str, pd.DataFrame]]]:
         """Further tables by where they belong, under the centre's policy."""
-        return tables_of(self, disclosure.load_policy())[0]
+        return self.drawn().tables
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What the run warned of, and which figures and tables could not be shown safely."""
+        return (*self.warned, *self.drawn().left_out)
 
     @property
     def environment(self) -> Mapping[str, str]:
         """Packages and their versions."""
         return {name: found for name in _PACKAGES if (found := _version(name))}
 
-    def drawn(self, policy: DisclosurePolicy | None = None) -> tuple[Mapping[Place, Sequence[Chart]], list[str]]:
-        """Return the figures under a policy, and what was left out; drawn once a policy."""
+    def drawn(self, policy: DisclosurePolicy | None = None) -> Shown:
+        """Return figures and tables under a policy, and what was left out; made once a policy."""
         policy = policy or disclosure.load_policy()
         if policy not in self._drawn:
-            self._drawn[policy] = charts_of(self, policy)
+            self._drawn[policy] = shown_of(self, policy)
         return self._drawn[policy]
 
     # ------------------------------------------------------------------------------------------------------ for people
@@ -189,7 +192,7 @@ class StudyResult:
         for row in chosen.itertuples():
             days = "" if row.horizon_days != row.horizon_days else f" {row.horizon_days:g}d"
             lines.append(f"  {row.measure}{days} {estimate(row.measure, row.value, row.low, row.high)}")
-        return "\n".join([*lines, *(f"! {each}" for each in self.warnings)])
+        return "\n".join([*lines, *(f"! {each}" for each in self.warned)])
 
     def _repr_html_(self) -> str:
         from html import escape

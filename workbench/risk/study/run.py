@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,10 +20,11 @@ from workbench.risk.models.catalogue import make_model
 from workbench.risk.reporting.contents import PERFORMANCE_COLUMNS
 from workbench.risk.study.horizons import horizons_of
 from workbench.risk.study.result import Judged, StudyResult
+from workbench.risk.study.sections import sample_size_of, subgroups_of
 from workbench.risk.validation.bootstrap import bootstrap
 from workbench.risk.validation.crossval import cross_validate
 from workbench.risk.validation.fitting import MultiplyImputed, Sample
-from workbench.risk.validation.intervals import with_intervals
+from workbench.risk.validation.holdout import split_key, try_hold_out
 from workbench.risk.validation.performance import Scoring
 from workbench.risk.validation.splits import hold_out
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from workbench.risk.validation.bootstrap import Bootstrap
     from workbench.risk.validation.splits import Split
 
+    Models = dict[str, RiskPipeline | MultiplyImputed]
+
 __all__ = ["run"]
 
 #: Times of a risk curve, for measures of whole curves.
@@ -45,11 +49,20 @@ _CURVE = 20
 
 
 class _Way(NamedTuple):
-    """How things are run."""
+    """How resampling is run."""
 
     seed: int
     workers: int | None
     progress: bool
+
+
+class _Tried(NamedTuple):
+    """What a way of validation gives: models, tables of performance, and predictions of rows that the models had not seen."""
+
+    models: Models
+    tables: list[pd.DataFrame]
+    judged: Judged | None = None
+    looks: int = 0
 
 
 def run(
@@ -83,44 +96,58 @@ def run(
     StudyResult
     """
     way = _Way(study.seed, workers, sys.stderr.isatty() if progress is None else progress)
-    with _told() as told, tqdm(total=5, disable=not way.progress, bar_format="{desc} |{bar}| {n_fmt}/{total_fmt} {elapsed}") as bar:
-        _step(bar, tr("提取数据", "extraction"), advance=0)
-        data = extract(study, source)
-        data, horizons = _with_horizons(data)
-        _step(bar, tr("检查泄漏", "guards"))
+    with _told() as told, _steps(way.progress) as step:
+        step(tr("提取数据", "extraction"))
+        data = _with_horizons(extract(study, source))
+        step(tr("检查泄漏", "guards"))
         found = audit(data, source).check()
         split = hold_out(data.rows, data.y, study.validation, seed=study.seed)
-        development = data if split is None else data.take(split.development)
         if split is not None:
             check_split(data, split.development, split.held).check()
+        development = data if split is None else data.take(split.development)
         pipelines = _pipelines(study, development, models)
-        _step(bar, tr("拟合与重抽样", "models and resampling"))
         scoring = Scoring.of(data.protocol, curve=_CURVE)
-        fitted, resampled, tables = _resampled(study, development, pipelines, scoring, way)
-        _step(bar, tr("交叉验证", "cross-validation"))
-        judged = _cross_validated(development, pipelines, scoring, study, way, tables)
-        _step(bar, tr("留出集", "hold-out"))
-        count = 0
-        if split is not None:
-            judged, count = _held_out(data, split, fitted, scoring, way, tables, looks)
-        _step(bar, tr("完成", "done"))
+        step(tr("自助法", "bootstrap"))
+        resampled, tables = _resampled(study, development, pipelines, scoring, way)
+        step(tr("交叉验证", "cross-validation"))
+        tried = _cross_validated(study, development, pipelines, scoring, way)
+        tables += tried.tables
+        step(tr("最终模型", "final models"))
+        final = _final(development, pipelines, resampled) if split is None else _held_out(data, split, pipelines, scoring, way, looks)
+        judged = final.judged or tried.judged
+        step(tr("亚组", "sub-groups"))
+        subgroups = subgroups_of(data, judged, scoring, next(iter(final.models)), **way._asdict())
     return StudyResult(
         data=data,
         development=development,
         found=found,
-        horizons=horizons,
-        pipelines=fitted,
-        performance=pd.concat(tables, ignore_index=True)[list(PERFORMANCE_COLUMNS)],
+        horizons=scoring.horizons,
+        pipelines=final.models,
+        performance=pd.concat(tables + final.tables, ignore_index=True)[list(PERFORMANCE_COLUMNS)],
         judged=judged,
         resampled=resampled,
-        looks=count,
-        warnings=_all_told(told, found, resampled),
+        subgroups=subgroups,
+        sample_size=sample_size_of(development, next(iter(final.models.values())), scoring.horizons),
+        looks=final.looks,
+        warned=_all_told(told, found, resampled),
     )
 
 
-def _step(bar: tqdm, name: str, *, advance: int = 1) -> None:
-    bar.set_description_str(name, refresh=False)
-    bar.update(advance)
+# Around the steps -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _steps(shown: bool):
+    """Give a function that names the step that begins, on a bar."""
+    with tqdm(total=6, disable=not shown, bar_format="{desc} |{bar}| {n_fmt}/{total_fmt} {elapsed}") as bar:
+        begun = iter([0] + [1] * 6)
+
+        def step(name: str) -> None:
+            bar.update(next(begun))
+            bar.set_description_str(name)
+
+        yield step
+        bar.update(1)
 
 
 @contextmanager
@@ -132,25 +159,28 @@ def _told() -> Iterator[list[warnings.WarningMessage]]:
 
 
 def _all_told(told: list[warnings.WarningMessage], found: Audit, resampled: Bootstrap | None) -> tuple[str, ...]:
-    lines = [f"{finding.subject}: {finding.found}" for finding in found.warned] + [str(each.message) for each in told]
+    lines = [f"{finding.subject}: {finding.found}" for finding in found.warned] + [
+        str(each.message) for each in told if issubclass(each.category, UserWarning)
+    ]
     if resampled is not None:
         lines += [tr("{0} 次重抽样：{1}", "{0} resamples: {1}").format(count, what) for what, count in resampled.warnings.items()]
         lines += [tr("{0} 次重抽样失败：{1}", "{0} resamples failed: {1}").format(count, why) for why, count in resampled.failures.items()]
     return tuple(dict.fromkeys(lines))
 
 
-def _with_horizons(data: StudyData) -> tuple[StudyData, tuple[float, ...]]:
+def _with_horizons(data: StudyData) -> StudyData:
     """Complete the protocol by its horizons, so that what is reported is what was run."""
-    from dataclasses import replace
-
     horizons = horizons_of(data)
     if horizons == data.protocol.outcome.horizons_days:
-        return data, horizons
+        return data
     outcome = data.protocol.outcome.model_copy(update={"horizons_days": horizons})
-    return replace(data, protocol=data.protocol.changed(outcome=outcome)), horizons
+    return replace(data, protocol=data.protocol.changed(outcome=outcome))
 
 
-def _pipelines(study: Protocol, data: StudyData, models: Sequence[str] | None) -> dict[str, RiskPipeline | MultiplyImputed]:
+# Models ---------------------------------------------------------------------------------------------------------------
+
+
+def _pipelines(study: Protocol, data: StudyData, models: Sequence[str] | None) -> Models:
     """Make the study's models, not fitted."""
     chosen = [choice for choice in study.all_models if models is None or choice.name in models]
     if not chosen:
@@ -160,14 +190,8 @@ def _pipelines(study: Protocol, data: StudyData, models: Sequence[str] | None) -
 
 def _made(choice: ModelChoice, study: Protocol, data: StudyData) -> RiskPipeline | MultiplyImputed:
     asked = study.validation
-    pipeline = make_model(
-        choice,
-        binary=data.binary,
-        causes=len(data.cohort.causes) or 1,
-        features=data.features.columns,
-        imputation=asked.imputation,
-        seed=study.seed,
-    )
+    causes, columns = len(data.cohort.causes) or 1, data.features.columns
+    pipeline = make_model(choice, binary=data.binary, causes=causes, features=columns, imputation=asked.imputation, seed=study.seed)
     check_model(data, pipeline).check()
     if asked.imputation == "multiple" and data.X.isna().any(axis=None):
         return MultiplyImputed(pipeline, imputations=asked.imputations, random_state=study.seed)
@@ -177,86 +201,69 @@ def _made(choice: ModelChoice, study: Protocol, data: StudyData) -> RiskPipeline
 def _weight(data: StudyData) -> np.ndarray | None:
     """Return weights by which patients count alike, however many predictions they have; None where each has one."""
     rows = data.rows.groupby("person")["person"].transform("size").to_numpy()
-    return None if (rows == 1).all() else 1 / rows * len(rows) / (1 / rows).sum()
+    return None if (rows == 1).all() else len(rows) / rows / (1 / rows).sum()
+
+
+def _of_persons(data: StudyData) -> dict[str, object]:
+    return {"persons": data.rows["person"], "sample_weight": _weight(data)}
+
+
+# Validation -----------------------------------------------------------------------------------------------------------
 
 
 def _resampled(
-    study: Protocol, data: StudyData, pipelines: dict[str, RiskPipeline | MultiplyImputed], scoring: Scoring, way: _Way
-) -> tuple[dict[str, RiskPipeline], Bootstrap | None, list[pd.DataFrame]]:
-    """Fit every model; correct the study's own for optimism."""
-    sample = Sample.of(data.X, data.y, data.rows["person"], _weight(data))
-    (name, first), *others = pipelines.items()
-    tables, boot = [], None
-    if study.validation.bootstrap:
-        boot = bootstrap(
-            first,
-            data.X,
-            data.y,
-            scoring=scoring,
-            persons=data.rows["person"],
-            sample_weight=_weight(data),
-            resamples=study.validation.bootstrap,
-            keep_risks=True,
-            **way._asdict(),
-        )
-        apparent = boot.table.assign(value=boot.table["apparent"], lower=np.nan, upper=np.nan)
-        tables = [
-            _performance(apparent, name, "apparent"),
-            _performance(boot.table.assign(value=boot.table["corrected"]), name, "corrected"),
-        ]
-    fitted = {name: sample.fit(first) if boot is None else boot.model}
-    fitted |= {other: sample.fit(pipeline) for other, pipeline in others}
-    return fitted, boot, tables
+    study: Protocol, data: StudyData, pipelines: Models, scoring: Scoring, way: _Way
+) -> tuple[Bootstrap | None, list[pd.DataFrame]]:
+    """Correct the study's own model for optimism."""
+    if not study.validation.bootstrap:
+        return None, []
+    name, pipeline = next(iter(pipelines.items()))
+    how = {"resamples": study.validation.bootstrap, "keep_risks": True, **way._asdict()}
+    found = bootstrap(pipeline, data.X, data.y, scoring=scoring, **_of_persons(data), **how)
+    apparent = found.table.assign(value=found.table["apparent"], lower=np.nan, upper=np.nan)
+    corrected = found.table.assign(value=found.table["corrected"])
+    return found, [_performance(apparent, name, "apparent"), _performance(corrected, name, "corrected")]
 
 
-def _cross_validated(
-    data: StudyData,
-    pipelines: dict[str, RiskPipeline | MultiplyImputed],
-    scoring: Scoring,
-    study: Protocol,
-    way: _Way,
-    tables: list[pd.DataFrame],
-) -> Judged:
+def _cross_validated(study: Protocol, data: StudyData, pipelines: Models, scoring: Scoring, way: _Way) -> _Tried:
     """Predict each person of the development data by models made without them."""
-    risks = {}
-    for name, pipeline in pipelines.items():
-        found = cross_validate(
-            pipeline,
-            data.X,
-            data.y,
-            scoring=scoring,
-            persons=data.rows["person"],
-            sample_weight=_weight(data),
-            folds=study.validation.folds,
-            **way._asdict(),
-        )
-        tables.append(_performance(found.pooled, name, "cross_validation"))
-        risks[name] = found.risk[0][:, _columns(scoring)]
-    return Judged(tr("交叉验证", "cross-validation"), data.y, np.arange(len(data.y)), risks, scoring.horizons)
+    found = {
+        name: cross_validate(pipeline, data.X, data.y, scoring=scoring, **_of_persons(data), folds=study.validation.folds, **way._asdict())
+        for name, pipeline in pipelines.items()
+    }
+    risks = {name: one.risk[0][:, _columns(scoring)] for name, one in found.items()}
+    judged = Judged(tr("交叉验证", "cross-validation"), data, risks, scoring.horizons)
+    return _Tried({}, [_performance(one.pooled, name, "cross_validation") for name, one in found.items()], judged)
 
 
-def _held_out(
-    data: StudyData,
-    split: Split,
-    fitted: dict[str, RiskPipeline],
-    scoring: Scoring,
-    way: _Way,
-    tables: list[pd.DataFrame],
-    looks: Path | None,
-) -> tuple[Judged, int]:
-    """Look at the hold-out, once for all models, and count it."""
-    from workbench.risk.validation.holdout import count_look
+def _final(data: StudyData, pipelines: Models, resampled: Bootstrap | None) -> _Tried:
+    """Fit the models to all data; the bootstrap has done so with the study's own."""
+    sample, (own, *others) = Sample.of(data.X, data.y, data.rows["person"], _weight(data)), pipelines
+    models = {own: sample.fit(pipelines[own]) if resampled is None else resampled.model}
+    return _Tried(models | {name: sample.fit(pipelines[name]) for name in others}, [])
 
-    held = data.take(split.held)
-    sample = Sample.of(held.X, held.y, held.rows["person"])
-    count = count_look(data.protocol, data.origin, models=tuple(fitted), path=looks)
-    risks = {}
-    for name, model in fitted.items():
-        risk = sample.risk(model, scoring)
-        found = with_intervals(held.y, risk, scoring=scoring, persons=held.rows["person"], **way._asdict())
-        tables.append(_performance(found, name, "holdout"))
-        risks[name] = risk[:, _columns(scoring)]
-    return Judged(tr("留出集", "hold-out"), held.y, split.held, risks, scoring.horizons), count
+
+def _held_out(data: StudyData, split: Split, pipelines: Models, scoring: Scoring, way: _Way, looks: Path | None) -> _Tried:
+    """Fit the models to the development part, and look at the hold-out: once for all of them, and counted."""
+    asked = data.protocol.validation
+    found = try_hold_out(
+        pipelines,
+        data.X,
+        data.y,
+        split,
+        scoring=scoring,
+        key=split_key(split, asked, data.origin, seed=way.seed),
+        origin=data.origin,
+        **_of_persons(data),
+        looks=looks,
+        told={"protocol": data.protocol.hash},
+        **way._asdict(),
+    )
+    tables = [_performance(table, str(name), "holdout") for name, table in found.table.groupby("model", sort=False)]
+    risks = {name: risk[:, _columns(scoring)] for name, risk in found.risk.items()}
+    return _Tried(
+        found.models, tables, Judged(tr("留出集", "hold-out"), data.take(split.held), risks, scoring.horizons), found.looks.number
+    )
 
 
 def _columns(scoring: Scoring) -> list[int]:
