@@ -165,3 +165,11 @@ def test_ties_everywhere():
     y = outcome(np.ones(60), CAUSE)
     for name in ("cause_specific", "fine_gray"):
         assert made(name).fit(NUMBERS, y).predict_risk(NUMBERS, [1.0]).mean() == pytest.approx(1 / 3, abs=0.06)
+
+
+def test_the_cause_that_cannot_be_learnt_is_named():
+    rare = np.where(CAUSE == 2, 0, CAUSE)
+    rare[0] = 2
+    with pytest.raises(DataError, match="cause 2: 3 covariates against 1 events"):
+        CauseSpecific().fit(NUMBERS, outcome(TIME, rare))
+    assert np.isfinite(CauseSpecific(alpha="aic").fit(NUMBERS, outcome(TIME, rare)).predict_risk(NUMBERS, [9.0])).all()

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from lifelines.datasets import load_gbsg2
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from statsmodels.api import GLM, add_constant, families
@@ -115,6 +116,18 @@ def test_entries_and_weights_reach_the_regression():
     assert weighted[-1].coef_[0] != pytest.approx(made("cox").fit(X, y)[-1].coef_[0])
 
 
+@pytest.mark.parametrize(("name", "binary"), CASES)
+def test_weights_are_routed(name, binary):
+    X, y = breast_cancer()
+    y, weight = y["event"] if binary else y, np.linspace(0.5, 1.5, len(X))
+    by_name = made(name, binary=binary).fit(X, y, model__sample_weight=weight)
+    with config_context(enable_metadata_routing=True):
+        model = made(name, binary=binary)
+        model[-1].set_fit_request(sample_weight=True)
+        model.fit(X, y, sample_weight=weight)
+    np.testing.assert_array_equal(model[-1].coef_, by_name[-1].coef_)
+
+
 def test_categories_never_seen_count_as_the_reference():
     X, y = breast_cancer()
     model = made("cox").fit(X, y)
@@ -210,10 +223,19 @@ def test_a_binary_outcome_has_no_horizon():
         LogisticModel().fit(NUMBERS, HALF).predict_risk(NUMBERS, [3.0])
 
 
-@pytest.mark.parametrize("alpha", [-1.0, np.nan, "much"])
+@pytest.mark.parametrize("alpha", [-1.0, np.nan, "much", (1.0, 2.0)])
 def test_a_strength_that_is_none(alpha):
     with pytest.raises(DefinitionError, match="alpha"):
         CoxModel(alpha=alpha).fit(NUMBERS, outcome(TIME, HALF))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [({"knots": 2}, "knots=2"), ({"knots": "four"}, "knots='four'"), ({"rare": -1}, "rare=-1"), ({"ties": "exact"}, "ties='exact'")],
+)
+def test_parameters_that_mean_nothing(parameters, found):
+    with pytest.raises(DefinitionError, match=found):
+        made("spline_cox", **parameters).fit(NUMBERS, outcome(TIME, HALF))
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,10 @@ class CauseSpecific(BaseEstimator):
         self.models_ = {}
         for cause in causes:
             one = outcome(given.time, given.event.astype(int) == cause, entry=given.entry)
-            self.models_[cause] = CoxModel(alpha=self.alpha, ties=self.ties).fit(X, one, sample_weight)
+            try:
+                self.models_[cause] = CoxModel(alpha=self.alpha, ties=self.ties).fit(X, one, sample_weight)
+            except DataError as error:
+                raise DataError(f"cause {cause}: {error.message}", hint=error.hint) from None
         self.last_time_, self.n_events_ = float(given.time.max()), self.models_[1].n_events_
         return self
 
