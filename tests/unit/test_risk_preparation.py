@@ -13,7 +13,7 @@ from workbench.errors import DataError, DefinitionError
 from workbench.risk.imputation.impute import ChainedImputer, TypicalImputer
 from workbench.risk.models.catalogue import make_model
 from workbench.risk.models.equation import Factor, UnseenCategories
-from workbench.risk.models.multiple import fit_multiple
+from workbench.risk.models.multiple import MultiplyImputed, fit_multiple
 from workbench.risk.models.preparation import ColumnsLeftOut, LinearColumns, UsableColumns, known_words, own_factors, steps
 from workbench.risk.protocol.parts import ModelChoice
 from workbench.risk.survival.cox import CoxRegression
@@ -162,24 +162,42 @@ def gappy(n=400):
 
 def test_a_pooled_model_is_near_that_of_whole_data():
     X, y, whole = gappy()
-    chosen = make_model(ModelChoice(name="cox"), binary=False, causes=1, imputation="multiple")
-    pooled, best = fit_multiple(chosen, X, y, m=5), CoxRegression().fit(whole, y)
-    error = pooled.table["standard_error"].to_numpy()
-    np.testing.assert_allclose(pooled.table["estimate"], best.coef_, atol=1.5 * error.max())
+    pooled, best = fit_multiple(completing("cox"), X, y, m=5), CoxRegression().fit(whole, y)
+    error = pooled.table_["standard_error"].to_numpy()
+    np.testing.assert_allclose(pooled.table_["estimate"], best.coef_, atol=1.5 * error.max())
     assert (error > np.sqrt(np.diag(best.covariance_))).all()
-    assert pooled.table["between"].gt(0).all()
+    assert pooled.table_["between"].gt(0).all()
 
 
 @pytest.mark.parametrize(("name", "binary"), [("cox", False), ("spline_cox", False), ("logistic", True), ("spline_logistic", True)])
 def test_a_pooled_equation_is_near_the_mean_of_the_models(name, binary):
     X, y, whole = gappy()
-    chosen = make_model(ModelChoice(name=name), binary=binary, causes=1, imputation="multiple")
-    pooled = fit_multiple(chosen, X, y["event"] if binary else y, m=4)
+    pooled = fit_multiple(completing(name, binary=binary), X, y["event"] if binary else y, m=4)
     times = None if binary else [365.0, 1000.0]
     equation = pooled.equation(() if binary else times)
     np.testing.assert_allclose(equation.predict_risk(whole), pooled.predict_risk(whole, times), atol=0.02)
-    assert [term.std_error for term in equation.terms] == pooled.table["standard_error"].tolist()[binary:]
-    assert len({factor.knots for model in pooled.models for factor in model["linear"].factors_ if factor.knots}) <= 2
+    assert [term.std_error for term in equation.terms] == pooled.table_["standard_error"].tolist()[binary:]
+    assert len({copy["linear"].factors_ for copy in pooled.copies_}) == 1
+
+
+def completing(name, *, binary=False, causes=1):
+    return make_model(ModelChoice(name=name), binary=binary, causes=causes, imputation="multiple")
+
+
+def test_weights_and_copies():
+    X, y, _ = gappy()
+    model = MultiplyImputed(completing("cox"), imputations=2, random_state=5)
+    plain, weighted = clone(model).fit(X, y), clone(model).fit(X, y, sample_weight=np.linspace(0.2, 2, len(X)))
+    assert not np.allclose(plain.table_["estimate"], weighted.table_["estimate"])
+    np.testing.assert_array_equal(clone(model).fit(X, y).predict_risk(X, [365.0]), plain.predict_risk(X, [365.0]))
+
+
+def test_what_is_no_equation_is_averaged():
+    X, y, _ = gappy()
+    both = outcome(y["time"], np.arange(400) % 3)
+    model = fit_multiple(completing("cause_specific", causes=2), X, both, m=2)
+    assert model.equation([365.0]) is None
+    np.testing.assert_allclose(model.predict_risk(X, [365.0]), np.mean([copy.predict_risk(X, [365.0]) for copy in model.copies_], axis=0))
 
 
 def test_what_cannot_be_pooled():
@@ -187,7 +205,4 @@ def test_what_cannot_be_pooled():
     with pytest.raises(DefinitionError, match="chained imputers"):
         fit_multiple(make_model(ModelChoice(name="cox"), binary=False, causes=1), X, y)
     with pytest.raises(DataError, match="1 completed data sets"):
-        fit_multiple(make_model(ModelChoice(name="cox"), binary=False, causes=1, imputation="multiple"), X, y, m=1)
-    both = outcome(y["time"], np.arange(400) % 3)
-    with pytest.raises(DefinitionError, match="no equation"):
-        fit_multiple(make_model(ModelChoice(name="cause_specific"), binary=False, causes=2, imputation="multiple"), X, both)
+        fit_multiple(completing("cox"), X, y, m=1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted
 
-from workbench.errors import DefinitionError
 from workbench.risk.imputation.impute import multiple
 from workbench.risk.imputation.pooling import pool
 from workbench.risk.models.common import terms_of
@@ -22,91 +22,33 @@ if TYPE_CHECKING:
     from workbench.risk.models.equation import Equation
     from workbench.risk.models.pipeline import RiskPipeline
 
-__all__ = ["PooledModel", "fit_multiple"]
+__all__ = ["MultiplyImputed", "fit_multiple"]
 
 
-@dataclass(frozen=True, eq=False)
-class PooledModel:
-    """A model that was fitted to several completed data sets.
+class MultiplyImputed(BaseEstimator):
+    """A model fitted to several completions of the data: its risk is the mean of theirs, its equation pooled by Rubin's rules.
 
     Parameters
     ----------
-    table : DataFrame
+    estimator : RiskPipeline
+        Of the catalogue, with chained imputation (``imputation="multiple"``).
+    imputations : int
+        Completions, 2 or more.
+    random_state : int
+        From which the imputers' seeds follow.
+
+    Attributes
+    ----------
+    copies_ : list of RiskPipeline
+        The fitted pipelines. They hold patients' values, so they never leave the session; the equation may.
+    table_ : DataFrame or None
         Rubin's rules, a row a column of the model (``intercept`` the first of a logistic one), as
-        :func:`workbench.risk.imputation.pooling.pool` gives it.
-    models : tuple of RiskPipeline
-        One a data set. They hold patients' values, so they never leave the session; the equation may.
-    """
-
-    table: pd.DataFrame
-    models: tuple[RiskPipeline, ...]
-
-    def predict_risk(self, X: pd.DataFrame, times: ArrayLike | None = None) -> np.ndarray:
-        """Return the mean of the models' risks, of shape (n, m): each completes `X` in its own way."""
-        return np.mean([model.predict_risk(X, times) for model in self.models], axis=0)
-
-    def equation(self, horizons_days: ArrayLike = ()) -> Equation:
-        """Return the pooled equation, for rows without gaps.
-
-        Parameters
-        ----------
-        horizons_days : array-like of float, shape (m,)
-            Horizons of its baseline; none for a binary outcome.
-
-        Returns
-        -------
-        Equation
-            Its cumulative hazards are the geometric means of the models'.
-        """
-        each = [model.equation(horizons_days) for model in self.models]
-        first, logistic = each[0], each[0].kind == "logistic"
-        rows = self.table.iloc[1:] if logistic else self.table
-        terms = terms_of(self.models[0], rows["estimate"].to_numpy(), rows["standard_error"].to_numpy())
-        if logistic:
-            return replace(first, terms=terms, intercept=float(self.table["estimate"].iloc[0]))
-        mean = float(np.mean([equation.mean for equation in each]))
-        return replace(first, terms=terms, mean=mean, baseline=_baseline(each, mean))
-
-
-def _baseline(each: Sequence[Equation], mean: float) -> tuple[tuple[float, float], ...]:
-    hazards = [[-np.log(share) * np.exp(mean - equation.mean) for _, share in equation.baseline] for equation in each]
-    with np.errstate(divide="ignore"):
-        pooled = np.exp(-np.exp(np.log(hazards).mean(axis=0)))
-    return tuple((horizon, share) for (horizon, _), share in zip(each[0].baseline, pooled.tolist(), strict=True))
-
-
-def fit_multiple(pipeline: RiskPipeline, X: pd.DataFrame, y: np.ndarray, *, m: int = 10, seed: int = 0) -> PooledModel:
-    """Fit a model to several completed data sets and pool it.
-
-    Parameters
-    ----------
-    pipeline : RiskPipeline
-        Of the catalogue, with chained imputation (``imputation="multiple"``) and a linear model. It stays as it is.
-    X : DataFrame of shape (n, p)
-        Predictors, with gaps.
-    y : ndarray of shape (n,)
-        Outcomes; they help to complete the data.
-    m : int
-        Data sets, 2 or more.
-    seed : int
-        From which the draws' seeds follow.
-
-    Returns
-    -------
-    PooledModel
-        With pooled coefficients and their errors.
-
-    Raises
-    ------
-    DefinitionError
-        If the pipeline has no chained imputer, or its model is no equation.
-    DataError
-        If a model cannot be fitted, or there are fewer than two data sets.
+        :func:`workbench.risk.imputation.pooling.pool` gives it; None where the model is no equation.
 
     Notes
     -----
-    Levels are found and knots placed once, on the observed values, so that a coefficient means the same in each. Rubin (1987); Wood et al.
-    (2015), Biometrical Journal 57:614, for predictions.
+    Levels are found and knots placed once, on the observed values, so that a coefficient means the same in each completion. Rubin (1987);
+    predictions are averaged: Wood et al. (2015), Biometrical Journal 57:614.
 
     Examples
     --------
@@ -117,18 +59,118 @@ def fit_multiple(pipeline: RiskPipeline, X: pd.DataFrame, y: np.ndarray, *, m: i
     >>> X = pd.DataFrame({"age": rng.normal(60, 10, 200), "crp": rng.lognormal(1, 1, 200)})
     >>> X.loc[::5, "crp"] = np.nan
     >>> pipeline = make_model(ModelChoice(name="logistic"), binary=True, causes=1, imputation="multiple")
-    >>> fit_multiple(pipeline, X, rng.random(200) < 0.4, m=3).table.index.tolist()
+    >>> MultiplyImputed(pipeline, imputations=3).fit(X, rng.random(200) < 0.4).table_.index.tolist()
     ['intercept', 'age', 'crp']
     """
-    if not hasattr(pipeline[-1], "equation"):
-        raise DefinitionError("the model is no equation, so it has no coefficients to pool", hint="average the predictions of its copies")
+
+    def __init__(self, estimator: RiskPipeline, *, imputations: int = 10, random_state: int = 0) -> None:
+        self.estimator = estimator
+        self.imputations = imputations
+        self.random_state = random_state
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray, *, sample_weight: ArrayLike | None = None) -> Self:
+        """Complete the data and fit the model, so many times.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, p)
+            Predictors with gaps.
+        y : ndarray of shape (n,)
+            Outcomes; they help to complete the data.
+        sample_weight : array-like of float, shape (n,), optional
+            For the models.
+
+        Returns
+        -------
+        MultiplyImputed
+            This, fitted.
+
+        Raises
+        ------
+        DefinitionError
+            If there is no chained imputer in the pipeline.
+        DataError
+            If a model cannot be fitted, or there are fewer than two completions of an equation.
+        """
+        name, model = self.estimator.steps[-1]
+        settled = _settled(self.estimator, X) if hasattr(model, "equation") else self.estimator
+        weights = {} if sample_weight is None else {f"{name}__sample_weight": sample_weight}
+        self.copies_ = [copy.fit(X, y, **weights) for copy in multiple(settled, m=self.imputations, seed=self.random_state)]
+        self.table_ = _pooled([copy[-1] for copy in self.copies_]) if hasattr(model, "equation") else None
+        return self
+
+    def predict_risk(self, X: pd.DataFrame, times: ArrayLike | None = None) -> np.ndarray:
+        """Return the mean of the models' risks, of shape (n, m): each completes `X` in its own way."""
+        check_is_fitted(self)
+        return np.mean([copy.predict_risk(X, times) for copy in self.copies_], axis=0)
+
+    def equation(self, horizons_days: ArrayLike = ()) -> Equation | None:
+        """Return the pooled equation, for rows without gaps; None where the model is no equation.
+
+        Parameters
+        ----------
+        horizons_days : array-like of float, shape (m,)
+            Horizons of its baseline; none for a binary outcome.
+
+        Returns
+        -------
+        Equation or None
+            Its cumulative hazards are the geometric means of the models'.
+        """
+        check_is_fitted(self)
+        if self.table_ is None:
+            return None
+        each = [copy.equation(horizons_days) for copy in self.copies_]
+        logistic = each[0].kind == "logistic"
+        rows = self.table_.iloc[1:] if logistic else self.table_
+        terms = terms_of(self.copies_[0], rows["estimate"].to_numpy(), rows["standard_error"].to_numpy())
+        if logistic:
+            return replace(each[0], terms=terms, intercept=float(self.table_["estimate"].iloc[0]))
+        mean = float(np.mean([equation.mean for equation in each]))
+        return replace(each[0], terms=terms, mean=mean, baseline=_baseline(each, mean))
+
+
+def _settled(pipeline: RiskPipeline, X: pd.DataFrame) -> RiskPipeline:
+    """Return a copy of a pipeline whose columns are those of the observed values."""
     observed = clone(pipeline["columns"]).fit_transform(X)
-    factors = clone(pipeline["linear"]).fit(observed).factors_
-    settled = clone(pipeline).set_params(linear__factors=factors)
-    models = tuple(copy.fit(X, y) for copy in multiple(settled, m=m, seed=seed))
-    logistic = hasattr(models[0][-1], "intercept_")
-    estimates = [np.r_[[model[-1].intercept_] if logistic else [], model[-1].coef_] for model in models]
-    variances = [np.diag(model[-1].covariance_) for model in models]
-    names = [*(["intercept"] if logistic else []), *models[0][-1].feature_names_in_]
-    df = max(models[0][-1].n_events_ - len(factors), 1)
-    return PooledModel(pool(estimates, variances, complete_df=df, names=names), models)
+    return clone(pipeline).set_params(linear__factors=clone(pipeline["linear"]).fit(observed).factors_)
+
+
+def _pooled(models: Sequence[BaseEstimator]) -> pd.DataFrame:
+    first = models[0]
+    logistic = hasattr(first, "intercept_")
+    estimates = [np.r_[[model.intercept_] if logistic else [], model.coef_] for model in models]
+    variances = [np.diag(model.covariance_) for model in models]
+    names = [*(["intercept"] if logistic else []), *first.feature_names_in_]
+    return pool(estimates, variances, complete_df=max(first.n_events_ - len(first.coef_), 1), names=names)
+
+
+def _baseline(each: Sequence[Equation], mean: float) -> tuple[tuple[float, float], ...]:
+    hazards = [[-np.log(share) * np.exp(mean - equation.mean) for _, share in equation.baseline] for equation in each]
+    with np.errstate(divide="ignore"):
+        pooled = np.exp(-np.exp(np.log(hazards).mean(axis=0)))
+    return tuple((horizon, share) for (horizon, _), share in zip(each[0].baseline, pooled.tolist(), strict=True))
+
+
+def fit_multiple(pipeline: RiskPipeline, X: pd.DataFrame, y: np.ndarray, *, m: int = 10, seed: int = 0) -> MultiplyImputed:
+    """Fit a model to several completed data sets.
+
+    Parameters
+    ----------
+    pipeline : RiskPipeline
+        With chained imputation; it stays as it is.
+    X : DataFrame of shape (n, p)
+        Predictors, with gaps.
+    y : ndarray of shape (n,)
+        Outcomes.
+    m : int
+        Data sets.
+    seed : int
+        From which the draws' seeds follow.
+
+    Returns
+    -------
+    MultiplyImputed
+        Fitted.
+    """
+    return MultiplyImputed(pipeline, imputations=m, random_state=seed).fit(X, y)
