@@ -47,7 +47,7 @@ _TEXT_WIDTH = Cm(16)
 _MANY_COLUMNS = 7
 
 #: Columns count for so many half-width characters, at least and at most, when they share the page.
-_NARROWEST, _WIDEST = 5, 44
+_NARROWEST, _WIDEST = 8, 44
 
 #: Style -> (Latin font, Chinese font, size in points); the fonts that Chinese journals ask for, in every Word.
 _FONTS = {
@@ -259,7 +259,7 @@ def _blank(title: str) -> DocumentObject:
         document.styles[name].font.size = Pt(size)
         document.styles[name].font.color.rgb = RGBColor(0, 0, 0)
     document.styles["Normal"].paragraph_format.line_spacing = 1.25
-    document.styles["Caption"].font.bold = False
+    document.styles["Caption"].font.bold = document.styles["Subtitle"].font.italic = False
     head, foot = page.header.paragraphs[0], page.footer.paragraphs[0]
     head.add_run(title)
     foot.alignment = WD_ALIGN_PARAGRAPH.CENTER

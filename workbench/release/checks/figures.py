@@ -58,11 +58,11 @@ _WORDS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
     (
         Meaning.OTHER,
         re.compile(
-            r"年龄|岁|天|日|月|年|时间|均值|平均|中位|标准差|四分位|最小|最大|系数|比值|风险比|概率|生存|评分|等级|分级|分期|序号|步骤"
+            r"年龄|岁|天|日|月|年|时间|均值|平均|中位|标准差|四分位|最小|最大|系数|比值|风险比|标准误|自由度|卡方|概率|生存|评分|得分|等级|分级|分期|序号|步骤"
             r"|编码|代码|节点|浓度|水平|单位|指标值|参考"
             r"|\bage\b|year|month|\bday|week|hour|time|mean|median|\bsd\b|\biqr\b|quantile|\bmin\b|\bmax\b"
             r"|coef|\bhr\b|\bor\b|\brr\b|\bci\b|p[- ]?value|^p$"
-            r"|ratio|\bse\b|auc|score|grade|stage|level|rank|index|order|step|code|concept|icd|version|seed|knots|unit|degrees|\bdf\b|chi|statistic|survival|probab|horizon",
+            r"|ratio|\bse\b|std_error|auc|score|points|χ|vif|grade|stage|level|rank|index|order|step|code|concept|icd|version|seed|knots|unit|degrees|\bdf\b|chi|statistic|survival|probab|horizon",
             re.IGNORECASE,
         ),
     ),

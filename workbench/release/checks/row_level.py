@@ -98,7 +98,7 @@ def _shares(cells: list[str]) -> bool:
 def _is_summary(head: str) -> bool:
     return (
         re.search(
-            r"均值|平均|中位|标准差|系数|比值|风险比|生存|概率|mean|median|\bsd\b|\bse\b|coef|\bhr\b|\bor\b|\bci\b|^p|survival|probab",
+            r"均值|平均|中位|标准差|标准误|系数|比值|风险比|生存|概率|mean|median|\bsd\b|\bse\b|std_error|coef|\bhr\b|\bor\b|\bci\b|^p|survival|probab",
             head,
             re.IGNORECASE,
         )

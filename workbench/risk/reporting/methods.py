@@ -9,11 +9,13 @@ import pandas as pd
 from workbench import disclosure
 from workbench.locale import tr
 from workbench.risk.cleaning.changes import RULES
+from workbench.risk.reporting.contents import safe_words
 from workbench.risk.reporting.performance import SAMPLES, label_of, sample_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from workbench.disclosure import DisclosurePolicy
     from workbench.risk.extraction.dataset import StudyData
     from workbench.risk.reporting.facts import Writer
 
@@ -235,8 +237,14 @@ def _sample_size(writer: Writer) -> None:
         )
     )
     if writer.contents.sample_size is not None:
-        writer.report.table(writer.contents.sample_size, tr("样本量核对", "Check of the sample size"))
+        table = writer.contents.sample_size.map(lambda cell: _asked(str(cell), writer.policy))
+        writer.report.table(table, tr("样本量核对", "Check of the sample size"), words=True)
         writer.tell("sample_size", evidence=writer.report.last_number)
+
+
+def _asked(cell: str, policy: DisclosurePolicy) -> str:
+    """Return a cell of the sample size: a number that is asked for is no count of persons; counts in sentences are."""
+    return f"≥ {cell}" if cell.replace(",", "").isdigit() else safe_words(cell, policy)
 
 
 def _model(writer: Writer) -> None:
