@@ -482,6 +482,18 @@ def test_landmarks_are_made_while_at_risk_and_outcome_free(tmp_path):
         run(tmp_path, asked.changed(index={**index, "plus_hours": 100}), dated(结束=ends), draws())
 
 
+def test_a_landmark_knows_what_was_known_by_then(tmp_path):
+    table = draws().assign(报告=["2024-03-03 07:00", *draws()["采样时间"][1:]])
+    index = {"at": "入院", "landmarks": {"every_hours": 24, "until_hours": 48}}
+    outcome = {"label": "死亡", "status": "结局", "at": "结束"}
+    asked = {"labs": "葡萄糖", "pick": "first"}
+    protocol = study(outcome, [asked], tables={**TIMED, "available": "报告"}, index=index)
+    data = run(tmp_path, protocol, dated(结束="2024-04-01 08:00"), table)
+    np.testing.assert_array_equal(data.X["glucose_first"][data.rows["person"] == "a"], [np.nan, 6, 6])
+    recorded = run(tmp_path, protocol.changed(predictors=[{**asked, "clock": "recorded"}]), dated(结束="2024-04-01 08:00"), table)
+    np.testing.assert_array_equal(recorded.X["glucose_first"][recorded.rows["person"] == "a"], [np.nan, 5, 5])
+
+
 # rules, sites, patients -----------------------------------------------------------------------------------------------------------
 
 

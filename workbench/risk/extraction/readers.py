@@ -146,8 +146,8 @@ def read_plain(files: Sequence[Path], layout: Tables) -> tuple[PlainTable, ...]:
     if not files:
         raise DataError("no table was given", hint="--table FILE, once for each table")
     shown = tqdm(files, desc="tables", unit="file", disable=None, leave=False)
-    with TemporaryDirectory() as work, duckdb.connect() as connection:
-        read = [(path.name, _cells(connection, path, layout, Path(work) / str(place))) for place, path in enumerate(shown)]
+    with TemporaryDirectory() as work:
+        read = [(path.name, _cells(path, layout, Path(work) / str(place))) for place, path in enumerate(shown)]
     columns = [str(name) for _, cells in read for name in cells.columns]
     if bool(layout.item) != bool(layout.value) or (layout.available and not layout.time):
         raise DefinitionError("tables names only one of item and value, or available without time", hint="see the comments of Tables")
@@ -157,15 +157,16 @@ def read_plain(files: Sequence[Path], layout: Tables) -> tuple[PlainTable, ...]:
     return tuple(_table(name, cells, layout) for name, cells in read)
 
 
-def _cells(connection: duckdb.DuckDBPyConnection, path: Path, layout: Tables, work: Path) -> pd.DataFrame:
+def _cells(path: Path, layout: Tables, work: Path) -> pd.DataFrame:
     """Read one file; rows without any value are none."""
     if not path.is_file():
         raise DataError(f"there is no file {path}")
     if path.name.lower().endswith(_TEXT):
         cells = _text(path, work)
     else:
-        found = read_file(connection, "plain", path, work, sheet=layout.sheet or None)
-        cells = connection.execute(f"SELECT * FROM {found.relation}").df().drop(columns="_row", errors="ignore")
+        with duckdb.connect() as connection:
+            found = read_file(connection, "plain", path, work, sheet=layout.sheet or None)
+            cells = connection.execute(f"SELECT * FROM {found.relation}").df().drop(columns="_row", errors="ignore")
     cells.columns = [str(name).strip() for name in cells.columns]
     texts = cells.select_dtypes(["object", "string"]).columns
     cells[texts] = cells[texts].mask(cells[texts].isin(_MISSING))
