@@ -14,7 +14,7 @@ from workbench.disclosure import DisclosurePolicy
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.description.curves import incidence_curves, survival_curves
 from workbench.risk.description.follow_up import follow_up
-from workbench.risk.description.safe_curve import axis, rounded_shares, safe_time, safe_times
+from workbench.risk.description.safe_curve import axis, curve_end, rounded_shares, safe_time, safe_times
 from workbench.risk.survival.outcome import outcome
 
 POLICY = DisclosurePolicy(threshold=10, rounding=5)
@@ -95,6 +95,13 @@ def test_curves_end_while_enough_are_at_risk_and_numbers_are_on_the_grid(groups)
         assert np.sum(own > told(chart, name)["time"].iloc[-1] * 30.4375) >= 10
     risk = chart.counts.iloc[:, 4]
     assert all(int(text.replace(",", "")) % 10 == 0 for text in risk if text and not text.startswith("<"))
+
+
+def test_a_curve_ends_where_fewer_would_be_at_risk():
+    edges = np.array([0.0, 1.0, 2.0, 3.0])
+    assert curve_end(np.array([40, 12, 10, 9]), edges, 10) == 2.0
+    assert curve_end(np.array([4, 12, 13, 10]), edges, 10) == 3.0  # persons enter late
+    assert curve_end(np.array([9, 8, 7, 6]), edges, 10) == 0.0
 
 
 def test_shares_are_as_coarse_as_counts():

@@ -9,6 +9,7 @@ import pytest
 from tests.lib.paths import shared
 from workbench.disclosure import DisclosurePolicy
 from workbench.errors import DefinitionError
+from workbench.risk.cleaning.clean import clean
 from workbench.risk.description.people import people
 from workbench.risk.description.table_one import table_one
 from workbench.risk.extraction.dataset import CohortRows, Feature, Features, StudyData
@@ -103,3 +104,14 @@ def test_support2_by_death(language):
     frame = pd.read_csv(shared("risk/support2/support2.csv"))
     shown = table_one(frame, by="death", columns=["age", "dzgroup", "bili"], language=language).to_frame(policy=POLICY)
     assert shown.iloc[0, 2:5].tolist() == ["62.7 (15.6)", "58.6 (16.7)", "64.6 (14.7)"]
+
+
+@pytest.mark.parametrize(("language", "label"), [("zh", "年龄"), ("en", "Age")])
+def test_tongji_with_its_chinese_headers(language, label):
+    raw = pd.read_excel(shared("risk/tongji_covid/time_series_375_prerpocess.xlsx"))
+    raw["PATIENT_ID"] = raw["PATIENT_ID"].ffill()
+    first = clean(raw.rename(columns={"PATIENT_ID": "person"}).groupby("person").first()[["年龄", "性别", "乳酸脱氢酶", "出院方式"]]).table
+    shown = table_one(first, by=first.columns[-1], language=language).to_frame(policy=POLICY)
+    assert shown.iloc[0, 0].startswith(label)
+    assert shown.columns[2].endswith("(n=380)")  # 375 on the grid of the flow
+    assert shown.iloc[0, -2] == "<0.001"

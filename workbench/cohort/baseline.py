@@ -209,7 +209,7 @@ def baseline_table(
     """
     names = [name for name in frame.columns if name != by] if columns is None else list(columns)
     _check(frame, [*names, *([by] if by else [])], told_as or {}, max_levels)
-    weight = None if weights is None else _checked_weights(weights, len(frame))
+    weight = None if weights is None else baseline_weighted.checked_weights(weights, len(frame))
     kept = (frame[by].notna().to_numpy() if by else np.ones(len(frame), bool)) & (True if weight is None else weight > 0)
     if not kept.any():
         raise DataError("no patient to describe", hint="look at the attrition: which rule leaves nobody?")
@@ -247,16 +247,6 @@ def _sorted_by_group(frame: pd.DataFrame, by: str, label: str, weight: np.ndarra
     order = np.argsort(codes, kind="stable")
     sizes = np.bincount(codes, minlength=len(groups))
     return _People(frame.iloc[order], codes[order], groups, sizes, None if weight is None else weight[order])
-
-
-def _checked_weights(weights: ArrayLike, n: int) -> np.ndarray:
-    weight = np.asarray(weights, dtype=np.float64)
-    if weight.shape != (n,):
-        raise DataError(f"weights have the shape {weight.shape}; wanted ({n},)", hint="give one weight for each row")
-    wrong = ~(np.isfinite(weight) & (weight >= 0))
-    if wrong.any():
-        raise DataError(f"{int(wrong.sum())} of {n} weights are negative, missing or infinite", hint="0 leaves a person out")
-    return weight
 
 
 def _check(frame: pd.DataFrame, names: Sequence[str], told_as: Mapping[str, str], max_levels: int) -> None:

@@ -23,12 +23,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.cohort.baseline_compare import Comparison, Moments, largest, smd_of_means, smd_of_shares
+from workbench.errors import DataError
 from workbench.locale import tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["as_persons", "compare_categories", "compare_numbers", "effective_numbers", "moments_of"]
+    from numpy.typing import ArrayLike
+
+__all__ = ["as_persons", "checked_weights", "compare_categories", "compare_numbers", "effective_numbers", "moments_of"]
+
+
+def checked_weights(weights: ArrayLike, n: int) -> np.ndarray:
+    """Return weights as an array of shape (n,); refuse another shape, and what is negative, missing or infinite."""
+    weight = np.asarray(weights, dtype=np.float64)
+    if weight.shape != (n,):
+        raise DataError(f"weights have the shape {weight.shape}; wanted ({n},)", hint="give one weight for each row")
+    wrong = ~(np.isfinite(weight) & (weight >= 0))
+    if wrong.any():
+        raise DataError(f"{int(wrong.sum())} of {n} weights are negative, missing or infinite", hint="0 leaves a person out")
+    return weight
 
 
 def moments_of(values: np.ndarray, weight: np.ndarray) -> Moments:
@@ -134,7 +148,7 @@ def compare_categories(sums: np.ndarray, squares: np.ndarray, persons: int) -> C
     design = _design_effects(share.ravel(), squares.ravel() / sums.sum() ** 2, share.shape, persons)
     freedom = np.trace(design) ** 2 / np.trace(design @ design)
     p = stats.f.sf(pearson / np.trace(design), freedom, freedom * (persons - 1))
-    return Comparison(float(p), tr("Rao-Scott χ²", "Rao-Scott χ²"), smd)
+    return Comparison(float(p), "Rao-Scott χ²", smd)
 
 
 def _design_effects(share: np.ndarray, squares: np.ndarray, shape: tuple[int, int], persons: int) -> np.ndarray:

@@ -153,7 +153,7 @@ def collinearity(
     widths = [block.shape[1] for block in blocks]
     if len(names) < 2 or sum(widths) >= len(frame):
         raise DataError(
-            f"{len(names)} predictors of {sum(widths)} columns in {len(frame)} persons; wanted two or more, and more persons than columns",
+            f"{len(names)} predictors that vary enough, of {sum(widths)} columns; wanted two or more, and more persons than columns",
             hint="describe fewer predictors",
         )
     design = np.hstack(blocks)

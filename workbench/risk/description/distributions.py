@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from workbench import disclosure
@@ -50,9 +51,8 @@ def distributions(
         if name == by or not pd.api.types.is_numeric_dtype(column) or column.nunique() <= 2:
             continue
         try:
-            drawn[name] = histogram(
-                column.astype(float), label=found.labels.get(name, name), unit=found.units.get(name, ""), by=groups, policy=policy
-            )
+            values = pd.Series(column.to_numpy(dtype=float, na_value=np.nan)).replace([np.inf, -np.inf], np.nan)
+            drawn[name] = histogram(values, label=found.labels.get(name, name), unit=found.units.get(name, ""), by=groups, policy=policy)
         except DataError:  # of too few persons
             continue
     return drawn
