@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from tests.lib.survival_data import draw
 from workbench.errors import DataError, DefinitionError
@@ -12,7 +13,9 @@ from workbench.risk.evaluation.calibration import calibration
 from workbench.risk.evaluation.classification import binary_accuracy
 from workbench.risk.evaluation.net_benefit import decision_curve
 from workbench.risk.survival.concordance import antolini, harrell, uno
+from workbench.risk.survival.cox import CoxRegression
 from workbench.risk.survival.outcome import outcome
+from workbench.risk.validation.known import cox_slope, weighted_auc
 from workbench.risk.validation.measures import FAMILIES, MEASURES
 from workbench.risk.validation.performance import Scoring, performance
 
@@ -40,11 +43,12 @@ def test_each_number_is_that_of_its_own_function(timed):
     assert set(table["measure"]) == {name for family in FAMILIES if family.outcome != "binary" for name in family.names}
     assert value(table, "harrell_c") == harrell(y, risk[:, -1])
     assert value(table, "uno_c") == uno(y, risk[:, -1], tau=15)
-    assert value(table, "auc", horizon_days=9) == dynamic_auc(y, risk[:, 2], 9).item()
-    assert value(table, "scaled_brier") == brier(y, risk[:, 2], 9)["scaled"].item()
+    assert value(table, "auc", horizon_days=9) == pytest.approx(dynamic_auc(y, risk[:, 2], 9).item())
+    assert value(table, "scaled_brier") == pytest.approx(brier(y, risk[:, 2], 9)["scaled"].item())
     weak = calibration(y, risk[:, 2], horizon=9)["estimate"]
     assert value(table, "observed_expected") == pytest.approx(weak["observed"] / weak["expected"])
-    assert value(table, "slope") == weak["slope"]
+    assert value(table, "slope") == pytest.approx(weak["slope"])
+    assert value(table, "intercept") == weak["intercept"]
     benefit = decision_curve(y, risk[:, 2], [0.2, 0.4], horizon=9)["net_benefit"]
     assert value(table, "net_benefit", threshold=0.4) == benefit[0.4]
 
@@ -134,6 +138,38 @@ def test_the_same_numbers_come_in_the_same_order_whatever_the_data(timed):
     assert [one[:2] for one in few] == [one[:2] for one in scoring.scores(y, risk)]
 
 
+@pytest.mark.parametrize("whole_days", [False, True])
+def test_the_fast_slope_is_that_of_the_regression(whole_days):
+    d = draw(250, whole_days=whole_days)
+    x = 3 + 0.01 * d.X[:, 0]
+    slow = CoxRegression().fit(x[:, None], outcome(d.time, d.event)).coef_[0]
+    assert cox_slope(x, d.time, d.event) == pytest.approx(slow, rel=1e-8)
+    assert np.isnan(cox_slope(np.full(250, 0.3), d.time, d.event))
+    with pytest.raises(DataError, match="no finite slope"):
+        cox_slope(-d.time, d.time, d.event)
+
+
+def test_weighted_pairs_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    case, weight, risk = rng.random(300) < 0.3, rng.uniform(0, 3, 300), np.round(rng.random(300), 1)
+    assert weighted_auc(case, weight, risk) == pytest.approx(roc_auc_score(case, risk, sample_weight=weight), abs=1e-12)
+    with pytest.raises(DataError, match="all who are known"):
+        weighted_auc(case, np.where(case, weight, 0), risk)
+
+
+def test_competing_risks_have_the_figures_of_their_own_functions():
+    d = draw(300)
+    y = outcome(d.time, np.where(d.event, 1 + d.stratum % 2, 0))
+    risk = (1 - np.exp(-np.outer(np.exp(d.X @ [0.4, -0.2, 0.3]), TIMES) / 20)) / 2
+    table = performance(y, risk, times=TIMES, horizons=[9])
+    weak = calibration(y, risk[:, 2], horizon=9)["estimate"]
+    assert value(table, "slope") == weak["slope"]
+    assert value(table, "intercept") == weak["intercept"]
+    assert value(table, "observed_expected") == pytest.approx(weak["observed"] / weak["expected"])
+    assert value(table, "auc") == pytest.approx(dynamic_auc(y, risk[:, 2], 9).item())
+    assert value(table, "brier") == pytest.approx(brier(y, risk[:, 2], 9)["brier"].item())
+
+
 def test_every_measure_has_a_name_and_a_family():
     assert {name for family in FAMILIES for name in family.names} == set(MEASURES)
     assert all(measure.label for measure in MEASURES.values())
@@ -142,5 +178,5 @@ def test_every_measure_has_a_name_and_a_family():
 def test_a_resample_is_spared_what_costs_more_than_a_fit():
     quick = Scoring(TIMES, (9,)).quick()
     assert quick.times == (9, 15)
-    assert "ici" not in quick.measures
+    assert {"ici", "ibs"}.isdisjoint(name for family in quick.families(binary=False) for name in family.names)
     assert Scoring(TIMES, measures=("ici",)).quick().measures == ("ici",)

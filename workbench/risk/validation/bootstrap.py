@@ -11,6 +11,7 @@ import pandas as pd
 
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.validation.fitting import Sample, counted_warnings, reason
+from workbench.risk.validation.known import Known
 from workbench.risk.validation.measures import TIE_RULE
 from workbench.risk.validation.performance import KEYS
 from workbench.risk.validation.spread import seeds, spread
@@ -152,7 +153,8 @@ def bootstrap(
     model = sample.fit(estimator)
     risk = sample.risk(model, scoring)
     apparent = scoring.scores(sample.y, risk)
-    given = (estimator, sample, scoring, keep_risks)
+    known = None if sample.y.dtype.names is None else Known(sample.y)
+    given = (estimator, sample, scoring, known, keep_risks)
     drawn = list(spread(_resampled, given, seeds(seed, resamples), workers=workers, progress=progress, label="bootstrap"))
     done = [one for one in drawn if not one.failure]
     failures = Counter(one.failure for one in drawn if one.failure)
@@ -163,7 +165,9 @@ def bootstrap(
     return Bootstrap(_table(apparent, done, level), model, risk, risks, resamples, dict(failures), dict(told))
 
 
-def _resampled(estimator: BaseEstimator, sample: Sample, scoring: Scoring, keep_risks: bool, seed: np.random.SeedSequence) -> _Resample:
+def _resampled(
+    estimator: BaseEstimator, sample: Sample, scoring: Scoring, known: Known | None, keep_risks: bool, seed: np.random.SeedSequence
+) -> _Resample:
     """Draw persons, learn the pipeline again, and measure it on them and on all."""
     rows, told = sample.persons.drawn(np.random.default_rng(seed)), Counter()
     try:
@@ -171,7 +175,7 @@ def _resampled(estimator: BaseEstimator, sample: Sample, scoring: Scoring, keep_
             risk = sample.risk(sample.fit(estimator, rows), scoring)
     except Exception as error:
         return _Resample([], [], None, reason(error), told)
-    inside, outside = scoring.scores(sample.y[rows], risk[rows]), scoring.scores(sample.y, risk)
+    inside, outside = scoring.scores(sample.y[rows], risk[rows]), scoring.scores(sample.y, risk, known=known)
     kept = risk[:, -1].astype(np.float32) if keep_risks else None
     return _Resample([score.value for score in inside], [score.value for score in outside], kept, "", told)
 

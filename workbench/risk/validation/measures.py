@@ -10,22 +10,27 @@ from sklearn.metrics import average_precision_score
 
 from workbench.errors import DataError
 from workbench.locale import tr
-from workbench.risk.evaluation.accuracy import brier, dynamic_auc, integrated_brier
-from workbench.risk.evaluation.calibration import calibration
+from workbench.risk.evaluation.accuracy import integrated_brier
+from workbench.risk.evaluation.calibration import linear_predictor
 from workbench.risk.evaluation.calibration_curve import calibration_curve
 from workbench.risk.evaluation.classification import at_thresholds
 from workbench.risk.evaluation.d_calibration import d_calibration
-from workbench.risk.evaluation.horizon import binary, several_causes, watched
+from workbench.risk.evaluation.horizon import binary, watched
 from workbench.risk.evaluation.net_benefit import decision_curve
+from workbench.risk.evaluation.probability_regression import CLOGLOG, LOGIT, regress
 from workbench.risk.survival.concordance import harrell, uno
 from workbench.risk.survival.outcome import outcome
+from workbench.risk.validation.known import weighted_auc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import ArrayLike
 
-__all__ = ["FAMILIES", "MEASURES", "QUICK", "TIE_RULE", "Family", "Judged", "Measure"]
+    from workbench.risk.evaluation.probability_regression import Link
+    from workbench.risk.validation.known import Known
+
+__all__ = ["FAMILIES", "MEASURES", "TIE_RULE", "Family", "Judged", "Measure"]
 
 #: How ties count in every concordance and area under a curve.
 TIE_RULE = (
@@ -96,9 +101,6 @@ MEASURES: dict[str, Measure] = {
     "npv": Measure("阴性预测值", "negative predictive value", 1, "logit"),
 }
 
-#: Measures that a resample can afford.
-QUICK = tuple(name for name in MEASURES if name not in {"antolini_c", "ibs", "scaled_ibs", "d_calibration_p", "ici", "e50", "e90"})
-
 
 class Judged(NamedTuple):
     """Predictions and what came of them.
@@ -113,24 +115,19 @@ class Judged(NamedTuple):
         In days, rising; none where the outcome is binary.
     thresholds : ndarray of float
         Rising; may be empty.
-    train : structured ndarray or None
-        Outcomes from which the censoring is estimated.
+    known : Known or None
+        What follows from the outcomes alone; None where the outcome is binary.
     """
 
     y: np.ndarray
     risk: np.ndarray
     times: np.ndarray
     thresholds: np.ndarray
-    train: np.ndarray | None
+    known: Known | None
 
     def at(self, horizon: float | None) -> np.ndarray:
         """Return the risks by a horizon, of shape (n,)."""
         return self.risk[:, 0 if horizon is None else int(np.searchsorted(self.times, horizon))]
-
-    @property
-    def competing(self) -> bool:
-        """Whether events have several causes, also where the rows at hand show one of them."""
-        return self.y["event"].dtype != bool and (several_causes(self.y) or bool((self.y["event"] > 1).any()))
 
 
 class Family(NamedTuple):
@@ -147,17 +144,20 @@ class Family(NamedTuple):
     work : callable
         From the predictions and a horizon (None of a study's or of a binary outcome's measures) to a value for each name; to an array of
         them by threshold.
+    quick : bool
+        Whether a resample can afford it.
     """
 
     names: tuple[str, ...]
     per: Literal["study", "horizon", "threshold"]
     outcome: Literal["times", "binary", "any"]
     work: Callable[[Judged, float | None], tuple]
+    quick: bool = True
 
 
 def _ranked(given: Judged) -> np.ndarray:
     """Return outcomes in which who had another cause stays at risk for ever (Wolbers et al. 2009, Epidemiology 20:555)."""
-    if not given.competing:
+    if not given.known.competing:
         return given.y
     event, time, *_ = (given.y[name] for name in given.y.dtype.names)
     return outcome(np.where(event > 1, time.max() + 1, time), event == 1)
@@ -168,9 +168,9 @@ def _harrell(given: Judged, _: float | None) -> tuple[float]:
 
 
 def _uno(given: Judged, _: float | None) -> tuple[float]:
-    if given.competing:
+    if given.known.competing:
         raise DataError("Uno's C has no form for competing risks here; the AUC at the horizon weighs for censoring")
-    return (uno(given.y, given.risk[:, -1], train=given.train, tau=float(given.times[-1])),)
+    return (uno(given.y, given.risk[:, -1], train=given.known.train, tau=float(given.times[-1])),)
 
 
 def _curves(given: Judged, wanted: int = 2) -> np.ndarray:
@@ -200,28 +200,51 @@ def _antolini(given: Judged, _: float | None) -> tuple[float]:
 
 def _integrated(given: Judged, _: float | None) -> tuple[float, float]:
     _curves(given)
-    found = integrated_brier(given.y, given.risk, given.times, train=given.train)
+    found = integrated_brier(given.y, given.risk, given.times, train=given.known.train)
     return found.brier, found.scaled
 
 
 def _d_calibration(given: Judged, _: float | None) -> tuple[float]:
-    if given.competing:
+    if given.known.competing:
         raise DataError("D-calibration needs curves of all causes together, and the risks are of one")
     return (d_calibration(given.y, _curves(given, 5), given.times).p,)
 
 
-def _auc(given: Judged, horizon: float | None) -> tuple[float]:
-    return (float(dynamic_auc(given.y, given.at(horizon), horizon, train=given.train).iloc[0]),)
+def _auc(given: Judged, horizon: float) -> tuple[float]:
+    at = given.known.at(horizon)
+    return (weighted_auc(at.case, at.weight, given.at(horizon)),)
 
 
-def _brier(given: Judged, horizon: float | None) -> tuple[float, float]:
-    row = brier(given.y, given.at(horizon), horizon, train=given.train).iloc[0]
-    return float(row["brier"]), float(row["scaled"])
+def _brier(given: Judged, horizon: float) -> tuple[float, float]:
+    case, weight, share = given.known.at(horizon)
+    error, null = (float((weight * (case - predicted) ** 2).mean()) for predicted in (given.at(horizon), share))
+    return error, 1 - error / null
 
 
-def _weak(given: Judged, horizon: float | None) -> tuple[float, float, float]:
-    figures = calibration(given.y, given.at(horizon), horizon=horizon)["estimate"]
-    return 1 / figures["expected_observed"], figures["intercept"], figures["slope"]
+def _on_the_whole(given: Judged, horizon: float | None) -> tuple[float]:
+    share = binary(given.y).mean() if horizon is None else given.known.at(horizon).share
+    return (float(share / given.at(horizon).mean()),)
+
+
+def _linked(given: Judged, horizon: float | None) -> tuple[np.ndarray, np.ndarray, Link]:
+    """Return outcomes or pseudo-observations, the linear predictor, and the link between them."""
+    observed, link = (binary(given.y).astype(float), LOGIT) if horizon is None else (given.known.pseudo(horizon), CLOGLOG)
+    return observed, linear_predictor(given.at(horizon), link), link
+
+
+def _intercept(given: Judged, horizon: float | None) -> tuple[float]:
+    observed, x, link = _linked(given, horizon)
+    return (float(regress(observed, np.ones((len(x), 1)), link, offset=x, start=np.zeros(1)).coefficients[0]),)
+
+
+def _slope(given: Judged, horizon: float | None) -> tuple[float]:
+    if horizon is not None and not given.known.competing:
+        given.known.at(horizon)  # refuses a horizon that nobody reached
+        return (given.known.slope(linear_predictor(given.at(horizon), CLOGLOG), horizon),)
+    observed, x, link = _linked(given, horizon)
+    if np.ptp(x) == 0:
+        return (np.nan,)
+    return (float(regress(observed, np.column_stack([np.ones(len(x)), x]), link, start=np.array([0.0, 1.0])).coefficients[1]),)
 
 
 def _strong(given: Judged, horizon: float | None) -> tuple[float, float, float]:
@@ -260,16 +283,18 @@ def _benefit(given: Judged, horizon: float | None) -> tuple[np.ndarray]:
 FAMILIES = (
     Family(("harrell_c",), "study", "times", _harrell),
     Family(("uno_c",), "study", "times", _uno),
-    Family(("antolini_c",), "study", "times", _antolini),
-    Family(("ibs", "scaled_ibs"), "study", "times", _integrated),
-    Family(("d_calibration_p",), "study", "times", _d_calibration),
+    Family(("antolini_c",), "study", "times", _antolini, quick=False),
+    Family(("ibs", "scaled_ibs"), "study", "times", _integrated, quick=False),
+    Family(("d_calibration_p",), "study", "times", _d_calibration, quick=False),
     Family(("auc",), "horizon", "times", _auc),
     Family(("brier", "scaled_brier"), "horizon", "times", _brier),
     Family(("auroc",), "horizon", "binary", _auroc),
     Family(("auprc",), "horizon", "binary", _auprc),
     Family(("brier", "scaled_brier"), "horizon", "binary", _squared),
-    Family(("observed_expected", "intercept", "slope"), "horizon", "any", _weak),
-    Family(("ici", "e50", "e90"), "horizon", "any", _strong),
+    Family(("observed_expected",), "horizon", "any", _on_the_whole),
+    Family(("intercept",), "horizon", "any", _intercept),
+    Family(("slope",), "horizon", "any", _slope),
+    Family(("ici", "e50", "e90"), "horizon", "any", _strong, quick=False),
     Family(_SHARES, "threshold", "binary", _classified),
     Family(("net_benefit",), "threshold", "any", _benefit),
 )

@@ -12,7 +12,8 @@ import pandas as pd
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.evaluation.horizon import checked_probabilities
 from workbench.risk.survival.outcome import follow
-from workbench.risk.validation.measures import FAMILIES, MEASURES, QUICK, TIE_RULE, Family, Judged
+from workbench.risk.validation.known import Known
+from workbench.risk.validation.measures import FAMILIES, MEASURES, TIE_RULE, Family, Judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,6 +53,8 @@ class Scoring:
         Risks from which on somebody would act, within 0 and 1, rising.
     measures : tuple of str, optional
         Keys of :data:`~workbench.risk.validation.measures.MEASURES`; all that the outcome has where None.
+    spare : bool
+        Whether, where no measures are named, those are left out that a resample cannot afford (whole curves, ICI).
 
     Raises
     ------
@@ -68,6 +71,7 @@ class Scoring:
     horizons: tuple[float, ...] = ()
     thresholds: tuple[float, ...] = ()
     measures: tuple[str, ...] | None = None
+    spare: bool = False
 
     def __post_init__(self) -> None:
         """Check what is asked."""
@@ -114,15 +118,17 @@ class Scoring:
         if self.measures is not None:
             return self
         horizons = self.horizons or self.times
-        return type(self)(tuple(sorted({*horizons, *self.times[-1:]})), horizons, self.thresholds, QUICK)
+        return type(self)(tuple(sorted({*horizons, *self.times[-1:]})), horizons, self.thresholds, spare=True)
 
     def families(self, *, binary: bool) -> list[Family]:
         """Return what is worked out for a kind of outcome."""
         kind = "binary" if binary else "times"
         fitting = [family for family in FAMILIES if family.outcome in ("any", kind) and (family.per != "threshold" or self.thresholds)]
-        return fitting if self.measures is None else [family for family in fitting if set(family.names) & set(self.measures)]
+        if self.measures is None:
+            return [family for family in fitting if family.quick or not self.spare]
+        return [family for family in fitting if set(family.names) & set(self.measures)]
 
-    def scores(self, y: np.ndarray, risk: ArrayLike, *, train: np.ndarray | None = None) -> list[Score]:
+    def scores(self, y: np.ndarray, risk: ArrayLike, *, train: np.ndarray | None = None, known: Known | None = None) -> list[Score]:
         """Return all numbers, always the same ones in the same order.
 
         Parameters
@@ -133,12 +139,14 @@ class Scoring:
             Predicted risks at `times`; (n,) or (n, 1) for a binary outcome.
         train : structured ndarray, optional
             Outcomes from which the censoring is estimated.
+        known : Known, optional
+            Of `y` and `train`, where they are judged more than once.
 
         Returns
         -------
         list of Score
         """
-        given = self._judged(y, risk, train)
+        given = self._judged(y, risk, train, known)
         binary = given.y.dtype.names is None
         horizons = [None] if binary else (self.horizons or self.times)
         return [
@@ -148,7 +156,7 @@ class Scoring:
             for score in self._worked(family, given, horizon)
         ]
 
-    def _judged(self, y: np.ndarray, risk: ArrayLike, train: np.ndarray | None) -> Judged:
+    def _judged(self, y: np.ndarray, risk: ArrayLike, train: np.ndarray | None, known: Known | None) -> Judged:
         y, risk = np.asarray(y), np.asarray(risk, float)
         binary = y.dtype.names is None
         if binary:
@@ -159,7 +167,8 @@ class Scoring:
             hint = "leave times out" if binary else "give times: the days at which the risks are predicted"
             raise DataError(f"a {'binary outcome' if binary else 'time to an event'} with {len(self.times)} times", hint=hint)
         risk = checked_probabilities(risk, (len(y), 1 if binary else len(self.times)))
-        return Judged(y, risk, np.array(self.times), np.array(self.thresholds), train)
+        known = None if binary else known or Known(y, train)
+        return Judged(y, risk, np.array(self.times), np.array(self.thresholds), known)
 
     def _worked(self, family: Family, given: Judged, horizon: float | None) -> Iterator[Score]:
         values, note = _tried(family, given, horizon)
