@@ -81,6 +81,19 @@ def test_columns_that_cannot_be_used(change, found):
         UsableColumns().fit(table()).transform(change(table()))
 
 
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda X: X.assign(name=[f"P{i}" for i in range(77)]), "'name' holds 77 words in 77 rows: texts or identifiers"),
+        (lambda X: X.assign(born=pd.Timestamp("1950-01-01")), "'born' holds dates"),
+        (lambda X: pd.concat([X, X[["crp"]]], axis=1), "columns are there twice: crp"),
+    ],
+)
+def test_columns_that_are_no_predictors(change, found):
+    with pytest.raises(DataError, match=found):
+        UsableColumns().fit(change(table()))
+
+
 def test_infinite_values_in_training():
     with pytest.raises(DataError, match="'age' holds 77 infinite"):
         UsableColumns().fit(table().assign(age=-np.inf))

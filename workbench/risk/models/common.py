@@ -9,7 +9,8 @@ import numpy as np
 
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.models.equation import Term
-from workbench.risk.models.preparation import column_name, own_factors
+from workbench.risk.models.linear_columns import column_name
+from workbench.risk.models.preparation import own_factors
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.imputation.impute import ChainedImputer, TypicalImputer
 from workbench.risk.models.equation import Factor, tell_unseen
-from workbench.risk.survival.splines import RestrictedCubicSplines, spline_basis
+from workbench.risk.models.linear_columns import LinearColumns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from workbench.risk.extraction.dataset import Feature
 
 __all__ = ["ColumnsLeftOut", "Level", "LinearColumns", "UsableColumns", "known_words", "own_factors", "steps"]
+
+
+#: A category may have so many levels, however few the rows; else as many as half the rows.
+_FEW_LEVELS = 20
 
 
 class ColumnsLeftOut(UserWarning):
@@ -90,12 +94,13 @@ class UsableColumns(TransformerMixin, BaseEstimator):
         Raises
         ------
         DataError
-            If a value is infinite, or no column is left.
+            If a value is infinite, no column is left, or a column holds dates, or words that hardly repeat.
         DefinitionError
             If `rare` is no number of rows.
         """
         if not (isinstance(self.rare, int) and self.rare >= 0):
             raise DefinitionError(f"rare={self.rare!r} is no number of rows", hint="0 keeps every level")
+        _refuse_twice(X)
         validate_data(self, X, skip_check_array=True, reset=True)
         table = self._table(X)
         reasons = {name: _useless(table[name]) for name in table}
@@ -149,6 +154,7 @@ class UsableColumns(TransformerMixin, BaseEstimator):
 
     def _table(self, X: ArrayLike) -> pd.DataFrame:
         """Return numbers as floats and all else as texts, in the order of training."""
+        _refuse_twice(X)
         table = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X), columns=[f"x{i}" for i in range(np.shape(X)[1])])
         names = list(getattr(self, "feature_names_in_", table.columns))
         if absent := [name for name in names if name not in table]:
@@ -161,12 +167,20 @@ class UsableColumns(TransformerMixin, BaseEstimator):
         return tags
 
 
+def _refuse_twice(X: ArrayLike) -> None:
+    if isinstance(X, pd.DataFrame) and not X.columns.is_unique:
+        twice = X.columns[X.columns.duplicated()].unique()
+        raise DataError(f"columns are there twice: {', '.join(map(str, twice))}", hint="give each predictor one column")
+
+
 def _floats_or_texts(given: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(given.dtype):
         values = given.to_numpy(float, na_value=np.nan)
         if infinite := int(np.isinf(values).sum()):
             raise DataError(f"the predictor {given.name!r} holds {infinite} infinite values", hint="clean it first")
         return pd.Series(values, given.index)
+    if pd.api.types.is_datetime64_any_dtype(given.dtype) or pd.api.types.is_timedelta64_dtype(given.dtype):
+        raise DataError(f"the predictor {given.name!r} holds dates or durations", hint="make numbers of them: days before the index, say")
     return given.astype(object).map(str, na_action="ignore").astype(object)
 
 
@@ -178,6 +192,11 @@ def _useless(given: pd.Series) -> str:
 def _levels(given: pd.Series, rare: int) -> tuple[Level, ...]:
     """Return the levels, the commonest first, ties by name; the rare ones joined."""
     counts = given.value_counts()
+    if len(counts) > max(_FEW_LEVELS, counts.sum() / 2):
+        raise DataError(
+            f"the predictor {given.name!r} holds {len(counts)} words in {counts.sum()} rows: texts or identifiers, no categories",
+            hint="leave it out, or take findings from the texts",
+        )
     words = sorted(counts.index, key=lambda word: (-counts[word], word))
     few = [word for word in words[1:] if counts[word] < rare]
     levels = [Level(word, (word,)) for word in words if word not in few]
@@ -190,115 +209,6 @@ def _levels(given: pd.Series, rare: int) -> tuple[Level, ...]:
 
 def _joined(words: list[str]) -> str:
     return " / ".join(words[:3]) + (f" / ... ({len(words)})" if len(words) > 3 else "")
-
-
-class LinearColumns(TransformerMixin, BaseEstimator):
-    """Make the columns of a linear model: indicators of each level but the reference, restricted cubic splines of numbers.
-
-    Parameters
-    ----------
-    knots : int
-        Of each spline; 0 for straight lines.
-    min_distinct : int
-        A number with fewer distinct values stays a straight line.
-    factors : tuple of Factor, optional
-        The columns, where they are settled beforehand: the same for each of several completed tables.
-
-    Attributes
-    ----------
-    factors_ : tuple of Factor
-        What each column takes of which predictor.
-
-    Notes
-    -----
-    Harrell (2015), Regression Modeling Strategies, 2nd ed., sections 2.4.5 and 2.4.6.
-
-    Examples
-    --------
-    >>> X = pd.DataFrame({"age": np.arange(40.0, 90.0), "sex": pd.Categorical(["F", "M"] * 25)})
-    >>> LinearColumns().fit_transform(X).columns.tolist()
-    ['age', "age'", "age''", 'sex=M']
-    """
-
-    def __init__(self, *, knots: int = 4, min_distinct: int = 10, factors: tuple[Factor, ...] | None = None) -> None:
-        self.knots = knots
-        self.min_distinct = min_distinct
-        self.factors = factors
-
-    def fit(self, X: pd.DataFrame, y: object = None) -> Self:  # noqa: ARG002
-        """Find levels and place knots.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n, p)
-            Floats and categories, none missing.
-        y : object, optional
-            Not used.
-
-        Returns
-        -------
-        LinearColumns
-            This, fitted.
-
-        Raises
-        ------
-        DefinitionError
-            If `knots` is neither 0 nor a number from 3 on.
-        """
-        if not (isinstance(self.knots, int) and (self.knots == 0 or self.knots >= 3)):
-            raise DefinitionError(f"knots={self.knots!r}: wanted 3 or more", hint="0 for straight lines")
-        validate_data(self, X, skip_check_array=True, reset=True)
-        self.factors_ = self._found(X) if self.factors is None else self.factors
-        return self
-
-    def _found(self, X: pd.DataFrame) -> tuple[Factor, ...]:
-        numbers = [name for name in X if not isinstance(X[name].dtype, pd.CategoricalDtype)]
-        placed: dict[str, np.ndarray] = {}
-        if self.knots and numbers:
-            splines = RestrictedCubicSplines(knots=self.knots, min_distinct=self.min_distinct).fit(X[numbers])
-            placed = dict(zip(numbers, splines.knots_, strict=True))
-        return tuple(factor for name in X for factor in _factors(X[name], placed.get(name, ())))
-
-    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Return the columns.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n, p)
-            As in `fit`.
-
-        Returns
-        -------
-        DataFrame of float, shape (n, q)
-            Named as R's rms does: ``age``, ``age'``, ``ward=ICU``.
-        """
-        check_is_fitted(self)
-        validate_data(self, X, skip_check_array=True, reset=False)
-        columns = {}
-        for name, factor in zip(self.get_feature_names_out(), self.factors_, strict=True):
-            columns[name] = factor.values(X)
-        return pd.DataFrame(columns, index=X.index)
-
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
-        """Return the names of the columns."""
-        check_is_fitted(self)
-        return np.array([column_name(factor) for factor in self.factors_], object)
-
-
-def column_name(factor: Factor) -> str:
-    """Return what a column is called: ``age``, its spline terms ``age'``, ``ward=ICU``, ``crp missing``."""
-    ending = {"level": f"={factor.level}", "spline": "'" * factor.basis, "missing": " missing"}
-    return factor.feature + ending.get(factor.transform, "")
-
-
-def _factors(given: pd.Series, knots: Sequence[float]) -> list[Factor]:
-    if isinstance(given.dtype, pd.CategoricalDtype):
-        return [Factor(given.name, "level", level=level) for level in given.cat.categories[1:]]
-    if len(knots) < 3:
-        return [Factor(given.name)]
-    placed = tuple(float(knot) for knot in knots)
-    curves = [Factor(given.name, "spline", knots=placed, basis=basis) for basis in range(1, spline_basis([0.0], placed).shape[1])]
-    return [Factor(given.name), *curves]
 
 
 def steps(
