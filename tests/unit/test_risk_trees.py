@@ -12,8 +12,8 @@ from tests.lib.survival_data import draw
 from workbench.errors import DataError, DefinitionError, EnvironmentFault
 from workbench.risk.models.breslow import Breslow
 from workbench.risk.models.catalogue import make_model
+from workbench.risk.models.common import BeyondFollowUp
 from workbench.risk.models.equation import UnseenCategories
-from workbench.risk.models.linear import BeyondFollowUp
 from workbench.risk.models.trees import BoostedTrees, NothingLearnt
 from workbench.risk.protocol.parts import ModelChoice
 from workbench.risk.survival.cox import CoxRegression

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.preprocessing import QuantileTransformer
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.evaluation.horizon import binary
 from workbench.risk.models.catalogue import Recipe
+from workbench.risk.models.common import horizons
 from workbench.risk.models.extras import needed
 from workbench.risk.models.inner_split import case_weights, inner_parts
-from workbench.risk.models.linear import horizons
 from workbench.risk.models.networks import Networks, Teaching, Training, log_shares, train
 from workbench.risk.survival.outcome import Follow, follow
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RECIPE", "HazardNet", "Intervals"]
 
-#: Share of each tail of a column whose values count as the edge of the rest.
-_TAIL = 0.005
+#: Quantiles of a column that its ranks are interpolated from.
+_QUANTILES = 200
 #: Events that an interval should hold.
 _EVENTS_AN_INTERVAL = 5
 
@@ -105,18 +106,20 @@ class HazardNet(BaseEstimator):
         The networks.
     causes_ : int
         Causes of the outcome; 1 without competing risks.
-    low_, high_, centre_, scale_ : ndarray of float, shape (p,)
-        To what each column is clipped, and how it is then standardised.
+    ranks_ : QuantileTransformer
+        From each column's values to ranks from 0 to 1.
+    centre_, scale_ : ndarray of float, shape (p,)
+        They standardise the ranks.
     last_time_ : float
         The longest follow-up; not a number for a binary outcome.
 
     Notes
     -----
     Gensheimer and Narasimhan (2019), PeerJ 7:e6257; hazards within an interval are constant (Kvamme and Borgan 2021, Lifetime Data Anal
-    27:710), so that who is censored inside it counts for the part that was watched. Several causes share a softmax. Outside the range of
-    training, less half a per cent at each end, a prediction is that at the edge.
+    27:710), so that who is censored inside it counts for the part that was watched. Several causes share a softmax.
 
-    The networks hold no patient's values; the edges of intervals and of columns come from single ones.
+    The networks see ranks, so that neither a unit nor a slip of the pen by powers of ten matters, and a value beyond those of training
+    counts as their edge. The ranks, and the edges of the intervals, come from patients' values: a fitted model never leaves a session.
 
     Examples
     --------
@@ -140,7 +143,7 @@ class HazardNet(BaseEstimator):
         batch: int = 256,
         max_epochs: int = 500,
         patience: int = 10,
-        members: int = 5,
+        members: int = 10,
         random_state: int = 0,
     ) -> None:
         self.intervals = intervals
@@ -160,7 +163,7 @@ class HazardNet(BaseEstimator):
         Parameters
         ----------
         X : array-like of float, shape (n, p)
-            Columns, none missing; they are standardised here.
+            Columns, none missing, on any scale.
         y : ndarray of shape (n,)
             Outcomes with times, or binary ones.
         sample_weight : array-like of float, shape (n,), optional
@@ -176,8 +179,9 @@ class HazardNet(BaseEstimator):
         Raises
         ------
         DataError
-            If fewer persons had the event, or did not, than there are members; a value is missing or infinite, or a column too large for
-            numbers.
+            If fewer persons had the event than there are members, or, of a binary outcome, fewer did not.
+        ValueError
+            If a value is missing or infinite.
         DefinitionError
             If a parameter is none.
         EnvironmentFault
@@ -190,7 +194,7 @@ class HazardNet(BaseEstimator):
         if len(given.time) != len(X):
             raise DataError(f"{len(X)} rows have predictors and {len(given.time)} have an outcome")
         happened = given.event.astype(int)
-        part = inner_parts(X, happened, groups, parts=self.members, seed=self.random_state, both=_is_binary(y))
+        part = inner_parts(np.c_[X, given.time], happened, groups, parts=self.members, seed=self.random_state, both=_is_binary(y))
         self.causes_ = int(happened.max())
         self.last_time_ = float("nan") if _is_binary(y) else float(given.time.max())
         self.intervals_ = Intervals.of(given, wanted=1 if _is_binary(y) else self.intervals)
@@ -226,20 +230,13 @@ class HazardNet(BaseEstimator):
         )
 
     def _learn_scale(self, X: np.ndarray) -> None:
-        """Learn edges that no single row moves, so that a slip of the pen by many powers of ten does not flatten the column."""
-        self.low_ = np.quantile(X, _TAIL, axis=0, method="higher")
-        self.high_ = np.quantile(X, 1 - _TAIL, axis=0, method="lower")
-        within = np.clip(X, self.low_, self.high_)
-        with np.errstate(over="ignore", invalid="ignore"):
-            self.centre_, spread = within.mean(axis=0), within.std(axis=0)
-        if not np.isfinite(spread).all():
-            names = getattr(self, "feature_names_in_", [f"x{column}" for column in range(X.shape[1])])
-            large = ", ".join(str(name) for name, value in zip(names, spread, strict=True) if not np.isfinite(value))
-            raise DataError(f"columns hold values too large to be standardised: {large}", hint="look at their units, or clean them")
-        self.scale_ = np.where(spread > 1e-12 * np.abs(within).max(axis=0), spread, np.inf)
+        self.ranks_ = QuantileTransformer(n_quantiles=min(_QUANTILES, len(X)), subsample=None).fit(X)
+        ranks = self.ranks_.transform(X)
+        spread = ranks.std(axis=0)
+        self.centre_, self.scale_ = ranks.mean(axis=0), np.where(spread > 0, spread, np.inf)
 
     def _scaled(self, X: np.ndarray) -> np.ndarray:
-        return (np.clip(X, self.low_, self.high_) - self.centre_) / self.scale_
+        return (self.ranks_.transform(X) - self.centre_) / self.scale_
 
     def predict_risk(self, X: ArrayLike, times: ArrayLike | None = None, *, cause: int = 1) -> np.ndarray:
         """Return the risk by each horizon.

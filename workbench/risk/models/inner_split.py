@@ -26,8 +26,8 @@ def inner_parts(X: np.ndarray, happened: np.ndarray, groups: ArrayLike | None, *
     happened : ndarray of int, shape (n,)
         What happened to each row: 0 for nothing, else the cause. The parts have alike shares of events.
     groups : array-like of shape (n,) or None
-        The person of each row. Where None, equal rows are one person: a bootstrap draws a person several times, and a copy in the part held
-        out would reward what was learnt by heart.
+        The person of each row. Where None, equal rows are one person, unless most rows have equals: a bootstrap draws a person several
+        times, and a copy in the part held out would reward what was learnt by heart.
     parts : int
         How many.
     seed : int
@@ -45,9 +45,11 @@ def inner_parts(X: np.ndarray, happened: np.ndarray, groups: ArrayLike | None, *
     DataError
         If fewer persons than parts had an event of the first cause, or there are fewer persons.
     """
-    if groups is None:
-        groups = pd.util.hash_pandas_object(pd.DataFrame(X).assign(happened=happened), index=False)
-    person, _ = pd.factorize(np.asarray(groups))
+    person, distinct = pd.factorize(
+        pd.util.hash_pandas_object(pd.DataFrame(X).assign(happened=happened), index=False) if groups is None else np.asarray(groups)
+    )
+    if groups is None and 2 * len(distinct) < len(person):  # a bootstrap leaves 63 % distinct: these rows are equal by nature
+        person = np.arange(len(person))
     rows = {"": np.ones(len(person), bool), " with the event": happened == 1} | ({" without the event": happened == 0} if both else {})
     for which, chosen in rows.items():
         found = len(np.unique(person[chosen]))

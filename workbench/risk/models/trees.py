@@ -16,10 +16,10 @@ from workbench.errors import DataError, DefinitionError
 from workbench.risk.evaluation.horizon import binary
 from workbench.risk.models.breslow import Breslow
 from workbench.risk.models.catalogue import Recipe
+from workbench.risk.models.common import horizons
 from workbench.risk.models.equation import UnseenCategories
 from workbench.risk.models.extras import needed
 from workbench.risk.models.inner_split import case_weights, inner_parts
-from workbench.risk.models.linear import horizons
 from workbench.risk.models.preparation import UsableColumns
 from workbench.risk.survival.cox import CoxRegression
 from workbench.risk.survival.curves import at_times
@@ -196,7 +196,8 @@ class BoostedTrees(BaseEstimator):
         event = truth if given is None else given.event
         if len(event) != len(values):
             raise DataError(f"{len(values)} rows have predictors and {len(event)} have an outcome")
-        part = inner_parts(values, event.astype(int), groups, parts=self.members, seed=self.random_state, both=given is None)
+        rows = values if given is None else np.c_[values, given.time]
+        part = inner_parts(rows, event.astype(int), groups, parts=self.members, seed=self.random_state, both=given is None)
         self.boosters_ = [self._grown(values, event, given, weight, part == member, member) for member in range(self.members)]
         held_out = np.empty(len(values))
         for member, booster in enumerate(self.boosters_):
