@@ -8,7 +8,9 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import roc_auc_score
 
 from tests.lib.risk_models import Logistic
+from tests.lib.survival_data import draw
 from workbench.errors import DataError, DefinitionError
+from workbench.risk.survival.outcome import outcome
 from workbench.risk.validation.crossval import cross_validate
 from workbench.risk.validation.intervals import compare, with_intervals
 from workbench.risk.validation.measures import MEASURES
@@ -72,6 +74,31 @@ def test_the_standard_error_of_the_auroc_is_hanleys():
     error = np.sqrt((auc * (1 - auc) + (n1 - 1) * (q1 - auc**2) + (n0 - 1) * (q2 - auc**2)) / n1 / n0)
     assert (row["upper"] - row["lower"]) / 2 / 1.96 == pytest.approx(error, rel=0.12)
     assert row["std_error"] == pytest.approx(error / auc / (1 - auc), rel=0.12)  # of the log odds
+
+
+def test_what_costs_much_is_drawn_less_often_and_its_interval_is_as_wide():
+    X, y = binary(500)
+    risk = 1 / (1 + np.exp(1 - X[:, 0]))
+    thin, full = (
+        with_intervals(y, risk, scoring=Scoring(measures=names), resamples=200, workers=1).set_index("measure")
+        for names in (None, ("ici", "auroc"))
+    )
+    assert thin.loc["auroc"].equals(full.loc["auroc"])
+    assert thin.loc["ici", "std_error"] == pytest.approx(full.loc["ici", "std_error"], rel=0.4)
+    assert thin.loc["ici", "upper"] - thin.loc["ici", "value"] == pytest.approx(1.96 * thin.loc["ici", "std_error"], rel=1e-3)
+    assert (thin["note"] == "").all()
+
+
+def test_times_to_an_event_have_an_interval_for_all_but_a_p():
+    d = draw(150)
+    times = np.arange(2.0, 16, 2)
+    risk = 1 - np.exp(-np.outer(np.exp(d.X @ [0.4, -0.2, 0.3]), times) / 20)
+    table = with_intervals(outcome(d.time, d.event), risk, scoring=Scoring(tuple(times), (8,), (0.3,)), resamples=50, workers=1)
+    bare = table[table["lower"].isna()]
+    assert bare["measure"].tolist() == ["d_calibration_p"]
+    assert (table["note"] == "").all()
+    rest = table.drop(index=bare.index)
+    assert ((rest["lower"] < rest["value"]) & (rest["value"] < rest["upper"])).mean() > 0.95
 
 
 def test_rows_of_one_person_tell_no_more_than_one():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from workbench.errors import DataError, DefinitionError
+from workbench.risk.validation.known import Known
 from workbench.risk.validation.measures import MEASURES, TIE_RULE
 from workbench.risk.validation.persons import Persons
 from workbench.risk.validation.spread import seeds, spread
@@ -23,6 +26,10 @@ __all__ = ["compare", "with_intervals"]
 
 #: A measure that more resamples than this share lack has no interval.
 _LACKING = 0.1
+#: What a resample cannot afford is measured in each fifth only, and its interval is by the normal distribution on the measure's scale.
+_EACH = 5
+#: Figures that have no interval.
+_BARE = ("d_calibration_p",)
 
 
 def with_intervals(
@@ -67,7 +74,8 @@ def with_intervals(
     -------
     DataFrame
         As :func:`~workbench.risk.validation.performance.performance` gives it, with `std_error` on the scale of the measure
-        (:class:`~workbench.risk.validation.measures.Measure`), and percentiles as `lower` and `upper`.
+        (:class:`~workbench.risk.validation.measures.Measure`), and percentiles as `lower` and `upper`. Where the scoring names no measures,
+        whole curves and ICI are drawn a fifth as often, and their intervals are by the normal distribution on that scale. A p has none.
 
     Raises
     ------
@@ -79,16 +87,17 @@ def with_intervals(
     Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13. The predictions stay as they are: the interval is that of
     this model's performance, not of the way of making models.
     """
-    table, draws = _drawn(y, {"": risk}, scoring, persons, train, resamples, seed, workers, progress=progress)
-    columns = {name: np.full(len(table), np.nan) for name in ("std_error", "lower", "upper")}
-    for place, measure in enumerate(table["measure"]):
-        values = draws[np.isfinite(draws[:, 0, place]), 0, place]
-        if resamples and len(values) >= (1 - _LACKING) * resamples:
-            columns["std_error"][place] = _spread(MEASURES[measure].on_scale(values))
-            columns["lower"][place], columns["upper"][place] = _ends(values, level)
-    table = table.assign(**columns)
+    found = _drawn(y, {"": risk}, scoring, persons, train, resamples, seed, workers, progress=progress)
+    table, ends = found.table, []
+    for place, (measure, value) in enumerate(zip(table["measure"], table["value"], strict=True)):
+        scale, draws = MEASURES[measure], found.draws[found.tried[:, place], 0, place]
+        kept = np.empty(0) if measure in _BARE else _enough(draws)
+        error = _spread(scale.on_scale(kept))
+        normal = scale.off_scale(scale.on_scale(value) + _tails(level) * error)
+        ends.append((error, *(_ends(kept, level) if len(draws) == resamples else normal)))
+    table[["std_error", "lower", "upper"]] = np.reshape(ends, (len(table), 3))
     table["note"] = table.pop("note")
-    bare = table["value"].notna() & table["lower"].isna() & (table["note"] == "") & bool(resamples)
+    bare = table["value"].notna() & table["lower"].isna() & (table["note"] == "") & ~table["measure"].isin(_BARE) & bool(resamples)
     table.loc[bare, "note"] = "no interval: too many resamples have no value"
     return table
 
@@ -146,18 +155,28 @@ def compare(
     shapes = {np.shape(risk) for risk in risks.values()}
     if len(names) < 2 or len(shapes) > 1:
         raise DataError(f"{len(names)} models with predictions of shapes {sorted(shapes)}", hint="two or more, for the same rows and times")
-    table, draws = _drawn(y, risks, scoring, persons, train, resamples, seed, workers, progress=progress)
-    parts = np.split(np.arange(len(table)), len(names))
+    found = _drawn(y, risks, scoring, persons, train, resamples, seed, workers, progress=progress)
+    table, parts = found.table, np.split(np.arange(len(found.table)), len(names))
     rows = []
     for number, (name, part) in enumerate(zip(names[1:], parts[1:], strict=True), 1):
         own = table.iloc[part].reset_index(drop=True)
         own.insert(0, "model", name)
         own.insert(1, "reference", names[0])
         own["difference"] = own["value"] - table["value"].iloc[parts[0]].to_numpy()
-        gaps = draws[:, number] - draws[:, 0]
-        own["lower"], own["upper"] = np.transpose([_ends(gaps[:, k], level) for k in range(gaps.shape[1])])
+        gaps, ends = found.draws[:, number] - found.draws[:, 0], []
+        for place, difference in enumerate(own["difference"]):
+            draws = gaps[found.tried[:, place], place]
+            kept = _enough(draws)
+            ends.append(_ends(kept, level) if len(draws) == resamples else difference + _tails(level) * _spread(kept))
+        own[["lower", "upper"]] = np.reshape(ends, (len(own), 2))
         rows.append(own.assign(note=own.pop("note")))
     return pd.concat(rows, ignore_index=True)
+
+
+class _Drawn(NamedTuple):
+    table: pd.DataFrame  # of all models, below each other
+    draws: np.ndarray  # of shape (resamples, models, measures)
+    tried: np.ndarray  # of shape (resamples, measures): whether a draw was asked for the measure
 
 
 def _drawn(
@@ -171,20 +190,27 @@ def _drawn(
     workers: int | None,
     *,
     progress: bool,
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the table of all models below each other, and the values of each draw: of shape (resamples, models, measures)."""
+) -> _Drawn:
     if resamples < 0:
         raise DefinitionError(f"resamples={resamples}: wanted 0 or more")
     y = np.asarray(y)
     stacks = [_repeats(risk, len(y)) for risk in risks.values()]
-    tables = [pd.DataFrame(scoring.scores(y, stack[0], train=train)) for stack in stacks]
+    known = None if y.dtype.names is None else Known(y, train)
+    tables = [pd.DataFrame(scoring.scores(y, stack[0], known=known)) for stack in stacks]
     for table, stack in zip(tables, stacks, strict=True):
-        table["value"] = _means(y, stack, scoring, train)
-    table = pd.concat(tables, ignore_index=True)
-    table.attrs["ties"] = TIE_RULE
-    given = (y, stacks, scoring, Persons.of(persons, len(y)), train)
-    draws = list(spread(_one, given, seeds(seed, resamples), workers=workers, progress=progress, label="intervals"))
-    return table, np.reshape(draws, (resamples, len(stacks), len(tables[0])))
+        table["value"] = _means(y, stack, scoring, known)
+    whole = pd.concat(tables, ignore_index=True)
+    whole.attrs["ties"] = TIE_RULE
+    spared = replace(scoring, spare=True)
+    quick = {name for family in spared.families(binary=known is None) for name in family.names}
+    full = np.arange(resamples) % _EACH == 0
+    tried = full[:, None] | tables[0]["measure"].isin(quick).to_numpy()
+    given = (y, stacks, scoring, spared, Persons.of(persons, len(y)), train)
+    found = spread(_one, given, list(zip(seeds(seed, resamples), full, strict=True)), workers=workers, progress=progress, label="intervals")
+    draws = np.full((resamples, len(stacks), len(tables[0])), np.nan)
+    for number, values in enumerate(found):
+        draws[number][:, tried[number]] = values
+    return _Drawn(whole, draws, tried)
 
 
 def _repeats(risk: ArrayLike, n: int) -> np.ndarray:
@@ -192,27 +218,38 @@ def _repeats(risk: ArrayLike, n: int) -> np.ndarray:
     return risk if risk.ndim == 3 else risk.reshape(1, n, -1) if len(risk) == n else risk[None]
 
 
-def _means(y: np.ndarray, stack: np.ndarray, scoring: Scoring, train: np.ndarray | None) -> np.ndarray:
-    return np.mean([[score.value for score in scoring.scores(y, risk, train=train)] for risk in stack], axis=0)
+def _means(y: np.ndarray, stack: np.ndarray, scoring: Scoring, known: Known | None) -> np.ndarray:
+    return np.mean([[score.value for score in scoring.scores(y, risk, known=known)] for risk in stack], axis=0)
 
 
 def _one(
     y: np.ndarray,
     stacks: list[np.ndarray],
     scoring: Scoring,
+    spared: Scoring,
     persons: Persons,
     train: np.ndarray | None,
-    seed: np.random.SeedSequence,
+    item: tuple[np.random.SeedSequence, bool],
 ) -> list[np.ndarray]:
+    seed, full = item
     rows = persons.drawn(np.random.default_rng(seed))
-    return [_means(y[rows], stack[:, rows], scoring, train) for stack in stacks]
+    known = None if y.dtype.names is None else Known(y[rows], train)
+    return [_means(y[rows], stack[:, rows], scoring if full else spared, known) for stack in stacks]
+
+
+def _enough(draws: np.ndarray) -> np.ndarray:
+    """Return the draws that have a value; none where too many lack it."""
+    kept = draws[np.isfinite(draws)]
+    return kept if len(kept) > 1 and len(kept) >= (1 - _LACKING) * len(draws) else np.empty(0)
 
 
 def _spread(values: np.ndarray) -> float:
-    return float(np.std(values, ddof=1)) if np.isfinite(values).all() else np.nan
+    return float(np.std(values, ddof=1)) if len(values) and np.isfinite(values).all() else np.nan
 
 
-def _ends(values: np.ndarray, level: float) -> np.ndarray:
-    kept = values[np.isfinite(values)]
-    few = not len(values) or len(kept) < (1 - _LACKING) * len(values)
-    return np.full(2, np.nan) if few else np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
+def _tails(level: float) -> np.ndarray:
+    return np.array([-1, 1]) * norm.ppf((1 + level) / 2)
+
+
+def _ends(kept: np.ndarray, level: float) -> np.ndarray:
+    return np.quantile(kept, [(1 - level) / 2, (1 + level) / 2]) if len(kept) else np.full(2, np.nan)
