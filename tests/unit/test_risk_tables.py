@@ -198,7 +198,8 @@ def test_repeated_results_are_joined_by_their_median_and_told(tmp_path):
         ({"labs": "钾"}, "no '钾' .*Potassium.*\n  -> tables.names"),
         ({"column": "年龄组"}, "no column '年龄组'\n  -> nearest: 年龄"),
         ({"column": "结局"}, "is the outcome's"),
-        ({"column": "编号"}, "an identifier"),
+        ({"column": "编号"}, "says how the tables are read"),
+        ({"column": "住院号"}, "an identifier"),
         ({"column": "入院"}, "a date"),
         ({"column": "年龄", "pick": "max"}, "one value a patient"),
         ({"labs": "葡萄糖", "kind": "category"}, "known_at and kind belong to a column"),
@@ -210,7 +211,7 @@ def test_repeated_results_are_joined_by_their_median_and_told(tmp_path):
 )
 def test_what_cannot_be_a_predictor_is_refused(tmp_path, asked, message):
     with pytest.raises(DefinitionError, match=message):
-        run(tmp_path, study(predictors=[asked], tables=TIMED, index=AT), dated(), draws().assign(备注="好"))
+        run(tmp_path, study(predictors=[asked], tables=TIMED, index=AT), dated(), draws().assign(备注="好", 住院号="z"))
 
 
 @pytest.mark.parametrize(
@@ -295,6 +296,44 @@ def test_a_name_that_means_something_else_is_not_emptied(tmp_path):
     timed = draws().assign(ca="no")
     with pytest.raises(DefinitionError, match="no result of this item"):
         run(tmp_path, study(predictors=[{"labs": "ca"}], tables=TIMED, index=AT), dated(), timed)
+
+
+def test_texts_that_are_no_category_are_refused(tmp_path):
+    table = pd.DataFrame({"编号": range(60), "结局": [0, 1] * 30, "主诉": [f"发热{day}天" for day in range(60)]})
+    with pytest.raises(DefinitionError, match="60 different texts in 60 values"):
+        run(tmp_path, study(predictors=[{"column": "主诉"}]), table)
+    data = run(tmp_path, study(predictors=[{"column": "主诉", "kind": "category"}]), table)
+    assert len(data.X["主诉"].cat.categories) == 60
+
+
+@pytest.mark.parametrize("kind", ["yes_no", "number"])
+def test_a_stated_kind_that_most_values_are_not_is_refused(tmp_path, kind):
+    with pytest.raises(DefinitionError, match=f"most values of column 'x' are no {kind}"):
+        run(tmp_path, study(predictors=[{"column": "x", "kind": kind}]), patients(x=["甲", "乙", "甲", "1"]))
+
+
+def test_an_unknown_item_in_two_units_is_refused(tmp_path):
+    table = results().assign(项目="新指标")
+    protocol = study(predictors=[{"labs": "新指标"}], tables=RESULTS, index=AT)
+    with pytest.raises(DefinitionError, match="'新指标' is in 2 units"):
+        run(tmp_path, protocol, dated(), table)
+    data = run(tmp_path, protocol, dated(), table.assign(单位="ng/mL"))
+    assert data.features.columns[0].unit == "ng/mL"
+
+
+def test_rows_without_a_time_are_not_used_and_counted(tmp_path):
+    protocol = study(predictors=[{"labs": "葡萄糖"}], tables=TIMED, index=AT)
+    data = run(tmp_path, protocol, dated(), draws().assign(采样时间=["2024-03-01 09:00", None, "不详", None, None, None]))
+    np.testing.assert_array_equal(data.X["glucose"], [5, np.nan, np.nan, np.nan])
+    assert ("采样时间", 5) in {(change.column, change.count) for change in data.features.changes if change.rule == "unreadable"}
+    with pytest.raises(DataError, match=r"no row of table1\.csv has a time"):
+        run(tmp_path, protocol, dated(), draws().assign(采样时间=None))
+
+
+def test_nested_values_are_text(tmp_path):
+    patients(标签=[[1, 2], [3], None, [4]]).to_parquet(tmp_path / "t.parquet")
+    protocol = study(predictors=[{"column": ["标签", "年龄"]}])
+    assert extract(protocol, read_tables([tmp_path / "t.parquet"], protocol)).X["标签"][0] == "[1, 2]"
 
 
 def test_two_predictors_need_two_names(tmp_path):
@@ -538,6 +577,7 @@ def test_sites_and_subgroups_are_carried(tmp_path):
     [
         ("", "empty|no row"),
         ("编号,年龄,结局\n", "no row"),
+        ("编号,年龄,结局\n1,2,0\n ,2,1\n", "1 of 2 rows of t.csv have no patient"),
         ("编号,年龄,年龄\n1,2,3\n", "年龄"),
         ("编号,年龄,结局\n1,2,0\n1,2,3,4,5\n", "row 3 has 5 cells, not 3"),
         ("编号,年龄,结局\n1,2,0\n1,2\n", "row 3 has 2 cells, not 3"),

@@ -10,39 +10,19 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError, DefinitionError
-from workbench.risk.cleaning.changes import Change
-from workbench.risk.cleaning.clean import clean
 from workbench.risk.cleaning.steps import CleaningRules
-from workbench.risk.cleaning.values import read_categories, read_dates, read_numbers
+from workbench.risk.extraction.facts import CATEGORIES, Fact, meaning_of, read_fact
 from workbench.risk.extraction.readers import PlainTable, pairs, unknown, word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from workbench.risk.cleaning.items import Item
     from workbench.risk.protocol.parts import Rule, Tables
 
-__all__ = ["REFUSED", "Columns", "Fact", "Part", "no_such_item"]
-
-#: Rules that set what is no result of an item to missing. Where they take most of a column, it holds something else under that name.
-_LOSSES = ("unreadable", "qualitative", "uncoded", "outlier")
-
-#: What cleaning could not decide, and what the study's author writes to decide it; values so doubtful are no predictor.
-REFUSED = {
-    "unit_doubtful": "the values are plainly in another unit: say it in tables.units",
-    "unit_unknown": "the unit does not fit the item: correct it in tables.units",
-    **dict.fromkeys(_LOSSES, 'most values are no result of this item: tables.names: {<column>: ""} leaves it as it is'),
-}
+__all__ = ["Columns", "Part"]
 
 _MEASURED = "what is measured again and again is asked as labs; an index and an outcome are one a patient"
-
-#: So many values at least are needed to say that a column is not what its name says.
-_FEWEST = 3
-
-#: Kinds of items that are words.
-_WORDS = ("sex", "blood_type", "code")
-_CATEGORIES = ("sex", "blood_type", "yes_no")
-_NO_PREDICTOR = {"id": "an identifier", "date": "a date"}
 
 
 class Part(NamedTuple):
@@ -57,27 +37,6 @@ class Part(NamedTuple):
     def key(self) -> str:
         """Key of the item, or the name that the table has."""
         return self.item.key if self.item else self.name
-
-
-class Fact(NamedTuple):
-    """A fact of each patient: numbers, or words.
-
-    Parameters
-    ----------
-    values : Series
-        By person; float64, or words with None for what is missing.
-    kind : {"number", "category", "yes_no"}
-        What they are.
-    item : Item or None
-        Of the table of items.
-    changes : tuple of Change
-        What cleaning did.
-    """
-
-    values: pd.Series
-    kind: str
-    item: Item | None
-    changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +61,8 @@ class Columns:
         codes = {}
         for column, meanings in self.layout.codes.items():
             found = plain.find(column).items
-            if len(found) == 1 and found[0].kind in _CATEGORIES:
-                codes[found[0].key] = {code: _meaning(meaning, found[0]) for code, meaning in meanings.items()}
+            if len(found) == 1 and found[0].kind in CATEGORIES:
+                codes[found[0].key] = {code: meaning_of(meaning, found[0]) for code, meaning in meanings.items()}
         return CleaningRules(names=self.layout.names, units=self.layout.units, codes=codes)
 
     def item_of(self, name: str, unit: str = "") -> Item | None:
@@ -173,7 +132,7 @@ class Columns:
         return texts.isin(wanted) | texts.map(lambda text: word(codes[text]) if text in codes else text, na_action="ignore").isin(wanted)
 
     def fact(self, column: str, kind: str | None, persons: pd.Index) -> Fact:
-        """Read a column as numbers or words of the patients of a study.
+        """Read a column as numbers or words of the patients of a study; cleaning looks at no others.
 
         Parameters
         ----------
@@ -182,7 +141,7 @@ class Columns:
         kind : str or None
             What the protocol says that it is; None: as its values say.
         persons : Index
-            Whom it is read of; cleaning looks at no others.
+            Whom it is read of.
 
         Returns
         -------
@@ -193,33 +152,13 @@ class Columns:
         DefinitionError
             If it holds what is no predictor, or cleaning cannot decide what it means.
         """
-        raw, found = self.raw(column).reindex(persons), self.item_of(column)
-        kept = "id" if column in self._own else found.kind if found else "date" if _are_dates(raw) else ""
-        if kept in _NO_PREDICTOR:
-            raise DefinitionError(f"column {column!r} is {_NO_PREDICTOR[kept]}, which is no predictor", hint="leave it out")
+        if column in self._own:
+            raise DefinitionError(f"column {column!r} says how the tables are read, so it is no predictor", hint="leave it out")
+        raw = self.raw(column).reindex(persons)
         for table in self.tables:
             if column in table.cells:
                 _refuse_late(table, column)
-        if found and self.layout.clean and kind in (None, _kind(found)):
-            return self._cleaned(raw, found)
-        return _plain(raw, kind, self.codes(column))
-
-    def _cleaned(self, raw: pd.Series, found: Item) -> Fact:
-        name = str(raw.name)
-        cleaned = clean(raw.to_frame(), rules=self.rules)
-        if no_such_item(cleaned.changes):
-            other = Change(name, "", "unknown_item", 0, int(raw.notna().sum()), f"not {found.key}")
-            fact = _plain(raw, None, self.codes(name))
-            return fact._replace(changes=(other, *fact.changes))
-        for change in cleaned.changes:
-            if change.rule in ("unit_doubtful", "unit_unknown"):
-                raise DefinitionError(f"column {name!r} cannot be used ({change.note})", hint=REFUSED[change.rule])
-        values = cleaned.table.iloc[:, 0]
-        if any(change.rule == "codes_doubtful" for change in cleaned.changes):
-            return Fact(_words(values), "category", found, cleaned.changes)
-        if _kind(found) == "category":
-            return Fact(_words(values, self.codes(name) if found.kind == "code" else {}), "category", found, cleaned.changes)
-        return Fact(values.astype(float), _kind(found), found, cleaned.changes)
+        return read_fact(raw, self.item_of(column), kind, codes=self.codes(column), rules=self.rules if self.layout.clean else None)
 
     def select(self, rule: Rule) -> Columns:
         """Keep who a rule asks for: rows of the tables of patients that have its column, and everything of the patients that are left."""
@@ -278,6 +217,14 @@ class Columns:
                 parts += [Part(place, name, "", self.item_of(name)) for name in names]
         return tuple(parts)
 
+    def _refuse_units(self, key: str, parts: tuple[Part, ...]) -> None:
+        """Refuse an item in several units where nothing converts them."""
+        units = {part.unit for part in parts if part.key == key and part.unit and not (part.item and self.layout.clean)}
+        if len(units) > 1:
+            raise DefinitionError(
+                f"{key!r} is in {len(units)} units, and nothing says how to convert them", hint="tables.names, clean: true"
+            )
+
     def find(self, asked: str, parts: tuple[Part, ...]) -> str:
         """Find the key of the item that a word of the protocol means.
 
@@ -292,6 +239,7 @@ class Columns:
         if len(keys) > 1:
             raise DefinitionError(f"{asked!r} may be {' or '.join(keys)}", hint="write one of them")
         if keys:
+            self._refuse_units(keys[0], parts)
             return keys[0]
         if one := self.item_of(asked):
             raise DefinitionError(
@@ -299,35 +247,6 @@ class Columns:
                 hint="tables.names says what a column means: {column: " + one.key + "}",
             )
         raise unknown("item", asked, [*(part.name for part in parts), *(part.item.zh for part in parts if part.item)])
-
-
-def no_such_item(changes: Iterable[Change]) -> tuple[Change, ...]:
-    """Return the changes of columns that hold something else than the item that their name means.
-
-    Examples
-    --------
-    >>> cleaned = clean(pd.DataFrame({"ca": ["no", "yes", "metastatic"]}))  # cancer, and not calcium
-    >>> [(change.item, change.rule) for change in no_such_item(cleaned.changes)]
-    [('calcium', 'unreadable')]
-    """
-    lost: dict[str, int] = {}
-    for change in changes:
-        if change.rule in _LOSSES:
-            lost[change.column] = lost.get(change.column, 0) + change.count
-    return tuple(change for change in changes if change.rule in _LOSSES and lost[change.column] >= max(_FEWEST, change.of / 2))
-
-
-def _kind(of: Item) -> str:
-    return "category" if of.kind in _WORDS else "yes_no" if of.kind == "yes_no" else "number"
-
-
-def _meaning(meaning: object, of: Item) -> object:
-    """Return the catalogue's word for what a code means."""
-    read = read_categories(pd.Series([meaning], dtype=object), of.kind, codes={})
-    value = None if read is None else read.values[0]
-    if pd.isna(value):
-        raise DefinitionError(f"a code of {of.key} cannot mean {meaning!r}", hint="e.g. {0: 女, 1: 男}, {0: no, 1: yes}")
-    return value
 
 
 def _once(table: PlainTable, column: str) -> pd.Series:
@@ -364,49 +283,3 @@ def _varying(persons: pd.Index, values: pd.Series) -> int:
     codes, _ = pd.factorize(values[found].map(word) if values.dtype == object else values[found])
     spread = pd.Series(codes).groupby(persons[found].to_numpy()).agg(["min", "max"])
     return int((spread["min"] != spread["max"]).sum())
-
-
-def _are_dates(raw: pd.Series) -> bool:
-    """Tell whether a column holds dates; of texts the first distinct ones are looked at."""
-    if pd.api.types.is_datetime64_any_dtype(raw.dtype):
-        return True
-    some = pd.Series(raw.dropna().unique()[:50])
-    return some.dtype == object and pd.to_numeric(some, errors="coerce").isna().all() and bool(pd.notna(read_dates(some).values).any())
-
-
-def _plain(raw: pd.Series, kind: str | None, codes: Mapping[str, object]) -> Fact:
-    """Read a column that the table of items does not know."""
-    name, changes = str(raw.name), ()
-    if codes:
-        raw, changes = _decoded(raw, codes)
-    readers = {"yes_no": lambda column: read_categories(column, "yes_no"), "category": lambda _: None}
-    read = readers.get(kind or "", read_numbers)(raw)
-    if read is None or (kind is None and np.isfinite(read.values).sum() * 2 < raw.notna().sum()):
-        return Fact(_words(raw), "category", None, changes)
-    values = pd.Series(read.values, index=raw.index)
-    changes += tuple(Change(name, "", rule, count, int(raw.notna().sum())) for rule, count in read.counts.items())
-    yes_no = kind is None and set(values.dropna().unique()) == {0.0, 1.0}
-    return Fact(values, "yes_no" if yes_no else kind or "number", None, changes)
-
-
-def _decoded(raw: pd.Series, codes: Mapping[str, object]) -> tuple[pd.Series, tuple[Change, ...]]:
-    """Put meanings in place of codes; what has none is missing, and counted."""
-    meanings = {word(meaning): meaning for meaning in codes.values()} | dict(codes)
-    texts = raw.map(word, na_action="ignore")
-    without = int((texts.notna() & ~texts.isin(list(meanings))).sum())
-    decoded = texts.map(meanings.get, na_action="ignore").astype(object).rename(raw.name)
-    counted = (("coded", int(decoded.notna().sum())), ("uncoded", without))
-    return decoded, tuple(Change(str(raw.name), "", rule, count, int(raw.notna().sum())) for rule, count in counted if count)
-
-
-def _words(values: pd.Series, codes: Mapping[str, object] | None = None) -> pd.Series:
-    """Return a category's words: 2.0 is "2"."""
-    codes = codes or {}
-
-    def read(value: object) -> str:
-        if word(value) in codes:
-            return str(codes[word(value)])
-        return str(int(value)) if isinstance(value, float | np.floating) and float(value).is_integer() else str(value).strip()
-
-    texts = {value: read(value) for value in values.dropna().unique()}
-    return values.map(texts, na_action="ignore").astype(object)

@@ -13,8 +13,8 @@ from workbench.errors import DefinitionError
 from workbench.locale import tr
 from workbench.risk.cleaning.changes import Change
 from workbench.risk.extraction.asof import collect
-from workbench.risk.extraction.columns import REFUSED, Columns, Part
 from workbench.risk.extraction.dataset import Feature, Features
+from workbench.risk.extraction.facts import REFUSED
 from workbench.risk.extraction.readers import at_latest, read_times
 from workbench.risk.extraction.records import known_before, read_records
 from workbench.risk.extraction.roles import belongs, ending, fact_columns
@@ -22,6 +22,7 @@ from workbench.risk.protocol.parts import EVENTS, NUMBERS
 
 if TYPE_CHECKING:
     from workbench.risk.cleaning.items import Item
+    from workbench.risk.extraction.columns import Columns, Part
     from workbench.risk.protocol.parts import Predictor
     from workbench.risk.protocol.protocol import Protocol
 
@@ -284,7 +285,8 @@ def _result(request: _Request, wanted: _Wanted, found: pd.DataFrame) -> _Made:
         else name
     )
     layout = request.columns.layout
-    unit = asked.unit or (item.unit if item and layout.clean else layout.units.get(wanted.key, ""))
+    stated = next((part.unit for part in request.parts if part.key == wanted.key), "")
+    unit = asked.unit or (item.unit if item and layout.clean else layout.units.get(wanted.key, stated))
     same = asked.picked in ("last", "first", "min", "max")
     kind = "yes_no" if asked.picked == "any" or (same and item and item.kind == "yes_no") else "number"
     nearest = float(found["nearest_hours"].min()) if len(found) else np.nan

@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from workbench.errors import DataError, DefinitionError
 from workbench.ingest.delimited import as_utf8
 from workbench.ingest.rows import checked_header
-from workbench.ingest.sources import read_file
+from workbench.ingest.sources import identifier, read_file
 from workbench.risk.cleaning.changes import Change
 from workbench.risk.cleaning.values import read_dates
 from workbench.risk.extraction.asof import end_of_day
@@ -166,7 +166,9 @@ def _cells(path: Path, layout: Tables, work: Path) -> pd.DataFrame:
     else:
         with duckdb.connect() as connection:
             found = read_file(connection, "plain", path, work, sheet=layout.sheet or None)
-            cells = connection.execute(f"SELECT * FROM {found.relation}").df().drop(columns="_row", errors="ignore")
+            nested = [identifier(name) for name, kind in found.columns.items() if kind.endswith("]") or kind.startswith(("STRUCT", "MAP"))]
+            replaced = f"REPLACE ({', '.join(f'CAST({name} AS VARCHAR) AS {name}' for name in nested)})" if nested else ""
+            cells = connection.execute(f"SELECT * {replaced} FROM {found.relation}").df().drop(columns="_row", errors="ignore")
     cells.columns = [str(name).strip() for name in cells.columns]
     texts = cells.select_dtypes(["object", "string"]).columns
     cells[texts] = cells[texts].mask(cells[texts].isin(_MISSING))
@@ -212,6 +214,10 @@ def _table(name: str, cells: pd.DataFrame, layout: Tables) -> PlainTable:
         return PlainTable(name, "patients", cells, person)
     changes: list[Change] = []
     taken = at_latest(read_times(cells[layout.time], changes))
+    if blank := int(taken.isna().sum()):
+        changes.append(Change(layout.time, "record_time", "unreadable", blank, len(taken), "without a time, so not used"))
+    if blank == len(taken):
+        raise DataError(f"no row of {name} has a time (column {layout.time})", hint="tables.time names the column")
     known = taken
     if layout.available and layout.available in cells:
         stated = at_latest(read_times(cells[layout.available], changes))
@@ -230,7 +236,8 @@ def pairs(cells: pd.DataFrame, layout: Tables) -> tuple[tuple[str, str], ...]:
 
 def _persons(column: pd.Series, name: str, *, fill_down: bool) -> pd.Series:
     """Return patients as text: 12 and 12.0 are one, 007 and 7 are two."""
-    person = column.ffill() if fill_down else column
+    named = column.mask(column.astype(str).str.strip() == "")
+    person = named.ffill() if fill_down else named
     if blank := int(person.isna().sum()):
         hint = "the first row needs a patient" if fill_down else "fill_down: true takes the patient above, as spreadsheets write it"
         raise DataError(f"{blank} of {len(person)} rows of {name} have no patient", hint=hint)

@@ -11,7 +11,7 @@ from workbench.errors import DefinitionError
 from workbench.risk.cleaning.changes import Change
 from workbench.risk.cleaning.clean import LongColumns, clean, clean_long
 from workbench.risk.cleaning.values import read_numbers
-from workbench.risk.extraction.columns import no_such_item
+from workbench.risk.extraction.facts import unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,7 +117,7 @@ def _columns(columns: Columns, table: PlainTable, parts: list[Part]) -> tuple[pd
     cells = table.cells[list(dict.fromkeys(part.name for part in parts))].reset_index(drop=True)
     cleaned = clean(cells, rules=columns.rules) if columns.layout.clean else None
     changes = list(cleaned.changes if cleaned else ())
-    doubtful = _doubtful(changes)
+    doubtful = unusable(changes)
     values = {}
     for key in dict.fromkeys(part.key for part in parts):
         if cleaned and key in cleaned.table and key not in doubtful:
@@ -149,15 +149,9 @@ def _results(columns: Columns, table: PlainTable, parts: list[Part]) -> tuple[pd
         return pd.DataFrame({"row": long["record"], "item": long["key"], "value": values}), tuple(changes), {}
     cleaned = clean_long(long.drop(columns="key"), columns=_CELLS, rules=columns.rules)
     changes, read = list(cleaned.changes), cleaned.table.sort_values("record")
-    doubtful = _doubtful(changes)
+    doubtful = unusable(changes)
     values = _numbers(read["value"], layout.value, changes)
     return pd.DataFrame({"row": read["record"].to_numpy(), "item": long["key"].to_numpy(), "value": values}), tuple(changes), doubtful
-
-
-def _doubtful(changes: list[Change]) -> dict[str, Change]:
-    """Return items that are not to be used, and why."""
-    refused = [change for change in changes if change.rule in ("unit_doubtful", "unit_unknown")]
-    return {change.item: change for change in (*no_such_item(changes), *refused)}
 
 
 def _numbers(column: pd.Series, name: str, changes: list[Change]) -> np.ndarray:
