@@ -106,6 +106,14 @@ def test_a_ridge_shrinks_and_keeps_its_errors():
     np.testing.assert_allclose(CoxModel(alpha=1e-9).fit(x, y).covariance_, free.covariance_, rtol=1e-6)
 
 
+def test_a_ridge_of_logistic_regression_keeps_its_errors():
+    X, y = breast_cancer()
+    z = (X[["age", "tsize"]] - X[["age", "tsize"]].mean()) / X[["age", "tsize"]].std(ddof=0)
+    model = LogisticModel(alpha=50.0).fit(z, y["event"])
+    risk, x = model.predict_risk(z), np.column_stack([np.ones(len(z)), z])
+    np.testing.assert_allclose(model.covariance_, np.linalg.inv((x * risk * (1 - risk)).T @ x + np.diag([0, 50, 50])), rtol=1e-9)
+
+
 def test_entries_and_weights_reach_the_regression():
     X, y = breast_cancer()
     late = outcome(y["time"], y["event"], entry=y["time"] / 2)
@@ -210,6 +218,19 @@ def test_ties_everywhere():
     for name in ("cox", "spline_cox"):
         risk = made(name).fit(NUMBERS, outcome(np.ones(60), HALF)).predict_risk(NUMBERS, [1.0])
         assert 0.4 < risk.mean() < 0.7
+
+
+@pytest.mark.parametrize("weight", [np.full(60, np.nan), -np.ones(60), np.zeros(60), np.ones(59)])
+@pytest.mark.parametrize(("model", "y"), [(LogisticModel(), HALF), (CoxModel(), outcome(TIME, HALF))])
+def test_weights_that_are_none(model, y, weight):
+    with pytest.raises(DataError, match="wanted 60 case weights"):
+        model.fit(NUMBERS, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize(("model", "y"), [(LogisticModel(), HALF), (CoxModel(), outcome(TIME, HALF))])
+def test_outcomes_of_another_length(model, y):
+    with pytest.raises(DataError, match=r"60 persons have .* and 40 have an outcome"):
+        model.fit(NUMBERS, y[:40])
 
 
 @pytest.mark.parametrize("times", [None, (), [0.0], [np.inf], [-3.0]])

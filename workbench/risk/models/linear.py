@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.evaluation.horizon import binary
-from workbench.risk.models.common import BeyondFollowUp, horizons, refuse_endless, terms_of
+from workbench.risk.models.common import BeyondFollowUp, case_weights, horizons, refuse_endless, terms_of
 from workbench.risk.models.equation import Equation
 from workbench.risk.models.preparation import known_words
 from workbench.risk.models.ridge import BY_AIC, PartialLikelihood, check_alpha, ridge_by_aic
@@ -239,14 +239,16 @@ class LogisticModel(BaseEstimator):
         Raises
         ------
         DataError
-            If all have one outcome, or without a ridge: events are told apart without error, or columns are sums of others or as many as
-            the rarer outcome.
+            If all have one outcome, lengths differ or a weight is none; without a ridge also if events are told apart without error, or
+            columns are sums of others or as many as the rarer outcome.
         DefinitionError
             If `alpha` is none.
         """
         check_alpha(self.alpha)
         values, truth = validate_data(self, X, dtype=float, ensure_min_samples=2), binary(y)
-        weight = np.ones(len(values)) if sample_weight is None else np.asarray(sample_weight, float)
+        if len(truth) != len(values):
+            raise DataError(f"{len(values)} persons have columns and {len(truth)} have an outcome")
+        weight = case_weights(sample_weight, len(values))
         self.n_events_ = int(truth.sum())
         mean, spread = np.average(values, axis=0, weights=weight), values.std(axis=0)
         scale = np.where(spread > 0, spread, 1)
