@@ -167,6 +167,17 @@ def test_risks_of_several_completions_are_averaged():
     np.testing.assert_allclose(model.predict_risk(table), sum(risks) / 3)
 
 
+def _warn(item):
+    warnings.warn(f"of piece {item % 2}", RuntimeWarning, stacklevel=1)
+    return item
+
+
+def test_what_a_worker_warns_of_is_told_once():
+    with pytest.warns(RuntimeWarning) as told:
+        assert list(spread(_warn, (), range(6), workers=2)) == list(range(6))
+    assert sorted(str(one.message) for one in told) == ["of piece 0", "of piece 1"]
+
+
 def _end(item):
     if item == 5:
         os._exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
@@ -95,7 +96,11 @@ def _results(work: Callable[..., _Out], given: tuple, items: list[_Item], worker
     # processes of joblib: they need no guard in a script, and know what was defined in a notebook's cell
     try:
         with closing(Parallel(workers, return_as="generator")(delayed(_part)(work, given, part) for part in parts)) as done:
-            for results in done:
+            told = set()
+            for results, heard in done:
+                for category, text in heard - told:
+                    warnings.warn(text, category, stacklevel=2)
+                told |= heard
                 yield from results
     except BrokenProcessPool as error:
         raise EnvironmentFault(
@@ -103,8 +108,12 @@ def _results(work: Callable[..., _Out], given: tuple, items: list[_Item], worker
         ) from error
 
 
-def _part(work: Callable[..., _Out], given: tuple, items: list[_Item]) -> list[_Out]:
-    return [_once(work, given, item) for item in items]
+def _part(work: Callable[..., _Out], given: tuple, items: list[_Item]) -> tuple[list[_Out], set[tuple[type[Warning], str]]]:
+    """Do some pieces; return what was warned of, too, which would not leave the process."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        results = [_once(work, given, item) for item in items]
+    return results, {(one.category, str(one.message)) for one in heard}
 
 
 def _once(work: Callable[..., _Out], given: tuple, item: _Item) -> _Out:
