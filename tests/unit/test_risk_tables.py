@@ -263,6 +263,28 @@ def test_uncleaned_tables_are_taken_as_they_are(tmp_path):
     assert data.features.columns[0].unit == ""
 
 
+@pytest.mark.parametrize(("layout", "table"), [(TIMED, draws()), (RESULTS, results())], ids=["times", "results"])
+def test_uncleaned_results_are_taken_as_they_are(tmp_path, layout, table):
+    table = table.replace({"2024-03-01 10:00": "2024-03-01 11:00"}).assign(
+        **({"葡萄糖": table["葡萄糖"] * 1000} if "葡萄糖" in table else {})
+    )
+    table = table.assign(**({"结果": table["结果"] * 1000} if "结果" in table else {}))
+    data = run(tmp_path, study(predictors=[{"labs": "葡萄糖"}], tables={**layout, "clean": False}, index=AT), dated(), table)
+    np.testing.assert_array_equal(data.X["glucose"], [6000, np.nan, 8000, np.nan])
+
+
+def test_of_repeated_grades_the_highest_counts(tmp_path):
+    table = pd.DataFrame({"编号": "a", "采样时间": "2024-03-01 09:00", "尿蛋白": ["-", "+", "2+"], "葡萄糖": [5, 6, 9]})
+    data = run(tmp_path, study(predictors=[{"labs": ["尿蛋白", "葡萄糖"]}], tables=TIMED, index=AT), dated(), table)
+    assert data.X.iloc[0].tolist() == [2, 6]
+
+
+def test_an_item_of_words_is_refused_in_a_table_of_results(tmp_path):
+    table = pd.concat([results(), results().assign(项目="培养", 结果="阴性", 单位=None)])
+    with pytest.raises(DefinitionError, match="'培养' holds words"):
+        run(tmp_path, study(predictors=[{"labs": ["培养", "葡萄糖"]}], tables=RESULTS, index=AT), dated(), table)
+
+
 def test_categories_codes_and_words(tmp_path):
     table = patients(
         性别=[0, 1, 1, None], 分期=["I", "II", None, "II"], 教育=[1, 2, 9, 1], 手术=["是", "否", "是", "NA"], 随机=[0, 1, 1, 0]

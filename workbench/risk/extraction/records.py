@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DefinitionError
-from workbench.risk.cleaning.changes import Change
+from workbench.risk.cleaning.changes import Change, Cleaned
 from workbench.risk.cleaning.clean import LongColumns, clean, clean_long
 from workbench.risk.cleaning.values import read_numbers
 from workbench.risk.extraction.facts import unusable
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Records", "known_before", "read_records"]
 
-_CELLS = LongColumns(patient="record", item="item", value="value", time="", unit="unit")
+_CELLS = LongColumns(patient="row", item="item", value="value", time="", unit="unit")
+
+#: No results.
+_NONE = pd.DataFrame({"item": [], "value": [], "person": [], "taken": [], "known": []}).astype(
+    {"item": object, "value": float, "person": "int64", "taken": "datetime64[ns]", "known": "datetime64[ns]"}
+)
 
 
 class Records(NamedTuple):
@@ -30,7 +35,7 @@ class Records(NamedTuple):
     Parameters
     ----------
     table : DataFrame
-        ``person`` (the place in the index of persons), ``item``, ``taken``, ``known``, ``value``.
+        ``person`` (the place in the index of persons), ``item``, ``value``, ``taken``, ``known``.
     refused : dict of str to Change
         Items that cleaning could not decide, and why; they are not in the table.
     changes : tuple of Change
@@ -86,90 +91,82 @@ def read_records(columns: Columns, wanted: Iterable[Part], persons: pd.Index) ->
     Returns
     -------
     Records
-        Results without a time are left out. Of one item at one time of a patient one is left, the median.
+        Results without a time are left out. Of one item at one time of a patient one is left: the median, of grades the highest.
     """
-    tables, refused, changes = [], {}, []
     by_table: dict[int, list[Part]] = {}
     for part in wanted:
         by_table.setdefault(part.table, []).append(part)
+    tables, refused, changes = [_NONE], {}, []
     for place, parts in by_table.items():
         table = columns.tables[place]
-        read = _results if table.form == "results" else _columns
-        values, found, doubtful = read(columns, table, parts)
-        rows = values.pop("row").to_numpy()
+        read = (_results if table.form == "results" else _columns)(columns, table, parts)
+        rows = read.table.pop("row").to_numpy(int)
         person = persons.get_indexer(table.person.to_numpy()[rows])
-        tables.append(values.assign(person=person, taken=table.taken.to_numpy()[rows], known=table.known.to_numpy()[rows]))
-        refused |= doubtful
-        changes += [*table.changes, *found]
-    whole = pd.concat(tables, ignore_index=True) if tables else _empty()
-    whole = whole[~whole["item"].isin(list(refused)) & whole["value"].notna() & (whole["person"] >= 0) & whole["taken"].notna()]
-    return Records(_one_a_time(whole, changes), refused, tuple(changes))
+        tables.append(read.table.assign(person=person, taken=table.taken.to_numpy()[rows], known=table.known.to_numpy()[rows]))
+        refused |= read.refused
+        changes += [*table.changes, *read.changes]
+    whole = pd.concat([table for table in tables if len(table)] or [_NONE], ignore_index=True)
+    whole = whole[~whole["item"].isin(list(refused)) & (whole["person"] >= 0) & whole["taken"].notna()]
+    highest = {part.key for parts in by_table.values() for part in parts if part.item and part.item.kind in ("grade", "yes_no")}
+    return Records(_one_a_time(whole, highest, changes), refused, tuple(changes))
 
 
-def _empty() -> pd.DataFrame:
-    times = pd.Series([], dtype="datetime64[ns]")
-    texts = pd.Series([], dtype=object)
-    return pd.DataFrame({"item": texts, "value": pd.Series([], dtype=float), "person": [], "taken": times, "known": times})
+def _columns(columns: Columns, table: PlainTable, parts: list[Part]) -> Records:
+    """Read items that stand in columns; ``row`` is the place in the table."""
+    keys = {part.name: part.key for part in parts}
+    cells = table.cells[list(keys)].reset_index(drop=True)
+    cleaned = clean(cells, rules=columns.rules) if columns.layout.clean else Cleaned(cells, ())
+    refused = unusable(cleaned.changes)
+    kept = [name for name in cleaned.table if keys.get(name, name) not in refused]
+    long = [pd.DataFrame({"row": cells.index, "item": keys.get(name, name), "value": cleaned.table[name]}) for name in kept]
+    return _numbers(pd.concat(long, ignore_index=True) if long else _NONE.assign(row=0), refused, cleaned.changes)
 
 
-def _columns(columns: Columns, table: PlainTable, parts: list[Part]) -> tuple[pd.DataFrame, tuple[Change, ...], dict[str, Change]]:
-    """Read items that stand in columns."""
-    cells = table.cells[list(dict.fromkeys(part.name for part in parts))].reset_index(drop=True)
-    cleaned = clean(cells, rules=columns.rules) if columns.layout.clean else None
-    changes = list(cleaned.changes if cleaned else ())
-    doubtful = unusable(changes)
-    values = {}
-    for key in dict.fromkeys(part.key for part in parts):
-        if cleaned and key in cleaned.table and key not in doubtful:
-            values[key] = _numbers(cleaned.table[key], key, changes)
-        elif key not in doubtful:
-            read = [_numbers(cells[part.name], key, changes) for part in parts if part.key == key]
-            values[key] = pd.concat(read, axis=1).bfill(axis=1).iloc[:, 0].to_numpy()
-    whole = [
-        pd.DataFrame({"row": (rows := np.flatnonzero(~np.isnan(found))), "item": key, "value": found[rows]})
-        for key, found in values.items()
-    ]
-    return pd.concat(whole, ignore_index=True) if whole else _empty()[["item", "value"]].assign(row=0), tuple(changes), doubtful
-
-
-def _results(columns: Columns, table: PlainTable, parts: list[Part]) -> tuple[pd.DataFrame, tuple[Change, ...], dict[str, Change]]:
+def _results(columns: Columns, table: PlainTable, parts: list[Part]) -> Records:
     """Read items that stand a result a row."""
     layout, cells = columns.layout, table.cells
-    unit = cells[layout.unit].fillna("").astype(str).str.strip() if layout.unit in cells else pd.Series("", index=cells.index)
-    long = pd.DataFrame(
-        {"record": np.arange(len(cells)), "item": cells[layout.item].astype(object), "value": cells[layout.value], "unit": unit}
-    )
-    long["item"] = long["item"].map(lambda name: str(name).strip(), na_action="ignore")
+    item, unit = (_stripped(cells, name) for name in (layout.item, layout.unit))
     keys = {(part.name, part.unit): part.key for part in parts}
-    long["key"] = [keys.get(pair) for pair in zip(long["item"], long["unit"], strict=True)]
-    long = long[long["key"].notna()]
-    if not columns.layout.clean or long.empty:
-        changes: list[Change] = []
-        values = _numbers(long["value"], layout.value, changes)
-        return pd.DataFrame({"row": long["record"], "item": long["key"], "value": values}), tuple(changes), {}
-    cleaned = clean_long(long.drop(columns="key"), columns=_CELLS, rules=columns.rules)
-    changes, read = list(cleaned.changes), cleaned.table.sort_values("record")
-    doubtful = unusable(changes)
-    values = _numbers(read["value"], layout.value, changes)
-    return pd.DataFrame({"row": read["record"].to_numpy(), "item": long["key"].to_numpy(), "value": values}), tuple(changes), doubtful
+    key = np.array([keys.get(pair) for pair in zip(item, unit, strict=True)], object)
+    rows = np.flatnonzero(key != None)  # noqa: E711 - of an array
+    long = pd.DataFrame({"row": rows, "item": item[rows], "value": cells[layout.value].to_numpy()[rows], "unit": unit[rows]})
+    cleaned = clean_long(long, columns=_CELLS, rules=columns.rules) if layout.clean and len(long) else Cleaned(long, ())
+    values = cleaned.table.sort_values("row").assign(item=key[rows])
+    return _numbers(values[["row", "item", "value"]], unusable(cleaned.changes), cleaned.changes)
 
 
-def _numbers(column: pd.Series, name: str, changes: list[Change]) -> np.ndarray:
-    """Return numbers; what is none after cleaning has no place in an as-of join."""
-    read = read_numbers(column)
-    if column.notna().any() and not np.isfinite(read.values).any():
-        raise DefinitionError(f"{name!r} holds words, not numbers", hint=f"column: {name} where it is a fact of the patient")
-    changes += [Change(str(name), "", rule, count, int(column.notna().sum())) for rule, count in read.counts.items()]
-    return read.values
+def _stripped(cells: pd.DataFrame, name: str) -> np.ndarray:
+    """Return a column of words; empty where there is none."""
+    if name not in cells:
+        return np.full(len(cells), "", object)
+    codes, words = pd.factorize(cells[name].to_numpy(object))
+    return np.array([*(str(word).strip() for word in words), ""], object)[codes]
 
 
-def _one_a_time(whole: pd.DataFrame, changes: list[Change]) -> pd.DataFrame:
-    """Join several results of one item at one time of a patient."""
+def _numbers(long: pd.DataFrame, refused: dict[str, Change], changes: tuple[Change, ...]) -> Records:
+    """Keep results that are numbers; words have no place in an as-of join."""
+    read, more = [], []
+    for item, values in long[~long["item"].isin(list(refused))].groupby("item", sort=False)["value"]:
+        found = read_numbers(values.infer_objects(copy=False))
+        given = int(values.notna().sum())
+        if given and not np.isfinite(found.values).any():
+            raise DefinitionError(f"{item!r} holds words, not numbers", hint=f"column: {item} where it is a fact of the patient")
+        more += [Change(str(item), "", rule, count, given) for rule, count in found.counts.items()]
+        read.append(pd.DataFrame({"row": long["row"].loc[values.index], "item": item, "value": found.values}))
+    whole = pd.concat(read) if read else _NONE.assign(row=0)
+    return Records(whole.loc[whole["value"].notna(), ["row", "item", "value"]], refused, (*changes, *more))
+
+
+def _one_a_time(whole: pd.DataFrame, highest: set[str], changes: list[Change]) -> pd.DataFrame:
+    """Join several results of one item at one time of a patient: numbers by their median, of grades the highest."""
     keys = ["person", "item", "taken", "known"]
     repeated = whole.duplicated(keys, keep=False)
     if not repeated.any():
         return whole
-    joined = whole[repeated].groupby(keys, sort=False)["value"].median().reset_index()
-    for item, count in whole[repeated].groupby("item").size().items():
-        changes.append(Change(str(item), str(item), "repeats_joined", int(count), int((whole["item"] == item).sum()), "median"))
-    return pd.concat([whole[~repeated], joined], ignore_index=True)
+    graded = whole["item"].isin(highest)
+    parts = [(whole[repeated & ~graded], "median"), (whole[repeated & graded], "max")]
+    for rows, how in parts:
+        for item, count in rows.groupby("item").size().items():
+            changes.append(Change(str(item), str(item), "repeats_joined", int(count), int((whole["item"] == item).sum()), how))
+    joined = [rows.groupby(keys, sort=False)["value"].agg(how).reset_index() for rows, how in parts if len(rows)]
+    return pd.concat([whole[~repeated], *joined], ignore_index=True)
