@@ -1,5 +1,6 @@
 """What the release checks read of Word files and JSON: every word and table, shown or not, and nothing else gets past them."""
 
+import base64
 import io
 import json
 import zipfile
@@ -10,12 +11,22 @@ from docx.opc.constants import RELATIONSHIP_TYPE
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import RGBColor
+from PIL import Image
 
 from workbench.disclosure import DisclosurePolicy
 from workbench.release.checks import Scope, check_file
 from workbench.report.word import to_word
 
 SCOPE = Scope(policy=DisclosurePolicy(threshold=10, rounding=5), canaries=frozenset({"金丝雀-7Q"}))
+
+
+def _png() -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (40, 40), (3, 90, 200)).save(stream, format="png")
+    return stream.getvalue()
+
+
+PNG = _png()
 
 
 def found(name: str, content: bytes) -> set[tuple[str, str]]:
@@ -227,3 +238,24 @@ def test_a_curve_over_even_percentages_is_for_a_person_to_look_at():
     assert found("a.csv", curve.encode()) == {("row level", "warn")}
     uneven = "风险,LDH\n" + "".join(f"{at + at * at / 9:.1f}%,{100 + at * 1.37:.2f}\n" for at in range(1, 21))
     assert ("row level", "block") in found("a.csv", uneven.encode())
+
+
+def test_a_grid_for_each_predictor_is_no_measurement_of_persons():
+    grid = "预测因子,取值,HR（95% 区间）\n" + "".join(
+        f"{name},{low + at * step:.3g},1.{at}7 (0.9, 1.9)\n"
+        for name, low, step in (("年龄", 18, 4.25), ("LDH", 152, 41.3))
+        for at in range(6)
+    )
+    assert not [check for check, _ in found("a.csv", grid.encode()) if check == "row level"]
+    persons = "检验,取值\n" + "".join(f"LDH,{152.3 + 37.1 * at + 11.3 * (at % 3):.1f}\n" for at in range(12))
+    assert ("row level", "block") in found("a.csv", persons.encode())
+    one_each = "编,取值\n" + "".join(f"v{at},{at * 1.37 + 0.11:.2f}\n" for at in range(12))
+    assert ("row level", "block") in found("a.csv", one_each.encode())
+
+
+def test_a_coded_picture_broken_into_lines_is_read():
+    coded = base64.encodebytes(PNG).decode()
+    page = f'<!DOCTYPE html><html><body><svg><image xlink:href="data:image/png;base64,\n{coded}"/></svg></body></html>'
+    assert found("a.html", page.encode()) == {("embedded", "note")}
+    broken = page.replace(coded[:8], "AAAAAAAA")
+    assert ("embedded", "block") in found("a.html", broken.encode())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_html"]
 
-_DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w-]+(?:=[\w.-]+)?)*),([^\"')\s]*)", re.IGNORECASE)
+_DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w-]+(?:=[\w.-]+)?)*),([^\"')\t\r ]*)", re.IGNORECASE)
 _CSS_URL = re.compile(r"url\(\s*[\"']?\s*(?!data:|#)([^\"')\s]+)|@import", re.IGNORECASE)
 _LOADING = ("src", "srcset", "poster", "data", "background", "xlink:href")
 _BLOCKS = (
@@ -179,7 +179,7 @@ def _look(text: str, place: str, pictures: list[Picture], references: list[Refer
 
 
 def _decode(text: str, *, base64_coded: bool) -> bytes:
-    raw = urllib.parse.unquote_to_bytes(text)
+    raw = urllib.parse.unquote_to_bytes(text.replace("\n", "") if base64_coded else text)  # coded text may be broken into lines
     if not base64_coded:
         return raw
     try:

@@ -27,6 +27,8 @@ _DATE = re.compile(r"(19|20)\d\d[-/.年]\s?\d{1,2}[-/.月]\s?\d{1,2}日?([ T]\d{
 # Words rather than a label; a sentence rather than words: with a full stop or several marks in it.
 _PROSE = re.compile(r"[\u4e00-\u9fff].{3,}")
 _SENTENCE = re.compile(r"(?=.*[\u4e00-\u9fff]{4}).{6,}(?:。|[,，;；].+[,，;；。]).*", re.DOTALL)
+#: A grid of a predictor's values has no more points than this.
+_LONGEST_GRID = 10
 _CODE = re.compile(r"(?=.*\d)[A-Za-z0-9_-]{6,}")
 
 
@@ -52,7 +54,8 @@ def _of_table(table: Table, threshold: int) -> Iterator[tuple[Severity, str, str
         elif is_note_like(column.head) and any(_PROSE.search(cell) for cell in filled):
             yield Severity.BLOCK, place, "the head names words of notes"
         elif len(filled) >= threshold:
-            yield from ((severity, place, reason) for severity, reason in _of_column(column, filled, counted=counted, curve=curve))
+            plain = counted or _even_steps(column, body[0])
+            yield from ((severity, place, reason) for severity, reason in _of_column(column, filled, counted=plain, curve=curve))
 
 
 def _of_column(column: Column, cells: list[str], *, counted: bool, curve: bool) -> Iterator[tuple[Severity, str]]:
@@ -87,6 +90,23 @@ def _grid(cells: tuple[str, ...]) -> bool:
         return False
     steps = [later.percentage - earlier.percentage for earlier, later in pairwise(found)]
     return min(steps) > 0 and max(steps) - min(steps) <= 2.1 * 10 ** -min(figure.decimals for figure in found)
+
+
+def _even_steps(column: Column, labels: Column) -> bool:
+    """Tell whether a column's numbers go in even steps, a few for each label before them: the grid of a curve, never persons' values."""
+    blocks: dict[str, list[float]] = {}
+    for label, cell in zip(labels.cells, column.cells, strict=True):
+        number = read_figure(cell).number
+        if number is not None:
+            blocks.setdefault(label, []).append(number)
+    longest = max(map(len, blocks.values()), default=0)
+    return column is not labels and 4 <= longest <= _LONGEST_GRID and all(_even(numbers) for numbers in blocks.values() if len(numbers) > 2)
+
+
+def _even(numbers: list[float]) -> bool:
+    step = (numbers[-1] - numbers[0]) / (len(numbers) - 1)
+    within = 0.011 * max(map(abs, numbers))  # half a unit of the third digit, of both ends of a step
+    return abs(step) > within and all(abs(later - earlier - step) <= within for earlier, later in pairwise(numbers))
 
 
 def _shares(cells: list[str]) -> bool:
