@@ -13,12 +13,20 @@ from tests.lib.paths import shared
 from workbench.disclosure import DisclosurePolicy
 from workbench.errors import DataError, DefinitionError
 from workbench.locale import set_language
+from workbench.release.checks import check_file
+from workbench.release.checks.parts import Scope
+from workbench.release.findings import Severity
+from workbench.report import Report
 from workbench.risk.cleaning.changes import Change
 from workbench.risk.description.correlation import collinearity, correlation
+from workbench.risk.description.curves import incidence_curves, survival_curves
 from workbench.risk.description.distributions import distributions
 from workbench.risk.description.flow import cleaning_log, flow_chart
+from workbench.risk.description.follow_up import follow_up
 from workbench.risk.description.missing import missing_by, missing_combinations, missing_shares
+from workbench.risk.description.table_one import table_one
 from workbench.risk.extraction.dataset import FlowStep
+from workbench.risk.survival.outcome import outcome
 
 POLICY = DisclosurePolicy(threshold=10, rounding=5)
 
@@ -92,7 +100,7 @@ def test_sixty_predictors_stay_readable():
     random = np.random.default_rng(2)
     frame = pd.DataFrame(random.normal(size=(300, 60)), columns=[f"名称很长很长很长很长很长的检查项目{k}" for k in range(60)])
     chart = correlation(frame, policy=POLICY)
-    assert chart.counts.shape == (60, 61)
+    assert chart.counts.shape == (60, 62)
     assert chart.figure.get_figwidth() > 15
     assert chart.svg().count("名称很长") == 60
 
@@ -210,9 +218,32 @@ def test_distributions_of_numbers_only(patients):
 
 
 def test_english(english, patients):
-    assert correlation(patients, policy=POLICY).counts.columns[1] == "Age"
+    assert list(correlation(patients, policy=POLICY).counts.columns[1:3]) == ["Persons", "Age"]
     assert missing_combinations(patients.drop(columns="smoker"), policy=POLICY).counts.columns[1] == "Persons"
     assert flow_chart([FlowStep("All", 20, 20)], policy=POLICY).counts.columns[0] == "Step"
+
+
+def test_all_of_it_passes_the_release_checks(patients):
+    y = outcome(np.random.default_rng(3).exponential(300, 500), patients["died"])
+    report = Report("描述", [("数据", "示例")], policy=POLICY)
+    for shown in (
+        table_one(patients, by="died", weights=np.linspace(0.5, 2, 500)),
+        survival_curves(y, patients["smoker"], policy=POLICY),
+        incidence_curves(y, policy=POLICY),
+        correlation(patients, policy=POLICY),
+        missing_shares(patients, policy=POLICY),
+        missing_by(patients, "died", policy=POLICY),
+        missing_combinations(patients, policy=POLICY),
+        flow_chart([FlowStep("全部", 620, 612), FlowStep("成人", 510, 500)], policy=POLICY),
+        *distributions(patients, "died", policy=POLICY).values(),
+    ):
+        report.add(shown, caption="图表")
+    report.table(collinearity(patients, policy=POLICY).table, "共线性")
+    report.table(cleaning_log([Change("钾", "potassium", "outlier", 3, 400)], policy=POLICY), "清洗")
+    report.table(follow_up(y, patients["died"], policy=POLICY), "随访")
+    for name, content in (("report.html", report.html().encode()), ("report.docx", report.word())):
+        found = check_file(name, content, scope=Scope(policy=POLICY))
+        assert not [each for each in found if each.severity is Severity.BLOCK]
 
 
 def test_support2_in_all_figures():

@@ -125,6 +125,14 @@ def test_a_group_of_three_is_left_out_with_its_cover_and_the_test():
     assert "三人" not in chart.svg()
 
 
+def test_groups_of_0_and_1_are_told_in_words():
+    random = np.random.default_rng(11)
+    y = outcome(random.exponential(100, 300), np.ones(300, bool))
+    by = pd.Series(random.integers(0, 2, 300), name="吸烟")
+    assert set(survival_curves(y, by, policy=POLICY).counts.iloc[:, 0]) == {"吸烟：否", "吸烟：是"}
+    assert follow_up(y, by.to_numpy(), policy=POLICY).iloc[:, 0].tolist() == ["否", "是"]
+
+
 def test_who_has_no_group_is_left_out():
     random = np.random.default_rng(6)
     y = outcome(random.exponential(100, 300), np.ones(300, bool))

@@ -94,7 +94,7 @@ def correlation(
     --------
     >>> from workbench.disclosure import DisclosurePolicy
     >>> table = pd.DataFrame({"a": np.arange(50.0), "b": np.arange(50.0) ** 2})
-    >>> correlation(table, policy=DisclosurePolicy(threshold=10, rounding=5)).counts.iloc[1, 1]
+    >>> correlation(table, policy=DisclosurePolicy(threshold=10, rounding=5)).counts.iloc[1, 2]
     '1.00'
     """
     policy = policy or disclosure.load_policy()
@@ -110,6 +110,7 @@ def correlation(
         [[_told(value, below=at >= other) for other, value in enumerate(row)] for at, row in enumerate(matrix)], columns=named
     )
     table.insert(0, tr("变量", "Variable"), named)
+    table.insert(1, tr("人数", "Persons"), _persons(frame, policy))
     note = _note(frame, matrix, named, method)
     if asked > frame.shape[1]:
         note += tr("另有 {0} 个变量没有变化，未画出。", " {0} predictors do not vary and are left out.").format(asked - frame.shape[1])
@@ -159,17 +160,24 @@ def collinearity(
     design = np.hstack(blocks)
     whole = np.corrcoef(design, rowvar=False)
     ends = np.cumsum([0, *widths])
-    rows = []
+    rows, persons = [], _persons(frame[names], policy)
     for at, (name, width) in enumerate(zip(names, widths, strict=True)):
         factor = _inflation(whole, np.arange(ends[at], ends[at + 1]))
-        rows.append((found.labels.get(name, str(name)), str(width), _factor(factor), _factor(factor ** (0.5 / width))))
+        rows.append((found.labels.get(name, str(name)), persons[at], str(width), _factor(factor), _factor(factor ** (0.5 / width))))
     condition = _condition_number(design)
-    heads = [tr("变量", "Variable"), tr("自由度", "df"), "GVIF", "GVIF^(1/2df)"]
+    heads = [tr("变量", "Variable"), tr("人数", "Persons"), tr("自由度", "df"), "GVIF", "GVIF^(1/2df)"]
     note = tr(
         "缺失数值以中位数、缺失类别以众数代入。条件数 {0}（超过 30 提示明显共线）。",
         "Missing numbers: median; missing categories: the commonest. Condition number {0} (more than 30 is much).",
     ).format(_factor(condition))
     return Collinearity(pd.DataFrame(rows, columns=heads), condition, note)
+
+
+def _persons(frame: pd.DataFrame, policy: DisclosurePolicy) -> list[str]:
+    """Say how many have a value of each predictor, as the figure of missing values does."""
+    total = disclosure.suppress_flow([len(frame)], policy=policy)[0].remaining
+    known = frame.notna().sum().tolist()
+    return [str(disclosure.suppress_table([len(frame) - n, n], policy=policy, total=total).cells[0][1]) for n in known]
 
 
 # Pairs ----------------------------------------------------------------------------------------------------------------

@@ -62,7 +62,11 @@ def follow_up(
     groups = grouped(by, len(y), policy)
     given = follow(y)
     cause_of = given.event.astype(np.int64)
-    names = tuple(causes) or ((tr("事件", "Events"),) if cause_of.max(initial=0) <= 1 else tuple(map(str, range(1, cause_of.max() + 1))))
+    names = tuple(causes) or (
+        (tr("事件", "Events"),)
+        if cause_of.max(initial=0) <= 1
+        else tuple(tr("原因 {0}", "Cause {0}").format(k) for k in range(1, cause_of.max() + 1))
+    )
     counts = [[int(np.sum((groups.codes == g) & (cause_of == k))) for g in range(len(groups.names))] for k in range(len(names) + 1)]
     safe = suppress_by_group(counts, policy)
     cells = [[cell] for cell in safe.cells[0]] if len(groups.names) == 1 else safe.cells

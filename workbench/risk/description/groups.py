@@ -10,6 +10,7 @@ import pandas as pd
 from workbench.cohort.baseline_view import suppress_by_group
 from workbench.errors import DataError
 from workbench.risk.description.curve_drawing import MOST_GROUPS
+from workbench.risk.description.people import named_groups
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -51,7 +52,7 @@ def grouped(by: pd.Series | None, n: int, policy: DisclosurePolicy) -> Groups:
         raise DataError(f"fewer than {policy.threshold} persons to describe", hint="leave the figure out")
     if by is None:
         return Groups(("",), np.zeros(n, dtype=np.int64), (True,))
-    of = by.astype("category").cat.remove_unused_categories()
+    of = named_groups(by, str(by.name or "")).astype("category").cat.remove_unused_categories()
     names, codes = tuple(map(str, of.cat.categories)), of.cat.codes.to_numpy().astype(np.int64)
     if len(names) > MOST_GROUPS:
         raise DataError(f"{len(names)} groups to draw; at most {MOST_GROUPS} can be told apart", hint="join some groups")

@@ -23,6 +23,9 @@ _MOST_WRITTEN = 16
 
 _LABEL_COLUMNS, _DARK = 34, 0.6
 
+#: So few that matplotlib draws the scale as shapes; of more it would make a picture, which nobody can check before release.
+_COLOURS = 41
+
 
 def draw_heat_map(matrix: np.ndarray, labels: Sequence[str]) -> Figure:
     """Draw a symmetric matrix of values from -1 to 1.
@@ -45,14 +48,17 @@ def draw_heat_map(matrix: np.ndarray, labels: Sequence[str]) -> Figure:
     with style():
         figure = new_figure(3.2 + square * n, 0.8 + square * n)
         axes = figure.add_subplot()
-        image = axes.imshow(_lower(matrix), cmap=_colours(), vmin=-1, vmax=1, aspect="equal")
+        squares = axes.pcolormesh(
+            np.arange(n), np.arange(n), _lower(matrix), cmap=_colours(), vmin=-1, vmax=1, edgecolor="face", linewidth=0.3
+        )
+        axes.set(aspect="equal", ylim=(n - 0.5, -0.5))
         _mark(axes, matrix, written=n <= _MOST_WRITTEN)
         axes.set_xticks(np.arange(n), [str(at) for at in range(1, n + 1)], fontsize=font)
         axes.set_yticks(np.arange(n), numbered, fontsize=font)
         axes.tick_params(length=0)
         for side in axes.spines.values():
             side.set_visible(False)
-        bar = figure.colorbar(image, ax=axes, shrink=min(0.6, 2.4 / (square * n)), ticks=[-1, -0.5, 0, 0.5, 1], pad=0.02)
+        bar = figure.colorbar(squares, ax=axes, shrink=min(0.6, 2.4 / (square * n)), ticks=[-1, -0.5, 0, 0.5, 1], pad=0.02)
         bar.outline.set_visible(False)
         bar.ax.tick_params(length=0, labelcolor=MUTED)
     return figure
@@ -63,7 +69,7 @@ def _lower(matrix: np.ndarray) -> np.ma.MaskedArray:
 
 
 def _colours() -> LinearSegmentedColormap:
-    return LinearSegmentedColormap.from_list("correlation", [ACCENT, "#ffffff", FEMALE])
+    return LinearSegmentedColormap.from_list("correlation", [ACCENT, "#ffffff", FEMALE], N=_COLOURS)
 
 
 def _mark(axes: Axes, matrix: np.ndarray, *, written: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -163,7 +164,7 @@ def missing_combinations(
     rows += [_Pattern(None, cells[-1])] if others else []
     marks = [["" if row.missing is None else "○" if gone else "●" for gone in row.missing or incomplete] for row in rows]
     heads = [tr("组合", "Combination"), tr("人数", "Persons"), *named]
-    names = [tr("其他组合", "Other combinations") if row.missing is None else str(at) for at, row in enumerate(rows, start=1)]
+    names = [tr("其他组合", "Other combinations") if row.missing is None else ascii_uppercase[at] for at, row in enumerate(rows)]
     table = pd.DataFrame([[name, str(row.count), *mark] for name, row, mark in zip(names, rows, marks, strict=True)], columns=heads)
     left_out = int((missing > 0).sum()) - len(incomplete)
     note = tr("空心为缺失，实心为有值。", "Open: missing; filled: there is a value.")

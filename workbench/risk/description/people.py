@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from workbench.risk.extraction.dataset import Feature
 
-__all__ = ["OUTCOME", "People", "chosen", "groups_of", "outcome_groups", "people"]
+__all__ = ["OUTCOME", "People", "chosen", "groups_of", "named_groups", "outcome_groups", "people"]
 
 #: Name by which the outcome groups the persons of a study.
 OUTCOME = "outcome"
@@ -107,7 +107,19 @@ def groups_of(data: StudyData | pd.DataFrame, found: People, by: str) -> pd.Seri
     """
     if by == OUTCOME and isinstance(data, StudyData) and OUTCOME not in found.frame:
         return outcome_groups(data).iloc[found.places].reset_index(drop=True)
-    return found.frame[chosen(found, [by])[0]]
+    name = chosen(found, [by])[0]
+    return named_groups(found.frame[name], found.labels.get(name, name))
+
+
+def named_groups(by: pd.Series, label: str = "") -> pd.Series:
+    """Name groups of 0 and 1 (or false and true) in words; others stay as they are."""
+    known = by.dropna()
+    if not (pd.api.types.is_numeric_dtype(by) and len(known) and known.isin((0, 1)).all()):
+        return by
+    words = [tr("否", "No"), tr("是", "Yes")]
+    names = [tr("{0}：{1}", "{0}: {1}").format(label, word) for word in words] if label else words
+    codes = by.astype(float).fillna(-1).astype(np.int64)
+    return pd.Series(pd.Categorical.from_codes(codes, categories=names), index=by.index, name=by.name)
 
 
 def chosen(found: People, columns: Sequence[str] | None) -> list[str]:
