@@ -116,6 +116,15 @@ def test_a_slope_keeps_its_digits_far_from_the_prediction():
     assert found["value"].item() == pytest.approx(2 * 60 * 24, rel=1e-9)
 
 
+def test_the_order_of_the_records_moves_no_bit():
+    random = np.random.default_rng(3)
+    records = [(1, "a", hours(float(h)), value) for h, value in zip(random.uniform(1, 999, 400), random.lognormal(0, 9, 400), strict=True)]
+    wanted = [(pick, "a", pick, None, 0.0) for pick in PICKS]
+    found = ask(records, *wanted)
+    for order in (records[::-1], sorted(records, key=lambda record: record[3])):
+        pd.testing.assert_frame_equal(ask(order, *wanted), found, check_exact=True)
+
+
 def test_a_feature_may_have_several_items_and_a_person_several_rows():
     records = [(1, "a", hours(30), 1.0), (1, "b", hours(3), 2.0), (2, "a", hours(3), 9.0)]
     rows = [(0, 1, NOON), (1, 1, hours(20)), (2, 2, NOON)]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from workbench.cohort.language import cohort, encounters
+from workbench.cohort.language import cohort, diagnoses, encounters, union
 from workbench.cohort.query import Events
 from workbench.cohort.result import CohortResult
 from workbench.domains import DOMAINS
@@ -153,6 +153,8 @@ def test_a_finding_is_known_by_its_note_and_only_as_it_is_asserted():
     assert known_at(around(written), [finding], {"findings": "糖尿病"}, "finding", note=[note]) == [False, True]
     denied = [{**finding, "assertion": "absent"}, {**finding, "finding_source_value": "咳嗽"}]
     assert known_at([LEFT], denied, {"findings": "糖尿病", "assertion": "absent"}, "finding", note=[note]) == [True]
+    of_mother = {**finding, "experiencer": "family"}
+    assert known_at([LEFT], [of_mother], {"findings": "糖尿病"}, "finding", note=[note]) == [False]
     with pytest.raises(DefinitionError, match="糖尿病"):
         known_at([LEFT], denied, {"findings": "糖尿病"}, "finding", note=[note])
 
@@ -295,6 +297,17 @@ def test_sites_age_and_sex_stand_in_the_rows():
     assert found["age"] == pytest.approx(64.0, abs=0.01)
 
 
+def test_an_index_without_a_time_is_the_start_of_its_day():
+    entered = cohort("出院诊断").enter(diagnoses("I21"), limit="first")
+    both = {"condition_occurrence": [diagnosis("I21", date(2024, 3, 1))], "measurement": [lab(250.0, datetime(2024, 3, 1, 8))], **DIED}
+    asked = study({"labs": "LDH"}, cohort=entered)
+    data = extract(asked, source(**both))
+    assert (data.rows["index_at"].item(), data.rows["care_site"].isna().item()) == (pd.Timestamp("2024-03-01"), True)
+    assert data.X["ldh"].isna().all()
+    together = union(entered, cohort("住院").enter(encounters(setting="inpatient")))
+    assert [step.rows for step in source(**both).cohort(study(cohort=together)).flow] == [1, 1, 1]
+
+
 NOBODY = {
     "no events": ({}, {}, "outcome"),
     "no horizon": (DIED, {"outcome": BINARY}, "time by which"),
@@ -348,7 +361,7 @@ def test_batches_and_a_result_of_the_other_engine_change_nothing(hospital):
     pd.testing.assert_frame_equal(other.rows, one.rows)
     assert (other.y == one.y).all()
     wrong = cohort("a").enter(encounters())
-    with pytest.raises(DefinitionError, match="another cohort"):
+    with pytest.raises(DefinitionError, match="another cohort"):  # of the result
         StoreSource(result).cohort(study(cohort=wrong))
 
 

@@ -10,7 +10,7 @@ diagnoses      of a stay: its end, for front pages are coded at discharge, but w
 medications,   their start.
 procedures,
 encounters
-findings       the time of their note; ``finding_datetime`` is the time that the note speaks of.
+findings       the time of their note; ``finding_datetime`` is the time that the note speaks of. Those of the family are none.
 =============  ===================================================================================================================
 
 A date without a time, and midnight, which OMOP writes where no time is known, stand for the end of that day.
@@ -52,6 +52,9 @@ ADMISSION_STATUS = (32890, 32901, 32907, 4203942)
 
 #: How sources write that a diagnosis is one of admission (``condition_status_source_value``).
 ADMISSION_WORDS = ("入院", "入院诊断", "门诊诊断", "门急诊诊断", "门（急）诊诊断", "门(急)诊诊断", "admission")
+
+#: Whom a finding may be about that is not the patient.
+_OTHERS = ("family", "other")
 
 _STAYS = (*SETTINGS["inpatient"], *SETTINGS["icu"])
 
@@ -151,7 +154,8 @@ def _diagnoses(place: Domain, columns: tuple[str, ...]) -> tuple[ir.Table, Times
 
 
 def _findings(place: Domain, columns: tuple[str, ...]) -> tuple[ir.Table, Times]:
-    table = source(place.table, _needed(place, columns, "note_id"))
+    table = source(place.table, _needed(place, columns, "note_id", "experiencer"))
+    table = table.filter(table.experiencer.notin(_OTHERS).fill_null(True))
     notes = source("note", ("note_id", "note_date", "note_datetime")).rename(_note="note_id")
     joined = table.left_join(notes, table.note_id == notes["_note"]).select(*table.columns, "note_date", "note_datetime")
     written = timed(joined.note_datetime, joined.note_date)
