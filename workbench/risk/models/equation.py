@@ -152,6 +152,14 @@ class Equation:
         Of each category the words that it may be, the reference's first; another word counts as the reference, with a warning.
     update : str
         How it was changed after it was made; empty where it was not.
+
+    Examples
+    --------
+    >>> age, ward = Factor("age", centre=60, scale=10), Factor("ward", "level", level="ICU")
+    >>> terms = Term((age,), 0.4), Term((ward,), 1.1), Term((age, ward), -0.2)
+    >>> equation = Equation("an example", terms, "cox", baseline=((30.0, 0.9),), levels=(("ward", ("general", "ICU")),))
+    >>> equation.predict_risk(pd.DataFrame({"age": [60, 70], "ward": ["general", "ICU"]}), [30.0]).round(3).ravel().tolist()
+    [0.1, 0.321]
     """
 
     name: str
