@@ -93,7 +93,7 @@ def test_a_net_or_trees_have_a_card_without_weights(written):
     path = written(equation=None)
     given = json.loads(path.read_text(encoding="utf-8"))
     assert given["equation"] is None
-    assert "不是方程" in given["weights_withheld"][0]
+    assert "不是单一的方程" in given["weights_withheld"][0]
     with pytest.raises(DataError, match="no equation"):
         read_card(path)
 

@@ -75,8 +75,8 @@ def withheld(equation: Equation | None, data: StudyData, policy: DisclosurePolic
     if equation is None:
         return (
             tr(
-                "模型不是方程（树或网络）：叶节点与权重可能只对应少数患者，不导出",
-                "the model is no equation (trees or a net): leaves and weights may rest on a few patients and do not leave",
+                "模型不是单一的方程（竞争风险、树、网络）：其各部分可能只对应少数患者，不导出",
+                "the model is no single equation (competing risks, trees, a net): its parts may rest on few patients and do not leave",
             ),
         )
     if equation.source and not equation.update:

@@ -107,7 +107,8 @@ def _no_equation(writer: Writer) -> str:
     if writer.contents.equation is not None:
         return ""
     return tr(
-        "模型不是方程，其他单位无法仅凭本报告计算风险。", "The model is no equation: nobody can work out a risk from this report alone."
+        "模型不是单一的方程，其他单位无法仅凭本报告计算风险。",
+        "The model is no single equation: nobody can work out a risk from this report alone.",
     )
 
 

@@ -40,7 +40,7 @@ def write_equation(writer: Writer) -> None:
     equation = exportable(contents.equation, contents.development, writer.policy)
     labels = {feature.name: feature.label or feature.name for feature in contents.data.features.columns}
     report.text(_formula(equation))
-    caption = tr(f"完整模型：{equation.name}", f"The full model: {equation.name}")
+    caption = tr(f"完整模型：{contents.model}", f"The full model: {contents.model}")
     report.table(terms_table(equation, labels), caption, note=_note(equation), words=True)
     writer.tell("equation", evidence=report.last_number)
     if equation.kind == "cox":
@@ -58,7 +58,7 @@ def terms_table(equation: Equation, labels: dict[str, str]) -> pd.DataFrame:
     ratio = "HR" if equation.kind == "cox" else "OR"
     rows, uses = [], Counter(factor.feature for term in equation.terms for factor in term.factors if factor.transform != "level")
     if equation.kind == "logistic":
-        rows.append((tr("截距", "Intercept"), "1", f"{equation.intercept:.6g} (—)", "—"))
+        rows.append((tr("截距", "Intercept"), "—", f"{equation.intercept:.6g} (—)", "—"))
     for term in equation.terms:
         how = " × ".join(_how(factor, labels) for factor in term.factors)
         spread = f"{term.std_error:.4g}" if np.isfinite(term.std_error) else "—"
