@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -339,16 +340,25 @@ WHOLE = study(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("how", ["delete", "permute"])
+@pytest.mark.parametrize("how", ["delete", "permute", "poison"])
 def test_the_future_moves_no_bit(hospital, how):
     asked = StoreSource(DuckDBEngine.from_tables(hospital), progress=False, batch_persons=50)
     data = extract(WHOLE, asked)
     first = data.rows.drop_duplicates("person").reset_index(drop=True)
     X = data.X.loc[~data.rows["person"].duplicated()].reset_index(drop=True)
-    again = asked.truncated(first, how=how, seed=1).features(WHOLE, first).X
+    changed = asked.poisoned(first, np.full(len(first), 99.0)) if how == "poison" else asked.truncated(first, how=how, seed=1)
+    again = changed.features(WHOLE, first).X
     pd.testing.assert_frame_equal(again, X, check_exact=True)
     assert (data.features.provenance.query("source != 'person'")["nearest_hours"].dropna() > 0).all()
     assert X["hemoglobin_mean"].notna().mean() > 0.8
+
+
+def test_a_study_that_reads_ahead_is_told_by_its_truncation(hospital):
+    asked = StoreSource(DuckDBEngine.from_tables(hospital), progress=False)
+    ahead = study({"diagnoses": "all", "pick": "count", "clock": "recorded"}, {"diagnoses": "I10"}, index={"plus_hours": 48})
+    data = extract(ahead, asked)
+    again = asked.truncated(data.rows, how="delete").features(ahead, data.rows).X
+    assert [name for name in again if not again[name].equals(data.X[name])] == ["diagnoses_count"]
 
 
 def test_batches_and_a_result_of_the_other_engine_change_nothing(hospital):

@@ -15,13 +15,13 @@ from workbench.cohort.result import CohortResult
 from workbench.domains import DOMAINS
 from workbench.errors import DataError, DefinitionError
 from workbench.locale import tr
-from workbench.risk.cleaning.changes import Change
+from workbench.risk.cleaning.changes import Change as Cleaning
 from workbench.risk.extraction.asof import ROW_SCHEMA, asof, unbound
 from workbench.risk.extraction.clocks import with_times
 from workbench.risk.extraction.dataset import Feature, Features
 from workbench.risk.extraction.store_items import KEYS, Codes, Wanted, find_wanted, key_columns, keyed
 from workbench.risk.extraction.store_outcomes import find_cohort, person_facts
-from workbench.risk.extraction.store_truncation import truncated_tables
+from workbench.risk.extraction.store_truncation import dealt, poisoned, truncated_tables
 from workbench.store.duckdb import DuckDBEngine
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from workbench.risk.extraction.dataset import CohortRows
+    from workbench.risk.extraction.store_truncation import Change
     from workbench.risk.protocol.parts import Predictor
     from workbench.risk.protocol.protocol import Protocol
     from workbench.store.snapshots import Snapshot
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["BATCH_PERSONS", "StoreSource"]
 
 #: Persons whose records are joined at a time.
-BATCH_PERSONS = 20_000
+BATCH_PERSONS = 10_000
 
 _VALUE = {"value": "value_as_number", "operator": "operator_concept_id"}
 
@@ -164,16 +165,31 @@ class StoreSource:
         StoreSource
             It knows the codes of the whole store, so that a code that is gone is not unknown.
         """
-        made = StoreSource(
-            DuckDBEngine.from_tables(truncated_tables(self._engine, rows, how=how, seed=seed)),
-            origin=f"{self._id}+{how}{seed if how == 'permute' else ''}",
-            batch_persons=self._batch_persons,
-            progress=self._progress,
-        )
-        made.codes = Codes(made._engine, whole=self.codes)
-        return made
+        return self._changed(rows, None if how == "delete" else dealt(seed), how if how == "delete" else f"{how}{seed}")
+
+    def poisoned(self, rows: pd.DataFrame, truth: np.ndarray) -> StoreSource:
+        """Return the records of some persons, every number that became available from the prediction on being the row's truth.
+
+        Parameters
+        ----------
+        rows : DataFrame of n rows
+            Rows of a study, one a person.
+        truth : ndarray of shape (n,)
+            What is written.
+
+        Returns
+        -------
+        StoreSource
+        """
+        return self._changed(rows, poisoned(rows, truth), "poisoned")
 
     # ----------------------------------------------------------------------------------------------------- internals
+
+    def _changed(self, rows: pd.DataFrame, change: Change | None, word: str) -> StoreSource:
+        engine = DuckDBEngine.from_tables(truncated_tables(self._engine, rows, change))
+        made = StoreSource(engine, origin=f"{self._id}+{word}", batch_persons=self._batch_persons, progress=self._progress)
+        made.codes = Codes(engine, whole=self.codes)
+        return made
 
     def _facts(self, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFrame:
         asked = {word for one in protocol.predictors if one.source == "person" for word in one.of}
@@ -199,7 +215,7 @@ class StoreSource:
                 picked.take(self._engine.select(found, _rows=batch, **given))
                 bar.update(batch.num_rows)
 
-    def _changes(self, domain: str, group: dict[int, Wanted], rows: pd.DataFrame) -> list[Change]:
+    def _changes(self, domain: str, group: dict[int, Wanted], rows: pd.DataFrame) -> list[Cleaning]:
         """Count what was converted, left out or mended, of the records of the study's persons before their last prediction."""
         if domain != "labs":
             return []
@@ -209,7 +225,7 @@ class StoreSource:
         return [change for row in found for change in _told(group[row["item"]], row)]
 
 
-def _told(wanted: Wanted, row: dict) -> Iterator[Change]:
+def _told(wanted: Wanted, row: dict) -> Iterator[Cleaning]:
     note = f"{row['mark']} → {wanted.feature.unit}" if row["mark"] and row["mark"] != wanted.feature.unit else ""
     for rule, count in (
         ("unit_unknown", row["lost"]),
@@ -219,7 +235,7 @@ def _told(wanted: Wanted, row: dict) -> Iterator[Change]:
         ("unit_assumed", row["of"] if not row["mark"] and wanted.feature.unit else 0),
     ):
         if count:
-            yield Change(row["code"], wanted.feature.item, rule, int(count), int(row["of"]), note)
+            yield Cleaning(row["code"], wanted.feature.item, rule, int(count), int(row["of"]), note)
 
 
 def _passes(wanted: list[Wanted]) -> dict[tuple[str, str], dict[int, Wanted]]:
@@ -308,7 +324,7 @@ class _Picked:
         np.minimum.at(self.nearest, feature, nearest)
 
 
-def _assembled(protocol: Protocol, rows: pd.DataFrame, picked: _Picked, facts: pd.DataFrame, changes: tuple[Change, ...]) -> Features:
+def _assembled(protocol: Protocol, rows: pd.DataFrame, picked: _Picked, facts: pd.DataFrame, changes: tuple[Cleaning, ...]) -> Features:
     """Put the columns into the order of the protocol."""
     columns: dict[str, pd.Series | np.ndarray] = {}
     features, told, timed = [], [], iter(range(len(picked.wanted)))
