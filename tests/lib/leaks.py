@@ -19,7 +19,7 @@ from workbench.risk.survival.outcome import outcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CLEAN_KINDS", "LEAKS", "Leak", "Trial", "clean_study", "with_column"]
+__all__ = ["CLEAN_KINDS", "LEAKS", "Leak", "Trial", "clean_study", "with_X", "with_column"]
 
 CLEAN_KINDS = ("binary", "survival", "competing", "landmarks", "landmarks_binary")
 
@@ -255,11 +255,11 @@ def absence_of_some(draw, data):
     return Trial(with_column(data, "autopsy_weight", np.where(there, draw.normal(70, 9, len(data.y)).round(1), np.nan)))
 
 
-@_leak(*_PROXY, n=(1000, 3000))
+@_leak(*_PROXY, n=(1500, 3000))
 def filled_in_part(draw, data):
     """An honest value that was overwritten by the outcome in 30 % of the rows."""
     values, filled = draw.normal(0, 1, len(data.y)), draw.uniform(size=len(data.y)) < 0.3
-    return Trial(with_column(data, "correction", np.where(filled, _event(data) + draw.normal(0, 0.05, len(data.y)), values)))
+    return Trial(with_column(data, "correction", np.where(filled, _event(data) + draw.normal(0, 0.02, len(data.y)), values)))
 
 
 @_leak(*_PROXY, n=(600, 3000))
@@ -512,3 +512,11 @@ def read_by_the_draw(draw, data):
     told = data.features.provenance.copy()
     told["clock"] = told["clock"].where(told["feature"] != "crp", "recorded")
     return Trial(replace(data, features=replace(data.features, provenance=told)))
+
+
+@_leak("counts", kinds=("binary",), n=(500, 3000))
+def counts_of_the_stay(draw, data):
+    """Tests counted over a stay that is shorter for those who die; each tells little."""
+    stay = draw.gamma(4, 4, len(data.y)) * np.where(_event(data), 0.55, 1.0)
+    X = data.X.assign(**{f"lab{k}_n": draw.poisson(stay * draw.uniform(0.2, 0.5)).astype(float) for k in range(8)})
+    return Trial(with_X(data, X))

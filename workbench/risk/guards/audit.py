@@ -10,6 +10,7 @@ from workbench.errors import DataError
 from workbench.risk.guards import (
     clocks,
     columns,
+    counts,
     definition,
     duplicates,
     encoding,
@@ -66,6 +67,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("poison", Text("在未来放入结局，特征不变", "the outcome, put into the future, changes nothing"), truncation.poison, "poisonable"),
     Guard("proxy", Text("没有单个预测因子近乎完美", "no single predictor is near perfect"), proxies.proxies),
     Guard("pure_values", Text("没有某个取值只属于一种结局", "no value belongs to one outcome alone"), purity.pure_values),
+    Guard("counts", Text("计数只计到预测时点", "counts end at the prediction"), counts.counts_without_clock),
     Guard("identifier", Text("预测因子不是编号", "no predictor is an id"), identity.identifiers),
     Guard("date_number", Text("预测因子不是日期", "no predictor is a date"), identity.dates_as_numbers),
     Guard("row_order", Text("行的顺序不泄漏结局", "the order of rows does not tell the outcome"), identity.row_order),
@@ -124,7 +126,7 @@ def audit(
     Audit
         ``audit(...).check()`` raises where something is refused.
     """
-    return _walk(Case(data, source if deep else None, model, split, looks), GUARDS)
+    return _walk(Case.of(data, source=source if deep else None, model=model, split=split, looks=looks), GUARDS)
 
 
 def check_split(data: StudyData, train: np.ndarray, test: np.ndarray) -> Audit:
@@ -146,12 +148,12 @@ def check_split(data: StudyData, train: np.ndarray, test: np.ndarray) -> Audit:
     DataError
         If a position is not one of a row.
     """
-    return _walk(Case(data, split=_checked(data, train, test)), tuple(guard for guard in GUARDS if guard.needs == "split"))
+    return _walk(Case.of(data, split=_checked(data, train, test)), tuple(guard for guard in GUARDS if guard.needs == "split"))
 
 
 def check_model(data: StudyData, model: object) -> Audit:
     """Ask the guards of what is about to be fitted alone."""
-    return _walk(Case(data, model=model), tuple(guard for guard in GUARDS if guard.needs == "model"))
+    return _walk(Case.of(data, model=model), tuple(guard for guard in GUARDS if guard.needs == "model"))
 
 
 def _walk(case: Case, guards: tuple[Guard, ...]) -> Audit:

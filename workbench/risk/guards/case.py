@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,8 @@ class Case:
         Positions of the rows for learning, and of those held out.
     looks : int
         How often this protocol's hold-out has been looked at so far.
+    infinite : tuple of (str, int)
+        Columns that held infinite values, and how many; :meth:`of` fills it.
     """
 
     data: StudyData
@@ -58,6 +60,17 @@ class Case:
     model: object | None = None
     split: tuple[np.ndarray, np.ndarray] | None = None
     looks: int = 0
+    infinite: tuple[tuple[str, int], ...] = ()
+
+    @classmethod
+    def of(cls, data: StudyData, **given: Any) -> Case:
+        """Return a case whose infinite values are missing, and counted: one guard tells of them, the others need numbers."""
+        counts = {name: int(np.isinf(data.X[name]).sum()) for name in data.X if pd.api.types.is_numeric_dtype(data.X[name])}
+        infinite = tuple((name, count) for name, count in counts.items() if count)
+        if infinite:
+            X = data.X.assign(**{name: data.X[name].replace([np.inf, -np.inf], np.nan) for name, _ in infinite})
+            data = replace(data, features=replace(data.features, X=X))
+        return cls(data, infinite=infinite, **given)
 
     @cached_property
     def follow(self) -> Follow | None:

@@ -32,16 +32,18 @@ _MOST_IN_GROUP = 60
 def duplicates(case: Case) -> Iterator[Finding]:
     """Look for patients that stand twice in the data under different ids: exactly, or in all but one or two values."""
     pairs = same_patients(case)
-    if len(pairs) == 0:
-        return
-    rows = len(np.unique(pairs))
-    share = rows / len(case.persons)
-    say = warn if len(pairs) >= 3 or share >= 0.01 else note
-    yield say(
-        "rows",
-        (f"{rows} 行（{share:.1%}）与另一编号者的行相同或几乎相同", f"{rows} rows ({share:.1%}) equal, or nearly, a row of somebody else"),
-        ("核实是否同一患者，合并或只留一行", "find out whether they are one patient, and keep one row or give them one id"),
-    )
+    if len(pairs):
+        rows = len(np.unique(pairs))
+        share = rows / len(case.persons)
+        say = warn if len(pairs) >= 3 or share >= 0.01 else note
+        yield say(
+            "rows",
+            (
+                f"{rows} 行（{share:.1%}）与另一编号者的行相同或几乎相同",
+                f"{rows} rows ({share:.1%}) equal, or nearly, a row of somebody else",
+            ),
+            ("核实是否同一患者，合并或只留一行", "find out whether they are one patient, and keep one row or give them one id"),
+        )
 
 
 def duplicates_across(case: Case) -> Iterator[Finding]:
@@ -114,11 +116,11 @@ def _close(column: pd.Series) -> np.ndarray:
 
 
 def _telling(values: np.ndarray) -> np.ndarray:
-    """Return, for each value, the negative logarithm of its share in its column."""
+    """Return, for each value, the negative logarithm of its share in its column; that both are missing tells nothing."""
     telling = np.empty(values.shape)
     for j in range(values.shape[1]):
         _, where, counts = np.unique(values[:, j], return_inverse=True, return_counts=True)
-        telling[:, j] = -np.log(counts / len(values))[where]
+        telling[:, j] = np.where(values[:, j] < 0, 0.0, -np.log(counts / len(values))[where])
     return telling
 
 

@@ -96,5 +96,5 @@ def row_order(case: Case) -> Iterator[Finding]:
         )
         for name in case.numbers:
             column = case.data.X[name].iloc[target.rows].reset_index(drop=True)
-            if column.notna().mean() > 0.5 and abs(column.corr(place, method="spearman")) > 0.97:
+            if column.notna().mean() > 0.5 and column.nunique() > 20 and abs(column.corr(place, method="spearman")) > 0.97:
                 yield refuse(name, ("与按结局排列的行号同序", "it gives the order of rows that are sorted by the outcome"), _OUT)

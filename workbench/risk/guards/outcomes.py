@@ -61,10 +61,8 @@ def immediate_events(case: Case) -> Iterator[Finding]:
 
 def finite_values(case: Case) -> Iterator[Finding]:
     """Look for infinite values."""
-    for name in case.numbers:
-        count = int(np.isinf(case.data.X[name].to_numpy(float)).sum())
-        if count:
-            yield refuse(name, (f"{count} 个无穷值", f"{count} values are infinite"), ("改为缺失或改正", "make them missing, or mend them"))
+    for name, count in case.infinite:
+        yield refuse(name, (f"{count} 个无穷值", f"{count} values are infinite"), ("改为缺失或改正", "make them missing, or mend them"))
 
 
 def holdout_looks(case: Case) -> Iterator[Finding]:

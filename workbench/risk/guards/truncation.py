@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
+from workbench.errors import DataError, DefinitionError
 from workbench.risk.guards.findings import Finding, Text, refuse
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ class Poisonable(Protocol):
     """A source that can be given a perfect predictor after the prediction."""
 
     def poisoned(self, rows: pd.DataFrame, truth: np.ndarray) -> Source:
-        """Return a source in which every number that became known at or after a row's prediction is that row's truth."""
+        """Return a source in which every number that became known at or after its person's first prediction tells the truth.
+
+        It is the greatest of its item where the truth is, and the least elsewhere: plausible, so that cleaning lets it pass.
+        """
 
 
 def truncation(case: Case) -> Iterator[Finding]:
@@ -35,8 +39,7 @@ def truncation(case: Case) -> Iterator[Finding]:
     found: dict[str, list[str]] = {}
     for rows, before in _cuts(case):
         for how in ("delete", "permute"):
-            after = case.source.truncated(rows, how=how, seed=case.data.protocol.seed).features(case.data.protocol, rows).X
-            for name in _differing(before, after):
+            for name in _changed(case, rows, before, case.source.truncated(rows, how=how, seed=case.data.protocol.seed)):
                 found.setdefault(name, []).append(how)
     for name, ways in found.items():
         zh = "、".join(_DONE[how].zh for how in _DONE if how in ways)
@@ -52,9 +55,7 @@ def poison(case: Case) -> Iterator[Finding]:
     """Put the outcome itself into the records after the prediction: a predictor that changes has read it."""
     rows, before = _cuts(case)[0]
     had = set(case.data.rows["person"][case.event])
-    truth = np.where(rows["person"].isin(had), 1e6, -1e6)
-    after = case.source.poisoned(rows, truth).features(case.data.protocol, rows).X
-    for name in _differing(before, after):
+    for name in _changed(case, rows, before, case.source.poisoned(rows, rows["person"].isin(had).to_numpy())):
         yield refuse(name, ("在预测时点之后放入的结局改变了它", "an outcome that was placed after the prediction changes it"), _MEND)
 
 
@@ -87,6 +88,14 @@ def _cuts(case: Case) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
         case.data.rows.iloc[places].reset_index(drop=True) for places in (first, np.flatnonzero(~persons.duplicated(keep="last")), anyone)
     ]
     return [(rows, case.source.features(case.data.protocol, rows).X) for rows in tables]
+
+
+def _changed(case: Case, rows: pd.DataFrame, before: pd.DataFrame, source: Source) -> list[str]:
+    """Name the columns that another source gives otherwise; all of them where it cannot give any: then they need the future."""
+    try:
+        return _differing(before, source.features(case.data.protocol, rows).X)
+    except (DataError, DefinitionError):
+        return list(before)
 
 
 def _differing(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
