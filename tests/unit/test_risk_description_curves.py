@@ -37,7 +37,7 @@ def test_between_two_told_times_lie_no_event_or_enough(n, seed):
     inside = [int(np.sum((events > start) & (events <= stop))) for start, stop in pairwise(times)]
     assert all(count == 0 or count >= 10 for count in inside)
     assert len(times) > 2
-    grid = ticks[1] / 256  # whatever the events, times are parts of a tick
+    grid = ticks[1] / 64  # whatever the events, times are parts of a tick
     np.testing.assert_allclose(times / grid, np.round(times / grid), atol=1e-6)
 
 
@@ -46,6 +46,19 @@ def test_events_that_move_within_a_part_that_is_not_halved_change_no_time():
     moved = events.copy()
     moved[13] += 0.4
     np.testing.assert_array_equal(*(safe_times(given, ticks, end=100.0, threshold=20) for given in (events, moved)))
+
+
+def test_many_early_events_are_not_drawn_out_by_a_few_late_ones():
+    events = np.r_[np.linspace(0.001, 0.06, 300), 0.7, 0.8, 0.9]
+    times = safe_times(events, np.array([0.0, 1.0, 2.0]), end=1.0, threshold=10)
+    assert times.tolist() == [0, 1 / 64, 2 / 64, 3 / 64, 1]
+
+
+def test_the_first_event_is_not_found_by_what_is_empty_before_it():
+    for first in (1.0, 7.0, 12.0):
+        times = safe_times(np.arange(first, 41.0), np.array([0.0, 20.0, 40.0]), end=40.0, threshold=10)
+        assert min(first - times[times < first]) + 1 >= min(first, 5)
+        assert np.diff(times).min() >= 5
 
 
 def test_too_few_events_are_told_nowhere():

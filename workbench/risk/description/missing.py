@@ -226,7 +226,8 @@ def _draw_patterns(labels: Sequence[str], rows: Sequence[_Pattern], names: Seque
                 left.plot(column, place, "o", ms=7, mfc="white" if gone else GRID, mec=ACCENT if gone else GRID, mew=1.4)
             if row.missing is None:
                 left.text((len(labels) - 1) / 2, place, names[place], color=MUTED, ha="center", va="center", fontsize=9)
-        left.set(yticks=[], xlim=(-0.6, len(labels) - 0.4), ylim=(len(rows) - 0.4, -0.6))
+        left.set_yticks(at, ["" if row.missing is None else name for name, row in zip(names, rows, strict=True)])
+        left.set(xlim=(-0.6, len(labels) - 0.4), ylim=(len(rows) - 0.4, -0.6))
         left.set_xticks(np.arange(len(labels)), wrapped, rotation=90, fontsize=8.5)
         right.barh(at, shown, height=0.6, color=ACCENT)
         longest = max([*shown, policy.threshold])

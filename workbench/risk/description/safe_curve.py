@@ -2,8 +2,9 @@
 
 An estimate with a step at each event gives each event's day away, and with the number at risk its person. So a curve is told
 
-- between times on a grid that does not depend on the events: the ticks of its axis, halved again and again while each half holds no event
-  at all or at least the policy's threshold of them. A cell that is not halved tells only that one of its halves holds fewer;
+- at times of a grid that does not depend on the events, a sixty-fourth of a tick of its axis: the span is parted again and again, in the
+  middle if possible, as long as each part holds at least the policy's threshold of events (or a half none at all). Where a part is not
+  parted a reader learns that one of its sides would hold fewer, as "<10" in a table tells, and no more: it may be any such number;
 - up to the last eighth of a tick at which at least the threshold are still at risk;
 - to the share that the policy's rounding is of the group, as every percentage is worked out from rounded counts.
 
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Axis", "axis", "curve_end", "parts", "rounded_shares", "safe_axis", "safe_time", "safe_times"]
 
-#: How often the space between two ticks is halved.
-_HALVINGS = 5
+#: Parts of the space between two ticks: where a curve may be told, and where it may end.
+_FINE, _PARTS = 64, 8
 
-#: The end of a curve lies on a part of the space between two ticks.
-_PARTS = 8
+#: Where a part is parted, in this order.
+_CUTS = (1 / 2, 1 / 4, 3 / 4, 1 / 8, 7 / 8, 1 / 16, 15 / 16, 1 / 32, 31 / 32, 1 / 64, 63 / 64)
 
 _UNIT_DAYS = {"days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
 
@@ -132,9 +133,9 @@ def safe_times(events: np.ndarray, ticks: np.ndarray, *, end: float, threshold: 
     events : ndarray of float
         Times of the events that move it.
     ticks : ndarray of float
-        Rising, from 0; they do not depend on the events.
+        Evenly from 0 on; they do not depend on the events.
     end : float
-        Last time told.
+        Last time told, an eighth of a tick or a multiple of it.
     threshold : int
         Events between two times at the least, unless there are none.
 
@@ -150,35 +151,39 @@ def safe_times(events: np.ndarray, ticks: np.ndarray, *, end: float, threshold: 
     >>> safe_times(np.array([3.0, 4.0]), np.array([0.0, 20.0, 40.0]), end=40.0, threshold=10).tolist()
     [0.0]
     """
-    events = np.sort(events)
+    step = ticks[1] / _FINE
+    grid = np.arange(round(end / step) + 1) * step
+    below = np.searchsorted(np.sort(events), grid, side="right")
 
-    def count(start: float, stop: float) -> int:
-        return int(np.searchsorted(events, stop, side="right") - np.searchsorted(events, start, side="right"))
+    def enough(start: int, stop: int, *, none: bool = True) -> bool:
+        count = below[stop] - below[start]
+        return count >= threshold or (none and count == 0)
 
-    def halved(start: float, stop: float, depth: int) -> list[float]:
-        middle = (start + stop) / 2
-        sides = count(start, middle), count(middle, stop)
-        if not depth or not any(sides) or any(0 < side < threshold for side in sides):
+    def parted(start: int, stop: int) -> list[int]:
+        if below[start] == below[stop]:
             return [stop]
-        return [*halved(start, middle, depth - 1), *halved(middle, stop, depth - 1)]
+        for cut in _CUTS:
+            at, middle = start + round((stop - start) * cut), cut == _CUTS[0]  # an empty side off the middle would end at the first event
+            if start < at < stop and enough(start, at, none=middle) and enough(at, stop, none=middle):
+                return [*parted(start, at), *parted(at, stop)]
+        return [stop]
 
-    edges = _joined([0.0, *ticks[(ticks > 0) & (ticks < end)].tolist(), end], count, threshold)
-    inner = [time for start, stop in pairwise(edges) for time in halved(start, stop, _HALVINGS)]
-    return np.array([0.0, *inner])
+    edges = _joined([*range(0, len(grid) - 1, _FINE), len(grid) - 1], enough)
+    return grid[[0, *(at for start, stop in pairwise(edges) for at in parted(start, stop))]]
 
 
-def _joined(edges: list[float], count: Callable[[float, float], int], threshold: int) -> list[float]:
-    """Join cells that hold some events but too few with the next, and the last of them with those before."""
+def _joined(edges: list[int], enough: Callable[..., bool]) -> list[int]:
+    """Join parts that hold some events but too few with the next, and the last of them with those before."""
     kept = [edges[0]]
     for at in edges[1:]:
-        if not 0 < count(kept[-1], at) < threshold:
+        if enough(kept[-1], at):
             kept.append(at)
-    if kept[-1] < edges[-1]:
-        while len(kept) > 1 and 0 < count(kept[-1], edges[-1]) < threshold:
-            kept.pop()
-        if 0 < count(kept[-1], edges[-1]) < threshold:
-            return [edges[0]]
-        kept.append(edges[-1])
+    while kept[-1] < edges[-1]:
+        if enough(kept[-1], edges[-1]):
+            return [*kept, edges[-1]]
+        if len(kept) == 1:
+            break
+        kept.pop()
     return kept
 
 
