@@ -258,6 +258,21 @@ def test_each_answer_names_a_section_of_the_report(report):
     assert set(lines.loc[lines["序号"].isin(["2", "3a", "6c", "14", "17", "18a", "25"]), "回答位置"]) == {"作者填写"}
 
 
+def test_a_hold_out_is_shown_beside_the_development():
+    data = result().data
+    held = result().performance.assign(sample="holdout")
+    made = changed(development=data.take(np.arange(300)), performance=held, charts={}, looks=3)
+    report = study_report(made, policy=POLICY, day=DAY)
+    heads = list(table(report, "建模数据与留出数据的比较").columns)
+    assert heads[3:5] == ["建模数据 (n=300)", "留出数据 (n=130)"]
+    lines = table(report, "TRIPOD+AI").set_index("序号")["回答位置"]
+    assert lines["16"].startswith("2.8")
+    assert lines["20c"] == "3.2 基线特征 (表 6)"
+    assert any("留出集已被查看 3 次" in item for part in report.parts if part.kind == "bullets" for item in part.items)
+    few = study_report(changed(development=data.take(np.arange(425)), charts={}), policy=POLICY)
+    assert not [part for part in few.parts if isinstance(part, Grid) and part.caption.startswith("建模数据与")]
+
+
 def test_an_answer_names_the_place_and_the_table():
     lines = tripod_table({"sample_size": [Fact("2.6 样本量", "表 3"), Fact("2.6 样本量", "表 4")]}).set_index("序号")
     assert lines.loc["10", "回答位置"] == "2.6 样本量 (表 3、表 4)"

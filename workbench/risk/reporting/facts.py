@@ -17,7 +17,7 @@ __all__ = ["FACTS", "Fact", "Writer"]
 #: What a run can tell; the checklists' `filled_by` are of these.
 _NAMES = """
     title objective source dates eligibility flow follow_up outcome predictors clocks cleaning missing model resampling split
-    split_differences clusters measures updating prediction imbalance output sample_size counts baseline equation performance
+    split_differences split_baseline clusters measures updating prediction imbalance output sample_size counts baseline equation performance
     subgroups calibration benefit stability audit protocol code limitations input_quality
 """
 FACTS = frozenset(_NAMES.split())

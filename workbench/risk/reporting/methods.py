@@ -323,6 +323,14 @@ def _validation(writer: Writer) -> None:
         ]
     )
     writer.tell("split", "resampling", "measures")
+    if "holdout" in samples:
+        writer.report.text(
+            tr(
+                "建模数据与留出数据来源相同，入选条件、结局和预测变量的定义一致，差别只来自上述划分。",
+                "Development and held-out data share source, eligibility, outcome and predictors; they differ by the split alone.",
+            )
+        )
+        writer.tell("split_differences")
 
 
 def _found_split(samples: Iterable[str]) -> str:

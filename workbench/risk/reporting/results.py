@@ -9,6 +9,7 @@ import pandas as pd
 
 from workbench import disclosure
 from workbench.cohort.attrition import Attrition, Step
+from workbench.cohort.baseline import baseline_table
 from workbench.cohort.figures import missingness
 from workbench.locale import tr
 from workbench.risk.reporting.contents import event_of_rows, safe_words
@@ -98,7 +99,25 @@ def _baseline(writer: Writer) -> None:
     if writer.contents.baseline is not None:
         writer.report.add(writer.contents.baseline)
         writer.tell("baseline", evidence=writer.report.last_number)
+    _compare_samples(writer)
     writer.show("description", "baseline")
+
+
+def _compare_samples(writer: Writer) -> None:
+    """Show the persons that the model was made of beside those that were held out, where there are enough of either."""
+    data, policy = writer.contents.data, writer.policy
+    first = ~data.rows["person"].duplicated().to_numpy()
+    made_of = data.rows["person"][first].isin(writer.contents.development.rows["person"])
+    if min(made_of.sum(), (~made_of).sum()) < policy.threshold:
+        return
+    sample, outcome = tr("样本", "Sample"), "__outcome"
+    frame = data.X[first].assign(**{outcome: (event_of_rows(data)[first] == 1).astype(int)})
+    frame[sample] = made_of.map({True: tr("建模数据", "Development"), False: tr("留出数据", "Held out")})
+    labels = {feature.name: feature.label or feature.name for feature in data.features.columns} | {outcome: data.protocol.outcome.label}
+    units = {feature.name: feature.unit for feature in data.features.columns}
+    table = baseline_table(frame, by=sample, labels=labels, units=units)
+    writer.report.add(table, caption=tr("建模数据与留出数据的比较", "Development and held-out data"))
+    writer.tell("split_baseline", "counts", evidence=writer.report.last_number)
 
 
 def _missing(writer: Writer) -> None:
