@@ -69,7 +69,7 @@ def test_the_figures_tell_of_enough_persons_only(breast):
     assert len(table) == 10
     curves = effects_chart(model, X, ratio="HR", policy=POLICY).counts
     assert set(curves["预测因子"]) == {"age", "tsize", "pnodes", "progrec", "estrec"}
-    assert curves["取值"].astype(float).max() < X[["progrec", "estrec"]].max().max()
+    assert curves["取值水平"].astype(float).max() < X[["progrec", "estrec"]].max().max()
 
 
 def test_what_has_no_coefficients_is_refused(breast):

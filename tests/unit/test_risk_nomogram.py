@@ -71,8 +71,8 @@ def test_scales_show_no_single_patient(patients):
 def test_the_reference_has_its_name_and_yes_its_word(patients):
     drawn = nomogram(Equation("e", terms(), "logistic"), safe_spans(patients, policy=POLICY), features=FEATURES)
     table = drawn.scores()
-    assert table.loc[table["预测因子"] == "sex", "取值"].tolist() == ["女", "男"]
-    assert table.loc[table["预测因子"] == "高血压", "取值"].tolist() == ["否", "是"]
+    assert table.loc[table["预测因子"] == "sex", "取值水平"].tolist() == ["女", "男"]
+    assert table.loc[table["预测因子"] == "高血压", "取值水平"].tolist() == ["否", "是"]
     set_language("en")
     try:
         assert list(drawn.sums().columns) == ["Total points", "Risk"]

@@ -176,7 +176,7 @@ def effects_chart(
         for row in curve.table.iloc[:: _POINTS // 5].itertuples()
     ]
     told = pd.DataFrame(
-        rows, columns=[tr("预测因子", "Predictor"), tr("取值", "Value"), tr("{0}（95% 区间）", "{0} (95% interval)").format(ratio)]
+        rows, columns=[tr("预测因子", "Predictor"), tr("取值水平", "Level"), tr("{0}（95% 区间）", "{0} (95% interval)").format(ratio)]
     )
     note = tr("以中位数为参照（比值为 1），阴影为 95% 区间。", "Against the median, where the ratio is 1; shaded: 95% interval.")
     with style():

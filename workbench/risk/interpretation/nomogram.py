@@ -109,7 +109,7 @@ class Nomogram:
         rows = [
             (scale.label, value, f"{points:.0f}") for scale in self.scales for value, points in zip(scale.marks, scale.points, strict=True)
         ]
-        return pd.DataFrame(rows, columns=[tr("预测因子", "Predictor"), tr("取值", "Value"), tr("得分", "Points")])
+        return pd.DataFrame(rows, columns=[tr("预测因子", "Predictor"), tr("取值水平", "Level"), tr("得分", "Points")])
 
     def sums(self) -> pd.DataFrame:
         """Return the scoring table of sums: total points, and the risk by each horizon."""

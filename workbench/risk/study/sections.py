@@ -57,7 +57,7 @@ def subgroups_of(
         seed=seed,
         workers=workers,
     ).table
-    labels = {feature.name: feature.label for feature in data.features.columns}
+    labels = {name: feature.label for feature in data.features.columns for name in (feature.item, feature.name) if name}
     labels |= {"year": tr("年份", "Year"), "care_site": tr("院区", "Hospital"), "department": tr("科室", "Department")}
     table = found.rename(columns={"by": "variable", "lower": "low", "upper": "high"})
     return table.assign(variable=table["variable"].map(lambda name: labels.get(name, name))).reindex(columns=list(SUBGROUP_COLUMNS))

@@ -1,0 +1,157 @@
+"""A study from its file to its report, and what stops it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from tests.lib.risk_tables import patients, survival_study, written
+from workbench.cli import app
+from workbench.disclosure import DisclosurePolicy
+from workbench.errors import DataError, DefinitionError
+from workbench.journal import read_entries
+from workbench.release.checks import Scope, check_file
+from workbench.risk.study.horizons import HorizonsWarning, horizons_of
+from workbench.risk.study.run import run
+from workbench.risk.study.study import Study
+
+POLICY = DisclosurePolicy(threshold=10, rounding=5)
+
+
+@pytest.fixture
+def policy(tmp_path, monkeypatch):
+    path = tmp_path / "policy.toml"
+    path.write_text("[disclosure]\nthreshold = 10\nrounding = 5\n", encoding="utf-8")
+    monkeypatch.setenv("WORKBENCH_POLICY", str(path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("risk") / "patients.csv", patients(300))
+
+
+@pytest.fixture(scope="module")
+def result(table):
+    return Study(**survival_study(models=["spline_cox", "cox"])).run(table, workers=1)
+
+
+def test_the_result_tells_of_every_model_and_sample(result):
+    performance = (
+        result.performance.drop_duplicates(["model", "sample", "measure"]).set_index(["model", "sample", "measure"]).sort_index()["value"]
+    )
+    assert result.model == "spline_cox"
+    assert 0.6 < performance["spline_cox", "corrected", "harrell_c"] < 0.85
+    assert performance["spline_cox", "apparent", "harrell_c"] > performance["spline_cox", "corrected", "harrell_c"]
+    assert ("cox", "cross_validation", "slope") in performance.index
+    assert set(result.subgroups["variable"]) >= {"性别", "年份"}
+    risk = result.predict_risk(result.data.X)
+    assert risk.shape == (300, 1)
+    complete = result.data.X.notna().all(axis=1)
+    np.testing.assert_allclose(result.equation.predict_risk(result.data.X[complete]), risk[complete], atol=1e-10)
+
+
+def test_the_report_may_leave_as_it_stands(result, policy, tmp_path):
+    files = result.report(tmp_path / "out", policy=POLICY)
+    assert sorted(files) == ["card.json", "metrics.csv", "report.docx", "report.html"]
+    for name, path in files.items():
+        found = check_file(name, path.read_bytes(), scope=Scope(policy=POLICY))
+        assert not found, [(finding.check, finding.place, finding.reason) for finding in found]
+    page = files["report.html"].read_text(encoding="utf-8")
+    for words in ("列线图", "决策曲线", "校准曲线", "TRIPOD+AI", "森林图", "亚组", result.data.protocol.hash):
+        assert words in page
+
+
+def test_the_same_seed_gives_the_same_result_whatever_the_workers(table, result):
+    again = Study(**survival_study(models=["spline_cox", "cox"])).run(table, workers=2)
+    pd.testing.assert_frame_equal(again.performance, result.performance)
+
+
+def test_looks_at_the_hold_out_are_counted(table, tmp_path):
+    study = Study(**survival_study(validation={"bootstrap": 0, "folds": 3, "split": "time"}))
+    journal = tmp_path / "looks.jsonl"
+    first = run(study, study.source(table), looks=journal, workers=1)
+    second = run(study.changed(models=["cox"]), study.source(table), looks=journal, workers=1)
+    assert (first.looks, second.looks) == (1, 2)
+    assert len(read_entries(journal).entries) == 2
+    assert any("2" in each for each in second.warned)
+    assert set(first.performance["sample"]) == {"cross_validation", "holdout"}
+    assert first.judged.data.rows["index_at"].min() > first.development.rows["index_at"].max()
+
+
+def test_a_horizon_that_is_not_named_is_chosen_and_said(table):
+    study = survival_study()
+    del study["outcome"]["horizons_days"]
+    made = Study(**study)
+    data = made.extract(table)
+    with pytest.warns(HorizonsWarning, match="days were chosen"):
+        chosen = horizons_of(data)
+    assert chosen == (365.0,)
+    with pytest.raises(DataError, match="followed up to 5000"):
+        horizons_of(Study(**survival_study(outcome={**study["outcome"], "horizons_days": [5000]})).extract(table))
+
+
+def test_a_binary_outcome_runs_as_well(table):
+    outcome = {"label": "死亡", "kind": "binary", "status": "结局"}
+    found = Study(**survival_study(outcome=outcome, validation={"bootstrap": 0, "folds": 3, "split": "none"})).run(table, workers=1)
+    assert found.model == "logistic"
+    assert found.horizons == ()
+    assert "auroc" in set(found.performance["measure"])
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"models": ["spline_coxx"]}, DefinitionError, "spline_cox"),
+        ({"models": ["logistic"]}, DefinitionError, "does not suit"),
+        ({"predictors": [{"column": ["年龄", "结局"]}]}, DefinitionError, "结局"),
+        ({"predictors": [{"column": ["体重"]}]}, DefinitionError, "体重"),
+        ({"subgroups": ["民族"]}, (DataError, DefinitionError), "民族"),
+        ({"rules": [{"name": "百岁", "column": "年龄", "at_least": 120}]}, DataError, "nobody|no patient|left"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(table, change, error, words):
+    with pytest.raises(error, match=words):
+        Study(**survival_study(**change)).run(table, workers=1)
+
+
+def test_a_study_wants_data_that_fit_it(table, tmp_path):
+    study = Study(**survival_study())
+    with pytest.raises(DefinitionError, match="no cohort"):
+        study.run(type("Snapshot", (), {"read": None, "id": "x"})())
+    with pytest.raises(DefinitionError, match="int"):
+        study.run(3)
+    with pytest.raises(DataError):
+        study.run(tmp_path / "none.csv")
+
+
+def test_the_command_runs_and_checks(table, policy, tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(survival_study(), allow_unicode=True), encoding="utf-8")
+    runner = CliRunner()
+    checked = runner.invoke(app, ["risk", "check", str(file), "--table", str(table)], catch_exceptions=False)
+    assert checked.exit_code == 0
+    done = runner.invoke(app, ["risk", "run", str(file), "--table", str(table), "--out", str(tmp_path / "out"), "--workers", "1"])
+    assert done.exit_code == 0, done.output
+    assert "harrell_c" in done.output
+    assert json.loads((tmp_path / "out" / "card.json").read_text(encoding="utf-8"))["model"] == "spline_cox"
+    shown = runner.invoke(app, ["risk", "example"])
+    assert Study(**yaml.safe_load(shown.output)).title
+    both = runner.invoke(app, ["risk", "check", str(file), "--table", str(table), "--store", str(tmp_path)])
+    assert isinstance(both.exception, DefinitionError)
+
+
+def test_without_a_policy_nothing_is_run(table, tmp_path, monkeypatch):
+    monkeypatch.delenv("WORKBENCH_POLICY", raising=False)
+    monkeypatch.setenv("WORKBENCH_SESSION", str(tmp_path / "none.toml"))
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(survival_study(), allow_unicode=True), encoding="utf-8")
+    done = CliRunner().invoke(app, ["risk", "run", str(file), "--table", str(table), "--out", str(tmp_path / "out")])
+    assert type(done.exception).__name__ == "PolicyError"
+    assert not (tmp_path / "out").exists()
