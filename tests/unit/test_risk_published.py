@@ -68,6 +68,7 @@ def test_each_says_where_it_is_from(name):
     found = published(name)
     assert "doi" in found.paper + found.verified
     assert found.verified
+    assert found.title == found.titles["zh"]
     used = {factor.feature for equation in found.equations for term in equation.terms for factor in term.factors}
     assert used == set(found.predictors)
     assert all({"label", "unit"} <= set(about) for about in found.predictors.values())

@@ -36,8 +36,10 @@ class PublishedEquation:
     ----------
     name : str
         Of its data file.
-    title, paper, table, population, outcome : str
-        What it is called, where it was printed, of whom it was learnt, and what it predicts.
+    titles : mapping of str to str
+        What it is called, by language.
+    paper, table, population, outcome : str
+        Where it was printed, of whom it was learnt, and what it predicts.
     verified : str
         How each of its numbers was checked.
     predictors : mapping of str to mapping
@@ -53,7 +55,7 @@ class PublishedEquation:
     """
 
     name: str
-    title: str
+    titles: Mapping[str, str]
     paper: str
     table: str
     population: str
@@ -64,6 +66,11 @@ class PublishedEquation:
     stratum: str
     values: tuple[float, ...]
     examples: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        """What it is called, in the language of the screen."""
+        return tr(self.titles["zh"], self.titles["en"])
 
     def predict_risk(self, X: pd.DataFrame, times: ArrayLike | None = None) -> np.ndarray:
         """Return the risk of each row by the equation of its stratum.
@@ -153,7 +160,7 @@ def published(name: str) -> PublishedEquation:
     entries = data["equations"]
     return PublishedEquation(
         name=name,
-        title=tr(data["title"]["zh"], data["title"]["en"]),
+        titles=data["title"],
         **{key: data[key] for key in ("paper", "table", "population", "outcome", "verified", "predictors")},
         equations=tuple(_equation(name, entry, data["kind"], source) for entry in entries),
         stratum=data.get("strata", {}).get("column", ""),
