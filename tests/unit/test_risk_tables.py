@@ -715,6 +715,9 @@ def test_truncation_reaches_what_a_leak_would_use(tmp_path, how, layout, table):
     pd.testing.assert_frame_equal(after[honest], data.X[honest], check_exact=True)
     assert not after["leak"].equals(data.X["leak"])
     assert cut.id.startswith(f"{source.id}+{how}")
+    poisoned = source.poisoned(data.rows, data.y).features(protocol, data.rows).X
+    pd.testing.assert_frame_equal(poisoned[honest], data.X[honest], check_exact=True)
+    assert poisoned["leak"][0] > data.X["leak"][0]  # the outcome is a's
     raw = cut.columns.raw("CT")
     assert list(raw) == ["1.0"] if how == "delete" else sorted(raw) == ["1.0", "2.0", "3.0", "4.0"]
 

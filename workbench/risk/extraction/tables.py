@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pandas as pd
 
 from workbench.errors import DefinitionError
 from workbench.risk.cleaning.items import items
@@ -17,9 +18,7 @@ from workbench.risk.extraction.readers import PlainTable, at_latest, file_hash, 
 from workbench.risk.extraction.roles import fact_columns, known_at
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
+    from collections.abc import Callable, Sequence
 
     from workbench.risk.extraction.dataset import CohortRows, Features
     from workbench.risk.protocol.protocol import Protocol
@@ -71,12 +70,53 @@ class TableSource:
         -------
         TableSource
         """
-        first = rows.groupby("person")["predicted_at"].min()
         random = np.random.default_rng(seed) if how == "permute" else None
+        changed = self._later(rows, lambda _, cells, names, late: _without(cells, names, late, random))
+        return replace(changed, id=f"{self.id}+{how}{seed if random else ''}")
+
+    def poisoned(self, rows: pd.DataFrame, truth: np.ndarray) -> TableSource:
+        """Return the tables with numbers that tell the truth in place of those that became known at or after the first predictions.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            Rows of a study, one a person.
+        truth : ndarray of bool, of n rows
+            Whose numbers become high ones of their item; the others' become low ones, both usual, so that cleaning lets them pass.
+
+        Returns
+        -------
+        TableSource
+        """
+        told = pd.Series(np.asarray(truth, bool), index=rows["person"].to_numpy())
+        layout = self.columns.layout
+
+        def poison(table: PlainTable, cells: pd.DataFrame, names: list[str], late: np.ndarray) -> pd.DataFrame:
+            results = layout.value in names
+            items, numbers = (cells[layout.item], [layout.value]) if results else (None, names)
+            true = table.person.map(told).eq(True).to_numpy()
+            return cells.assign(**{name: _told(cells[name], items, late, true) for name in numbers})
+
+        return replace(self._later(rows, poison), id=f"{self.id}+poison")
+
+    def _later(self, rows: pd.DataFrame, change: Callable[[PlainTable, pd.DataFrame, list[str], np.ndarray], pd.DataFrame]) -> TableSource:
+        """Change cells of rows that became known at or after each person's first prediction."""
         layout, dated = self.columns.layout, known_at(self.columns, self.study)
         stay = fact_columns(self.columns, self.study) | {layout.patient, layout.time, layout.available}
-        tables = tuple(_truncated(table, first, stay, dated, random) for table in self.columns.tables)
-        return replace(self, columns=Columns(tables, layout), id=f"{self.id}+{how}{seed if random else ''}")
+        first = rows.groupby("person")["predicted_at"].min()
+
+        def changed(table: PlainTable) -> PlainTable:
+            predicted, cells = table.person.map(first), table.cells
+            if table.known is not None:
+                content = [name for name in cells.columns if name not in stay]
+                cells = change(table, cells, content, (table.known >= predicted).to_numpy())
+            for column, time in dated.items():
+                if column in cells and time in cells:
+                    known = at_latest(read_times(cells[time], []))
+                    cells = change(table, cells, [column], (known >= predicted).to_numpy())
+            return replace(table, cells=cells)
+
+        return replace(self, columns=Columns(tuple(map(changed, self.columns.tables)), layout))
 
     def _columns(self, protocol: Protocol) -> Columns:
         if protocol.plain().get("tables") != self.study.plain().get("tables"):
@@ -127,21 +167,6 @@ def _check_words(columns: Columns) -> None:
             raise unknown(f"column or item (tables.{key})", lost[0], sorted(known - items().keys()))
 
 
-def _truncated(
-    table: PlainTable, first: pd.Series, stay: frozenset[str], dated: dict[str, str], random: np.random.Generator | None
-) -> PlainTable:
-    predicted = table.person.map(first)
-    cells = table.cells.copy(deep=False)
-    if table.known is not None:
-        content = [name for name in cells.columns if name not in stay]
-        cells = _without(cells, content, (table.known >= predicted).to_numpy(), random)
-    for column, time in dated.items():
-        if column in cells and time in cells:
-            known = at_latest(read_times(cells[time], []))
-            cells = _without(cells, [column], (known >= predicted).to_numpy(), random)
-    return replace(table, cells=cells)
-
-
 def _without(cells: pd.DataFrame, content: list[str], late: np.ndarray, random: np.random.Generator | None) -> pd.DataFrame:
     """Empty some cells of late rows, or deal them anew among these rows."""
     places = np.flatnonzero(late)
@@ -155,3 +180,11 @@ def _without(cells: pd.DataFrame, content: list[str], late: np.ndarray, random: 
             values.iloc[places] = values.to_numpy()[dealt]
         columns[name] = values
     return cells.assign(**columns)
+
+
+def _told(column: pd.Series, items: pd.Series | None, late: np.ndarray, true: np.ndarray) -> pd.Series:
+    """Put high numbers of an item where the truth is and low ones elsewhere, in place of its late numbers."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    by = numbers.groupby(np.zeros(len(numbers)) if items is None else items.fillna("").to_numpy())
+    low, high = (by.transform("quantile", share) for share in (0.05, 0.95))
+    return column.where(~late | numbers.isna().to_numpy(), high.where(true, low))
