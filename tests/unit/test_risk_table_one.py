@@ -9,6 +9,9 @@ import pytest
 from tests.lib.paths import shared
 from workbench.disclosure import DisclosurePolicy
 from workbench.errors import DefinitionError
+from workbench.release.checks import check_file
+from workbench.release.checks.parts import Scope
+from workbench.release.findings import Severity
 from workbench.risk.cleaning.clean import clean
 from workbench.risk.description.people import people
 from workbench.risk.description.table_one import table_one
@@ -115,3 +118,12 @@ def test_tongji_with_its_chinese_headers(language, label):
     assert shown.iloc[0, 0].startswith(label)
     assert shown.columns[2].endswith("(n=380)")  # 375 on the grid of the flow
     assert shown.iloc[0, -2] == "<0.001"
+
+
+def test_english_heads_are_not_taken_for_counts(study):
+    table = table_one(study, by="outcome", language="en")
+    assert table.groups[0] == "Event-free"
+    frame = pd.DataFrame({"pressure": np.random.default_rng(3).integers(0, 600, 400), "died": np.arange(400) % 2})
+    for each in (table, table_one(frame, by="died", language="en")):
+        found = check_file("table.csv", each.to_frame(policy=POLICY).to_csv(index=False).encode(), scope=Scope(policy=POLICY))
+        assert not [fault for fault in found if fault.severity is Severity.BLOCK]
