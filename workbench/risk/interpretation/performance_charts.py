@@ -275,7 +275,7 @@ def decision_chart(
         curves[name] = table["net_benefit"].where(_enough(risk, grid, policy.threshold))
     curves[tr("全部干预", "Treat all")] = table["treat_all"]
     shown = pd.DataFrame(curves, index=pd.Index(grid))
-    told = pd.DataFrame({tr("阈值", "Threshold"): [f"{100 * at:.1f}%" for at in grid]})
+    told = pd.DataFrame({tr("阈值", "Threshold"): [f"{at:.3f}" for at in grid]})
     told[tr("人数", "Persons")] = str(disclosure.suppress_count(len(y), policy=policy))
     for name, values in curves.items():
         told[name] = ["—" if np.isnan(value) else f"{value:z.3f}" for value in values]
