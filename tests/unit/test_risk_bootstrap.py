@@ -221,3 +221,20 @@ def test_wrong_input_is_refused(change, error, says):
     given = {"estimator": Logistic(), "X": X, "y": y, "scoring": AUROC, "resamples": 5, "workers": 1} | change
     with pytest.raises(error, match=says):
         bootstrap(given.pop("estimator"), given.pop("X"), given.pop("y"), **given)
+
+
+@pytest.mark.nightly
+def test_intervals_hold_the_truth_about_as_often_as_they_say():
+    """Eighty studies of 500 patients with 5 predictors, each model judged on 20,000 others: C, O/E and slope of that very model."""
+    scoring, rng = Scoring(measures=("auroc", "observed_expected", "slope")), np.random.default_rng(0)
+
+    def patients(n):
+        X = rng.normal(size=(n, 5))
+        return X, rng.random(n) < 1 / (1 + np.exp(1 - X.sum(axis=1) * 0.6))
+
+    others, held = patients(20_000), []
+    for seed in range(80):
+        found = bootstrap(Logistic(), *patients(500), scoring=scoring, resamples=100, seed=seed, workers=1)
+        truth = [score.value for score in scoring.scores(others[1], found.model.predict_risk(others[0]))]
+        held.append((found.table["lower"] <= truth) & (truth <= found.table["upper"]))
+    assert (np.mean(held, axis=0) > 0.85).all()

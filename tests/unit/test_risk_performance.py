@@ -83,9 +83,9 @@ def test_antolini_of_curves_in_proportion_is_harrell_however_coarse_they_are(tim
 
 def test_competing_risks_keep_who_had_another_cause_at_risk():
     y = outcome([1, 2, 3, 4], [1, 2, 0, 1])
-    risk = np.array([0.9, 0.3, 0.5, 0.4])
+    risk = np.array([0.9, 0.6, 0.5, 0.4])
     table = performance(y, risk, times=3, measures=["harrell_c", "uno_c", "d_calibration_p"])
-    assert value(table, "harrell_c") == 1.0  # 1 before 2, 3, 4; 4 before 2 alone
+    assert value(table, "harrell_c") == 0.75  # the first rightly before three; the last, at risk beside the second, wrongly
     assert table.set_index("measure").loc["uno_c", "note"].startswith("Uno's C has no form for competing risks")
     assert "all causes" in table.set_index("measure").loc["d_calibration_p", "note"]
 
