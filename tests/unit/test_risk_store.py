@@ -340,10 +340,15 @@ WHOLE = study(
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def whole(hospital):
+    asked = StoreSource(DuckDBEngine.from_tables(hospital), progress=False, batch_persons=60)
+    return asked, extract(WHOLE, asked)
+
+
 @pytest.mark.parametrize("how", ["delete", "permute", "poison"])
-def test_the_future_moves_no_bit(hospital, how):
-    asked = StoreSource(DuckDBEngine.from_tables(hospital), progress=False, batch_persons=50)
-    data = extract(WHOLE, asked)
+def test_the_future_moves_no_bit(whole, how):
+    asked, data = whole
     first = data.rows.drop_duplicates("person").reset_index(drop=True)
     X = data.X.loc[~data.rows["person"].duplicated()].reset_index(drop=True)
     changed = asked.poisoned(first, np.full(len(first), 99.0)) if how == "poison" else asked.truncated(first, how=how, seed=1)
@@ -361,12 +366,11 @@ def test_a_study_that_reads_ahead_is_told_by_its_truncation(hospital):
     assert [name for name in again if not again[name].equals(data.X[name])] == ["diagnoses_count"]
 
 
-def test_batches_and_a_result_of_the_other_engine_change_nothing(hospital):
-    engine = DuckDBEngine.from_tables(hospital)
-    one = extract(WHOLE, StoreSource(engine, progress=False))
+def test_batches_and_a_result_of_the_other_engine_change_nothing(hospital, whole):
+    _, one = whole
     memory = MemoryEngine(hospital).run(WHOLE.definition)
-    result = CohortResult(WHOLE.definition, memory, engine)
-    other = extract(WHOLE, StoreSource(result, progress=False, batch_persons=60))
+    result = CohortResult(WHOLE.definition, memory, DuckDBEngine.from_tables(hospital))
+    other = extract(WHOLE, StoreSource(result, progress=False))
     pd.testing.assert_frame_equal(other.X, one.X, check_exact=True)
     pd.testing.assert_frame_equal(other.rows, one.rows)
     assert (other.y == one.y).all()
