@@ -54,13 +54,13 @@ def alarms(seed: int) -> list[str]:
     return [f"{finding.guard}: {finding.subject}" for finding in audit(data).findings if finding.severity != "note"]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_clean_study_raises_no_alarm(seed):
     assert alarms(seed) == []
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("seed", range(10, 60))
+@pytest.mark.parametrize("seed", range(3, 60))
 def test_many_clean_studies_raise_no_alarm(seed):
     assert alarms(seed) == []
 
@@ -160,8 +160,8 @@ def test_each_guard_finds_what_is_not_found_without_it(guard, tmp_path, monkeypa
     monkeypatch.setattr(register, "GUARDS", tuple(one for one in GUARDS if one.name == guard))
     alone = audit(trial.data, **trial.arguments())
     assert alone.of(guard), f"{guard} finds nothing in what it is there for"
-    monkeypatch.setattr(register, "GUARDS", tuple(one for one in GUARDS if one.name != guard))
-    assert guard not in audit(trial.data, **trial.arguments(), deep=False).ran
+    monkeypatch.setattr(register, "GUARDS", tuple(one for one in register.GUARDS if one.name != guard))
+    assert audit(trial.data, **trial.arguments()).of(guard) == ()
 
 
 # names ---------------------------------------------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ _MAY_DIFFER = 2
 #: Values that lie within so many standard deviations count as equal.
 _CLOSE = 0.02
 
-#: Two rows are one patient where chance would give fewer than so many pairs that agree as well.
-_CHANCE_PAIRS = 1e-3
+#: Pairs are told as long as chance would give no more than this share of those that agree as well or better.
+_CHANCE_SHARE = 0.005
 
 #: A group of rows that agree in a part is searched in pairs up to this size: larger ones agree in what says little.
 _MOST_IN_GROUP = 60
@@ -55,16 +55,26 @@ def duplicates_across(case: Case) -> Iterator[Finding]:
     pairs = same_patients(case)
     across = pairs[side[pairs].prod(axis=1) == 2] if len(pairs) else pairs
     if len(across):
-        rows = np.unique(across)
-        tested = int((side[rows] == 2).sum())
+        tested, equal = (_tested(rows, side) for rows in (across, across[_equal(case, across)]))
         yield refuse(
             "split",
             (
-                f"测试集 {len(case.split[1])} 行中有 {tested} 行（近乎）重复出现在训练集",
-                f"of {len(case.split[1])} rows held out {tested} occur, or nearly, among those for learning",
+                f"测试集 {len(case.split[1])} 行中有 {tested} 行重复出现在训练集（{equal} 行全部取值相同，其余几乎相同）",
+                f"of {len(case.split[1])} rows held out {tested} occur among those for learning ({equal} in all values, the others nearly)",
             ),
             ("先去除重复，再划分", "remove duplicates before rows are parted"),
         )
+
+
+def _tested(pairs: np.ndarray, side: np.ndarray) -> int:
+    """Count the rows of pairs that are held out."""
+    return int((side[np.unique(pairs)] == 2).sum()) if len(pairs) else 0
+
+
+def _equal(case: Case, pairs: np.ndarray) -> np.ndarray:
+    """Tell which pairs have all predictors equal."""
+    exact = np.column_stack([pd.factorize(case.data.X[name])[0] for name in case.data.X])
+    return (exact[pairs[:, 0]] == exact[pairs[:, 1]]).all(axis=1)
 
 
 def same_patients(case: Case) -> np.ndarray:
@@ -93,8 +103,12 @@ def same_patients(case: Case) -> np.ndarray:
         return pairs
     equal = values[pairs[:, 0]] == values[pairs[:, 1]]
     weight = (telling[pairs[:, 0]] * equal).sum(axis=1) * _independent(values)
-    enough = np.log(len(values) ** 2 / 2) - np.log(_CHANCE_PAIRS)
-    return pairs[((~equal).sum(axis=1) <= allowed) & (weight > enough)]
+    near = (~equal).sum(axis=1) <= allowed
+    pairs, weight = pairs[near], weight[near]
+    order = np.argsort(-weight)
+    chance = len(values) ** 2 / 2 * np.exp(-weight[order])
+    told = np.flatnonzero(chance <= _CHANCE_SHARE * np.arange(1, len(order) + 1))
+    return pairs[order[: told.max(initial=-1) + 1]]
 
 
 def _coded(case: Case) -> np.ndarray:

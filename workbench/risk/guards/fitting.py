@@ -138,6 +138,7 @@ def _filled(values: np.ndarray) -> tuple[int, str, str] | None:
     outstanding = counts[often] >= 4 * second + 5
     if abs(found[often] - mean) <= (0.01 * float(np.std(values)) if outstanding else 1e-9 * abs(mean)):
         return int(counts[often]), "均值", "mean"
-    if outstanding and found[often] == np.median(np.repeat(*others)):
+    below, above = counts[:often].sum(), counts[often + 1 :].sum()
+    if outstanding and abs(below - above) <= max(second, 0.01 * len(values)):  # those equal to the median went with it
         return int(counts[often]), "中位数", "median"
     return None
