@@ -44,8 +44,8 @@ _FEW = 5
 def proxies(case: Case) -> Iterator[Finding]:
     """Scan the predictors one by one: values, levels and absence, against the outcome ever and by the median time of the events.
 
-    A proxy of the outcome that is no better than an honest predictor cannot be told from one: with 200 events among 1,000 a leak is found
-    from an AUROC of 0.94 on, with 30 among 300 from 0.97; absence from 0.82 and 0.87.
+    A proxy that is no better than an honest predictor cannot be told from one. By the interval's formula a leak is warned of from an AUROC of
+    0.948 on with 200 events among 1,000 (few levels 0.874, absence 0.837), from 0.970 with 30 among 300 (0.913, 0.882).
     """
     for name in case.data.X:
         found = [finding for target in case.targets if (finding := _single(case, name, target)) is not None]

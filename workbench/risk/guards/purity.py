@@ -42,8 +42,9 @@ def pure_values(case: Case) -> Iterator[Finding]:
     """Look for a value or a narrow band of values, or absence, with one outcome nearly alone, where the values on either side have both.
 
     That is how a column looks that was filled from the outcome in part of the rows: a code, a sentinel, a correction. A trend is continued
-    to the end of the range, so that a strong predictor's extremes are not told. Filled in 30 % of the rows, and spread by a fiftieth
-    of the SD, it is found from about 200 events on; one code in 30 % of the events from 60 on.
+    to the end of the range, so that a strong predictor's extremes are not told. It was found in all
+    of eight tables of 1,500 to 3,000 rows with 30 % of them filled and spread by a fiftieth of the SD; of eight of 1,000 to 3,000 with a
+    spread of a twentieth it missed two, those with about 1,100 rows.
     """
     for name in case.data.X:
         bands = [
