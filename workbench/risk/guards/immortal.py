@@ -86,7 +86,7 @@ def immortal_exposure(case: Case) -> Iterator[Finding]:
     """Look for predictors whose bearers have hardly any early outcomes although they have later ones: they had to live to get it.
 
     The early outcomes that are expected are those of the others, times the ratio of the hazards later on; the ratios are compared by their
-    likelihood. It was tried with 1,000 patients and 500
+    likelihood. Tried with 1,000 patients and 500
     outcomes or more; with fewer it may stay silent.
     """
     if case.follow is None or case.event.sum() < 20:

@@ -44,7 +44,7 @@ _FEW = 5
 def proxies(case: Case) -> Iterator[Finding]:
     """Scan the predictors one by one: values, levels and absence, against the outcome ever and by the median time of the events.
 
-    A proxy that is no better than an honest predictor cannot be told from one. By the interval's formula a leak is warned of from an AUROC of
+    A proxy that is no better than an honest predictor cannot be told from one. By the formula a leak is warned of from an AUROC of
     0.948 on with 200 events among 1,000 (few levels 0.874, absence 0.837), from 0.970 with 30 among 300 (0.913, 0.882).
     """
     for name in case.data.X:
