@@ -15,10 +15,10 @@ from tests.lib.risk_models import Cox, Logistic
 from tests.lib.survival_data import draw
 from workbench.errors import DataError, DefinitionError, EnvironmentFault
 from workbench.risk.imputation.impute import ChainedImputer, TypicalImputer
+from workbench.risk.models.multiple import MultiplyImputed
 from workbench.risk.models.pipeline import RiskPipeline
 from workbench.risk.survival.outcome import outcome
 from workbench.risk.validation.bootstrap import bootstrap
-from workbench.risk.validation.fitting import MultiplyImputed
 from workbench.risk.validation.performance import Scoring
 from workbench.risk.validation.persons import Persons
 from workbench.risk.validation.spread import seeds, spread

@@ -94,8 +94,9 @@ def _of_description(result: StudyResult, policy: DisclosurePolicy) -> Iterator[t
 
     data = result.data
     if not data.binary and not result.landmarks:
-        draw = curves.incidence_curves if len(data.cohort.causes) > 1 else curves.survival_curves
-        yield "description", tr("随访曲线", "curves"), lambda: draw(data.y, policy=policy)
+        several = {"causes": data.cohort.causes} if len(data.cohort.causes) > 1 else {}
+        draw = curves.incidence_curves if several else curves.survival_curves
+        yield "description", tr("随访曲线", "curves"), lambda: draw(data.y, **several, policy=policy)
     yield "description", tr("相关", "correlation"), lambda: correlation.correlation(data, policy=policy)
     for draw_missing in (missing.missing_shares, missing.missing_by, missing.missing_combinations):
         yield "missing", tr("缺失", "missing values"), partial(draw_missing, data, policy=policy)
@@ -104,7 +105,7 @@ def _of_description(result: StudyResult, policy: DisclosurePolicy) -> Iterator[t
 def _of_model(result: StudyResult, policy: DisclosurePolicy) -> Iterator[tuple[str, str, Callable[[], Any]]]:
     pipeline, data, features = result.fitted, result.development, result.data.features.columns
     ratio = tr("OR", "OR") if data.binary else "HR"
-    if hasattr(pipeline.steps[-1][1], "covariance_"):
+    if hasattr(_model(result), "covariance_"):
         yield "model", tr("森林图", "forest plot"), lambda: forest_chart(pipeline, data.X, features=features, ratio=ratio, policy=policy)
         yield "model", tr("效应曲线", "effects"), lambda: effects_chart(pipeline, data.X, features=features, ratio=ratio, policy=policy)
     if result.equation is not None:
@@ -140,12 +141,17 @@ def _tables(result: StudyResult, policy: DisclosurePolicy) -> Iterator[tuple[str
     yield "model", tr("比例风险假定检验", "Test of proportional hazards"), lambda: proportional(result)
 
 
+def _model(result: StudyResult) -> object:
+    """Return the last step of the study's model; itself where several completions of the data were fitted."""
+    return result.fitted.steps[-1][1] if hasattr(result.fitted, "steps") else result.fitted
+
+
 def proportional(result: StudyResult) -> pd.DataFrame | None:
     """Test proportional hazards of a Cox model, the columns of each predictor together; None of other models."""
     from workbench.risk.interpretation.proportional import proportional_hazards_test, told
 
-    model = result.fitted.steps[-1][1]
-    if not hasattr(model, "regression_") or result.data.binary:
+    model = _model(result)
+    if not hasattr(model, "regression_"):
         return None
     rows = result.development.X
     for _, step in result.fitted.steps[:-1]:

@@ -37,7 +37,7 @@ def round_horizon(y: np.ndarray) -> float:
     Returns
     -------
     float
-        In days; the median follow-up where all usual ones are too long.
+        In days; where all usual ones are too long, the median follow-up to one digit.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def round_horizon(y: np.ndarray) -> float:
     """
     time = follow(y).time
     most = float(np.quantile(time, 1 - _WATCHED))
-    return float(max((days for days in ROUND if days <= most), default=np.median(time)))
+    return float(max((days for days in ROUND if days <= most), default=float(f"{np.median(time):.0e}")))
 
 
 def horizons_of(data: StudyData) -> tuple[float, ...]:

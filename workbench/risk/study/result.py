@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from workbench import disclosure
 from workbench.locale import tr
-from workbench.risk.description.table_one import table_one
 from workbench.risk.reporting.performance import best_sample, estimate
 from workbench.risk.study.figures import shown_of
 
@@ -20,21 +18,16 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from workbench.cohort.baseline import BaselineTable
-    from workbench.cohort.figures import Chart
     from workbench.disclosure import DisclosurePolicy
     from workbench.risk.extraction.dataset import StudyData
     from workbench.risk.guards.findings import Audit
     from workbench.risk.models.equation import Equation
+    from workbench.risk.models.multiple import MultiplyImputed
     from workbench.risk.models.pipeline import RiskPipeline
-    from workbench.risk.reporting.contents import Place
     from workbench.risk.study.figures import Shown
     from workbench.risk.validation.bootstrap import Bootstrap
 
 __all__ = ["Judged", "StudyResult"]
-
-#: Packages whose versions a report names.
-_PACKAGES = ("clinical-workbench", "numpy", "pandas", "scipy", "scikit-learn", "numba", "duckdb", "torch", "lightgbm", "matplotlib")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +75,7 @@ class StudyResult:
         What the guards found.
     horizons : tuple of float
         In days; empty of a binary outcome.
-    pipelines : mapping of str to RiskPipeline
+    pipelines : mapping of str to RiskPipeline or MultiplyImputed
         The models, fitted to the development data; the study's own first.
     performance : DataFrame
         Columns as :data:`workbench.risk.reporting.contents.PERFORMANCE_COLUMNS`.
@@ -102,7 +95,7 @@ class StudyResult:
     development: StudyData
     found: Audit
     horizons: tuple[float, ...]
-    pipelines: Mapping[str, RiskPipeline]
+    pipelines: Mapping[str, RiskPipeline | MultiplyImputed]
     performance: pd.DataFrame
     judged: Judged
     resampled: Bootstrap | None = None
@@ -118,7 +111,7 @@ class StudyResult:
         return next(iter(self.pipelines))
 
     @property
-    def fitted(self) -> RiskPipeline:
+    def fitted(self) -> RiskPipeline | MultiplyImputed:
         """The study's model."""
         return self.pipelines[self.model]
 
@@ -132,46 +125,12 @@ class StudyResult:
         """Whether there are several predictions a patient."""
         return self.data.protocol.index.landmarks is not None
 
-    # ------------------------------------------------------------------------------------------ what a report asks for
-
-    @property
-    def audit(self) -> pd.DataFrame:
-        """What the guards found, all text."""
-        return self.found.table()
-
-    @property
-    def baseline(self) -> BaselineTable:
-        """The baseline table, by outcome."""
-        return table_one(self.data, by="outcome")
-
-    @property
-    def charts(self) -> Mapping[Place, Sequence[Chart]]:
-        """Figures by where they belong, under the centre's policy."""
-        return self.drawn().charts
-
-    @property
-    def tables(self) -> Mapping[Place, Sequence[tuple[str, pd.DataFrame]]]:
-        """Further tables by where they belong, under the centre's policy."""
-        return self.drawn().tables
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What the run warned of, and which figures and tables could not be shown safely."""
-        return (*self.warned, *self.drawn().left_out)
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """Packages and their versions."""
-        return {name: found for name in _PACKAGES if (found := _version(name))}
-
     def drawn(self, policy: DisclosurePolicy | None = None) -> Shown:
-        """Return figures and tables under a policy, and what was left out; made once a policy."""
+        """Return figures and tables under a policy, the centre's where None, and what was left out; made once a policy."""
         policy = policy or disclosure.load_policy()
         if policy not in self._drawn:
             self._drawn[policy] = shown_of(self, policy)
         return self._drawn[policy]
-
-    # ------------------------------------------------------------------------------------------------------ for people
 
     def predict_risk(self, X: pd.DataFrame, times: Sequence[float] | None = None) -> np.ndarray:
         """Return risks by the study's model; see :class:`~workbench.risk.models.pipeline.RiskPipeline`."""
@@ -180,8 +139,10 @@ class StudyResult:
     def report(self, folder: str | Path, *, policy: DisclosurePolicy | None = None) -> dict[str, Path]:
         """Write report.html, report.docx, metrics.csv and card.json; see :func:`workbench.risk.reporting.report.write_report`."""
         from workbench.risk.reporting.report import write_report
+        from workbench.risk.study.contents import StudyContents
 
-        return write_report(self, folder, policy=policy)
+        policy = policy or disclosure.load_policy()
+        return write_report(StudyContents(self, policy), folder, policy=policy)
 
     def told(self) -> str:
         """Return the figures that matter most, in a few lines."""
@@ -198,10 +159,3 @@ class StudyResult:
         from html import escape
 
         return f"<pre>{escape(self.told())}</pre>"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""

@@ -17,13 +17,14 @@ from workbench.locale import tr
 from workbench.risk.extraction.dataset import extract
 from workbench.risk.guards.audit import audit, check_model, check_split
 from workbench.risk.models.catalogue import make_model
+from workbench.risk.models.multiple import MultiplyImputed
 from workbench.risk.reporting.contents import PERFORMANCE_COLUMNS
 from workbench.risk.study.horizons import horizons_of
 from workbench.risk.study.result import Judged, StudyResult
 from workbench.risk.study.sections import sample_size_of, subgroups_of
 from workbench.risk.validation.bootstrap import bootstrap
 from workbench.risk.validation.crossval import cross_validate
-from workbench.risk.validation.fitting import MultiplyImputed, Sample
+from workbench.risk.validation.fitting import Sample
 from workbench.risk.validation.holdout import split_key, try_hold_out
 from workbench.risk.validation.performance import Scoring
 from workbench.risk.validation.splits import hold_out

@@ -11,10 +11,8 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from workbench.errors import DataError, DefinitionError
-from workbench.risk.imputation.impute import multiple
 from workbench.risk.validation.persons import Persons, rows_of
 
 if TYPE_CHECKING:
@@ -26,61 +24,7 @@ if TYPE_CHECKING:
 
     from workbench.risk.validation.performance import Scoring
 
-__all__ = ["MultiplyImputed", "Sample", "counted_warnings", "fitted", "reason"]
-
-
-class MultiplyImputed(BaseEstimator):
-    """A model fitted to several completions of the data; its risk is the mean of theirs.
-
-    Parameters
-    ----------
-    estimator : estimator
-        A pipeline with a :class:`~workbench.risk.imputation.impute.ChainedImputer` and ``predict_risk``.
-    imputations : int
-        Completions.
-    random_state : int
-        From which the imputers' seeds follow.
-
-    Attributes
-    ----------
-    copies_ : list of estimator
-        The fitted pipelines.
-
-    Notes
-    -----
-    Risks are averaged, not coefficients: Wood et al. (2015), Biometrical Journal 57:614.
-    """
-
-    def __init__(self, estimator: BaseEstimator, *, imputations: int = 10, random_state: int = 0) -> None:
-        self.estimator = estimator
-        self.imputations = imputations
-        self.random_state = random_state
-
-    def fit(self, X: pd.DataFrame, y: np.ndarray, *, sample_weight: ArrayLike | None = None) -> Self:
-        """Complete the data and fit the model, so many times.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n, p)
-            Predictors with gaps.
-        y : ndarray of shape (n,)
-            Outcomes.
-        sample_weight : array-like of float, shape (n,), optional
-            For the models.
-
-        Returns
-        -------
-        MultiplyImputed
-            This, fitted.
-        """
-        copies = multiple(self.estimator, m=self.imputations, seed=self.random_state)
-        self.copies_ = [fitted(copy, X, y, sample_weight=sample_weight) for copy in copies]
-        return self
-
-    def predict_risk(self, X: pd.DataFrame, times: ArrayLike | None = None) -> np.ndarray:
-        """Return the mean risk of each row by each horizon, of shape (n, m)."""
-        check_is_fitted(self)
-        return np.mean([copy.predict_risk(X, times) for copy in self.copies_], axis=0)
+__all__ = ["Sample", "counted_warnings", "fitted", "reason"]
 
 
 @dataclass(frozen=True, eq=False)
