@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,8 @@ class _Loader(yaml.SafeLoader):
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    if not all(isinstance(key, Hashable) for key in keys):
+        raise DefinitionError(f"line {node.start_mark.line + 1} has a list or a mapping as a key", hint="a key is a word: key: value")
     twice = sorted({str(key) for key in keys if keys.count(key) > 1})
     if twice:
         raise DefinitionError(f"line {node.start_mark.line + 1} has {', '.join(twice)} twice", hint="keep one of them")
@@ -70,7 +73,9 @@ def write_study(study: Protocol, path: str | Path) -> Path:
 def _parsed(path: Path) -> dict[str, Any]:
     try:
         given = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise DataError(f"the study {path} is not UTF-8 text", hint="save it as UTF-8") from None
+    except OSError as error:
         raise DataError(f"the study {path} cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise DefinitionError(f"the study {path} is no YAML: {error}") from error
