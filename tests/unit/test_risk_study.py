@@ -16,9 +16,12 @@ from workbench.disclosure import DisclosurePolicy
 from workbench.errors import DataError, DefinitionError
 from workbench.journal import read_entries
 from workbench.release.checks import Scope, check_file
+from workbench.risk.models.catalogue import make_model
+from workbench.risk.protocol.parts import ModelChoice
 from workbench.risk.study.horizons import HorizonsWarning, horizons_of
 from workbench.risk.study.run import run
 from workbench.risk.study.study import Study
+from workbench.risk.validation.fitting import fitted
 
 POLICY = DisclosurePolicy(threshold=10, rounding=5)
 
@@ -155,3 +158,55 @@ def test_without_a_policy_nothing_is_run(table, tmp_path, monkeypatch):
     done = CliRunner().invoke(app, ["risk", "run", str(file), "--table", str(table), "--out", str(tmp_path / "out")])
     assert type(done.exception).__name__ == "PolicyError"
     assert not (tmp_path / "out").exists()
+
+
+def late_reports(folder, clock):
+    """Results that were taken before the prediction, and reported after it."""
+    rng = np.random.default_rng(5)
+    n = 150
+    base = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 200, n), unit="D")
+    value = rng.normal(80, 15, n)
+    table = pd.DataFrame(
+        {
+            "编号": np.arange(n),
+            "入院时间": base,
+            "采样时间": base + pd.Timedelta(hours=6),
+            "报告时间": base + pd.to_timedelta(rng.choice([8, 30], n), unit="h"),
+            "肌酐": value.round(1),
+            "结局": (rng.random(n) < 1 / (1 + np.exp(-(value - 80) / 15))).astype(int),
+            "出院时间": base + pd.Timedelta(days=9),
+        }
+    )
+    study = Study(
+        title="迟报",
+        tables={"patient": "编号", "time": "采样时间", "available": "报告时间", "units": {"肌酐": "umol/L"}},
+        index={"at": "入院时间", "plus_hours": 24},
+        outcome={"label": "死亡", "kind": "binary", "status": "结局", "at": "出院时间"},
+        predictors=[{"labs": "肌酐", "clock": clock}],
+    )
+    return study, written(folder / f"{clock}.csv", table)
+
+
+def test_the_clock_of_recording_is_warned_of_and_the_other_keeps_the_future_out(tmp_path):
+    study, file = late_reports(tmp_path, "available")
+    known = study.extract(file).X.iloc[:, 0].notna().mean()
+    assert 0.3 < known < 0.7
+    assert not study.audit(file).of("as_of")
+    study, file = late_reports(tmp_path, "recorded")
+    audit = study.audit(file)
+    assert study.extract(file).X.iloc[:, 0].notna().all()
+    assert [finding.severity for finding in audit.of("as_of")] == ["warn"]
+    assert not audit.refused
+
+
+def test_a_model_that_takes_no_weights_is_refused_where_patients_have_several_rows():
+    data, persons = patients(200), np.repeat(np.arange(100), 2)
+    X, y = (
+        data[["年龄", "肌酐"]],
+        np.array(list(zip(data["结局"] == 1, data["随访天数"], strict=True)), dtype=[("event", bool), ("time", float)]),
+    )
+    model = make_model(ModelChoice(name="fine_gray"), binary=False, causes=2)
+    y2 = np.array(list(zip(np.where(y["event"], 1 + persons % 2, 0), y["time"], strict=True)), dtype=[("event", int), ("time", float)])
+    assert fitted(model, X, y2, groups=persons).predict_risk(X, [365.0]).shape == (200, 1)
+    with pytest.raises(DefinitionError, match="takes no weights"):
+        fitted(model, X, y2, sample_weight=np.ones(200), groups=persons)

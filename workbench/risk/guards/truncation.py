@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from workbench.risk.guards.case import Case
 
 __all__ = ["Poisonable", "poison", "same_again", "truncation"]
+
+#: Persons whose predictors are extracted again; more would prove no more.
+_PERSONS = 3000
 
 
 @runtime_checkable
@@ -78,11 +82,15 @@ def _cuts(case: Case) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
 
     Where persons have several rows, predictors are extracted for these alone: cleaning may decide by all that was known at the last.
     """
-    persons = pd.Series(case.persons)
+    persons, random = pd.Series(case.persons), np.random.default_rng(case.data.protocol.seed)
     first = np.flatnonzero(~persons.duplicated())
-    if len(first) == len(persons):
+    if len(first) == len(persons) <= _PERSONS:
         return [(case.data.rows, case.data.X)]
-    drawn = np.random.default_rng(case.data.protocol.seed).permutation(len(persons))
+    if len(first) > _PERSONS:
+        chosen = np.flatnonzero(persons.isin(persons.iloc[random.choice(first, _PERSONS, replace=False)]))
+        case = replace(case, data=case.data.take(chosen))
+        return _cuts(case)
+    drawn = random.permutation(len(persons))
     anyone = np.sort(drawn[~persons.iloc[drawn].duplicated().to_numpy()])
     tables = [
         case.data.rows.iloc[places].reset_index(drop=True) for places in (first, np.flatnonzero(~persons.duplicated(keep="last")), anyone)
@@ -91,11 +99,17 @@ def _cuts(case: Case) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
 
 
 def _changed(case: Case, rows: pd.DataFrame, before: pd.DataFrame, source: Source) -> list[str]:
-    """Name the columns that another source gives otherwise; all of them where it cannot give any: then they need the future."""
+    """Name the columns that another source gives otherwise; all of them where it cannot give any: then they need the future.
+
+    Those that a study takes by the clock of recording read what was not yet known; it says so, and another guard warns of it.
+    """
+    told = case.data.features.provenance
+    recorded = set(told.loc[told["clock"] == "recorded", "feature"])
     try:
-        return _differing(before, source.features(case.data.protocol, rows).X)
+        changed = _differing(before, source.features(case.data.protocol, rows).X)
     except (DataError, DefinitionError):
-        return list(before)
+        changed = list(before)
+    return [name for name in changed if name not in recorded]
 
 
 def _differing(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:

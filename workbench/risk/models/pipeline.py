@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
+
+from workbench.errors import DefinitionError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +25,51 @@ class RiskPipeline(Pipeline):
     The model has ``predict_risk(X, times)``: of shape (n, m) by horizon in days, of the first cause where there are several; (n, 1), and no
     times, where the outcome is binary.
     """
+
+    def fit(
+        self,
+        X: pd.DataFrame,
+        y: np.ndarray | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        **params: Any,
+    ) -> Self:
+        """Fit every step.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, p)
+            Predictors.
+        y : ndarray of shape (n,)
+            Outcomes.
+        sample_weight : array-like of float, shape (n,), optional
+            For the model.
+        groups : array-like of shape (n,), optional
+            Whose the rows are, for a model that holds rows of its own out; others do without.
+        **params : object
+            As scikit-learn's pipeline takes them.
+
+        Returns
+        -------
+        RiskPipeline
+            This, fitted.
+
+        Raises
+        ------
+        DefinitionError
+            If there are weights, and the model takes none.
+        """
+        name, model = self.steps[-1]
+        if sample_weight is not None:
+            if not has_fit_parameter(model, "sample_weight"):
+                raise DefinitionError(
+                    f"{type(model).__name__} takes no weights, which several predictions a patient need", hint="choose another model"
+                )
+            params[f"{name}__sample_weight"] = sample_weight
+        if groups is not None and has_fit_parameter(model, "groups"):
+            params[f"{name}__groups"] = groups
+        return super().fit(X, y, **params)
 
     def predict_risk(self, X: pd.DataFrame, times: ArrayLike | None = None) -> np.ndarray:
         """Return the risk of each row by each horizon, of shape (n, m)."""

@@ -228,7 +228,7 @@ def card(contents: ReportContents, *, policy: DisclosurePolicy, performance: Ite
         "predictors": [{"feature": f.name, "label": f.label, "unit": f.unit, "form": f.kind} for f in data.features.columns],
         "performance": list(performance),
         "weights_withheld": list(reasons),
-        "equation": None if equation is None else _plain(equation),
+        "equation": None if equation is None else _plain(equation, persons=_shown(population(made_of, policy, nothing="").persons)),
         "missing_values": tr(
             "每个预测变量都须有值；填补所用的数值不导出。", "Every predictor must be given; what stood for missing values stays."
         ),
@@ -282,7 +282,8 @@ def read_card(path: str | Path) -> Equation:
         ) from error
 
 
-def _plain(equation: Equation) -> dict[str, Any]:
+def _plain(equation: Equation, *, persons: int | str) -> dict[str, Any]:
+    """Return an equation as plain values; each coefficient says of how many persons it tells."""
     return {
         **{name: getattr(equation, name) for name in _PLAIN if getattr(equation, name)},
         **({"intercept": equation.intercept} if equation.kind == "logistic" else {"mean": equation.mean}),
@@ -291,6 +292,7 @@ def _plain(equation: Equation) -> dict[str, Any]:
         "terms": [
             {
                 "label": term.label,
+                "persons": persons,
                 "coefficient": term.coefficient,
                 **({} if np.isnan(term.std_error) else {"std_error": term.std_error}),
                 "factors": [_plain_factor(factor) for factor in term.factors],

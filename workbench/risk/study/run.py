@@ -17,6 +17,7 @@ from workbench.locale import tr
 from workbench.risk.extraction.dataset import extract
 from workbench.risk.guards.audit import audit, check_model, check_split
 from workbench.risk.models.catalogue import make_model
+from workbench.risk.models.landmark import person_weights, stacked
 from workbench.risk.models.multiple import MultiplyImputed
 from workbench.risk.reporting.contents import PERFORMANCE_COLUMNS
 from workbench.risk.study.horizons import horizons_of
@@ -102,6 +103,7 @@ def run(
         data = _with_horizons(extract(study, source))
         step(tr("检查泄漏", "guards"))
         found = audit(data, source).check()
+        data = _with_landmarks(data)
         split = hold_out(data.rows, data.y, study.validation, seed=study.seed)
         if split is not None:
             check_split(data, split.development, split.held).check()
@@ -178,6 +180,13 @@ def _with_horizons(data: StudyData) -> StudyData:
     return replace(data, protocol=data.protocol.changed(outcome=outcome))
 
 
+def _with_landmarks(data: StudyData) -> StudyData:
+    """Make the time of a prediction a predictor, where there are several a patient."""
+    if data.protocol.index.landmarks is None:
+        return data
+    return stacked(data, horizon_days=None if data.binary else data.protocol.outcome.horizons_days[-1])
+
+
 # Models ---------------------------------------------------------------------------------------------------------------
 
 
@@ -201,8 +210,8 @@ def _made(choice: ModelChoice, study: Protocol, data: StudyData) -> RiskPipeline
 
 def _weight(data: StudyData) -> np.ndarray | None:
     """Return weights by which patients count alike, however many predictions they have; None where each has one."""
-    rows = data.rows.groupby("person")["person"].transform("size").to_numpy()
-    return None if (rows == 1).all() else len(rows) / rows / (1 / rows).sum()
+    persons = data.rows["person"]
+    return person_weights(persons) if persons.duplicated().any() else None
 
 
 def _of_persons(data: StudyData) -> dict[str, object]:

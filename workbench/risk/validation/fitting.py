@@ -11,8 +11,10 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 from workbench.errors import DataError, DefinitionError
+from workbench.risk.models.pipeline import RiskPipeline
 from workbench.risk.validation.persons import Persons, rows_of
 
 if TYPE_CHECKING:
@@ -87,9 +89,9 @@ class Sample:
     def fit(self, estimator: BaseEstimator, rows: np.ndarray | None = None) -> BaseEstimator:
         """Return a copy of an estimator fitted to some rows, or to all."""
         if rows is None:
-            return fitted(estimator, self.X, self.y, sample_weight=self.weight)
+            return fitted(estimator, self.X, self.y, sample_weight=self.weight, groups=self.persons.codes)
         weight = None if self.weight is None else self.weight[rows]
-        return fitted(estimator, rows_of(self.X, rows), self.y[rows], sample_weight=weight)
+        return fitted(estimator, rows_of(self.X, rows), self.y[rows], sample_weight=weight, groups=self.persons.codes[rows])
 
     def risk(self, model: BaseEstimator, scoring: Scoring, rows: np.ndarray | None = None) -> np.ndarray:
         """Return the risks of some rows, or of all, at the times of a scoring, of shape (rows, m)."""
@@ -101,7 +103,9 @@ class Sample:
         return risk
 
 
-def fitted(estimator: BaseEstimator, X: ArrayLike, y: np.ndarray, *, sample_weight: ArrayLike | None = None) -> BaseEstimator:
+def fitted(
+    estimator: BaseEstimator, X: ArrayLike, y: np.ndarray, *, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+) -> BaseEstimator:
     """Return a copy of an estimator, fitted.
 
     Parameters
@@ -114,6 +118,8 @@ def fitted(estimator: BaseEstimator, X: ArrayLike, y: np.ndarray, *, sample_weig
         Outcomes.
     sample_weight : array-like of float, shape (n,), optional
         Weights.
+    groups : array-like of shape (n,), optional
+        Whose the rows are, for an estimator that asks.
 
     Returns
     -------
@@ -127,11 +133,11 @@ def fitted(estimator: BaseEstimator, X: ArrayLike, y: np.ndarray, *, sample_weig
     """
     if not hasattr(estimator, "predict_risk"):
         raise DefinitionError(f"{type(estimator).__name__} has no predict_risk", hint="put the model at the end of a RiskPipeline")
-    if sample_weight is None:
-        return clone(estimator).fit(X, y)
-    routed = get_config()["enable_metadata_routing"] or not isinstance(estimator, Pipeline)
-    name = "sample_weight" if routed else f"{estimator.steps[-1][0]}__sample_weight"
-    return clone(estimator).fit(X, y, **{name: sample_weight})
+    given = {"groups": groups} if groups is not None and has_fit_parameter(estimator, "groups") else {}
+    if sample_weight is not None:
+        direct = get_config()["enable_metadata_routing"] or not isinstance(estimator, Pipeline) or isinstance(estimator, RiskPipeline)
+        given["sample_weight" if direct else f"{estimator.steps[-1][0]}__sample_weight"] = sample_weight
+    return clone(estimator).fit(X, y, **given)
 
 
 def reason(error: Exception) -> str:
