@@ -14,9 +14,12 @@ from workbench.cohort.query import Events
 from workbench.cohort.result import CohortResult
 from workbench.domains import DOMAINS
 from workbench.errors import DataError, DefinitionError
+from workbench.risk.alarms.burden import alarm_burden
 from workbench.risk.extraction.clocks import ADMISSION_STATUS, DOMAIN_OF, with_times
 from workbench.risk.extraction.dataset import extract
 from workbench.risk.extraction.store import StoreSource
+from workbench.risk.guards.case import Case
+from workbench.risk.guards.landmarks import landmark_rows
 from workbench.risk.protocol.protocol import Protocol
 from workbench.store.duckdb import DuckDBEngine
 from workbench.store.memory import MemoryEngine
@@ -271,6 +274,30 @@ def test_landmarks_go_on_while_the_patient_is_in_hospital_and_ask_by_the_horizon
     found = several(2, death=deaths).cohort(asked)
     assert found.rows["landmark_hours"].tolist() == [24.0 * at for at in range(8)] * 2
     assert found.y.tolist() == [False] * 6 + [True] * 2 + [False] * 8
+
+
+def test_a_readmission_is_another_encounter_than_the_index():
+    visits = [stay(1, 1), stay(2, 2), stay(3, 2, start=datetime(2024, 6, 1, 8), end=datetime(2024, 6, 4))]
+    asked = study(index={"plus_hours": 24}, outcome={"label": "再入院", "events": {"encounters": "inpatient"}})
+    found = several(2, visit_occurrence=visits).cohort(asked)
+    assert found.y["event"].tolist() == [False, True]
+    assert found.y["time"][1] == pytest.approx((datetime(2024, 6, 1, 8) - ADMITTED) / timedelta(days=1) - 1)
+
+
+def test_landmarks_of_several_stays_are_not_at_one_time():
+    """Each stay counts its landmarks from its own beginning."""
+    stays = cohort("住院").enter(encounters(setting="inpatient"), limit="all")
+    visits = [stay(1, 1), stay(2, 1, start=datetime(2024, 6, 1, 8), end=datetime(2024, 6, 4)), stay(3, 2)]
+    asked = study(
+        cohort=stays,
+        index={"landmarks": {"every_hours": 24, "until_hours": 240}},
+        outcome={**BINARY, "end": "stay", "horizons_days": [2]},
+    )
+    deaths = [{"person_id": 1, "death_date": date(2024, 6, 4), "death_datetime": datetime(2024, 6, 4)}]
+    data = extract(asked, several(2, visit_occurrence=visits, death=deaths))
+    assert data.rows["person"].value_counts().to_dict() == {1: 12, 2: 8}
+    assert not list(landmark_rows(Case.of(data)))
+    assert alarm_burden(data.rows, data.y, np.linspace(0, 1, 20), 0.5, resamples=0)["events"].tolist() == [1]
 
 
 def test_a_binary_outcome_of_the_stay_counts_its_last_day_and_leaves_out_who_is_still_there():

@@ -60,6 +60,14 @@ def test_a_row_a_patient(tmp_path):
     assert [(one.rows, one.persons) for one in data.cohort.flow] == [(4, 4), (4, 4)]
 
 
+def test_without_a_column_of_patients_each_row_is_one(tmp_path):
+    data = run(tmp_path, study(tables={"patient": ""}), patients().drop(columns="编号"))
+    assert data.rows["person"].tolist() == ["1", "2", "3", "4"]
+    assert data.X["年龄"].tolist() == [60, 71, 48, 80]
+    with pytest.raises(DefinitionError, match="patient is empty"):
+        study(tables={"patient": "", "time": "采样时间"})
+
+
 @pytest.mark.parametrize("kind", ["utf-8", "utf-8-sig", "gb18030", "utf-16", "tsv", "gz", "semicolon", "xlsx", "sheet", "parquet"])
 def test_the_kind_of_file_makes_no_difference(tmp_path, kind):
     table, sheet = patients(性别=["男", "女", "女", None]), ""
@@ -224,6 +232,7 @@ def test_what_cannot_be_a_predictor_is_refused(tmp_path, asked, message):
         ({**TIMED, "units": {"葡萄": "mg/dL"}}, "tables.units"),
         ({**TIMED, "codes": {"性": {1: "男"}}}, "tables.codes"),
         ({**TIMED, "names": {"葡萄糖": "sugar"}}, "no item 'sugar'"),
+        ({"patient": ""}, "nothing joins the rows of 2 tables"),
     ],
 )
 def test_a_layout_that_does_not_fit_is_refused(tmp_path, layout, message):

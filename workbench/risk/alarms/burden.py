@@ -53,7 +53,7 @@ def alarm_burden(
     Parameters
     ----------
     rows : DataFrame of n rows
-        ``person``, and ``landmark_hours`` or ``predicted_at``, of each prediction.
+        ``person``, and ``predicted_at`` or ``landmark_hours``, of each prediction.
     y : ndarray of shape (n,)
         Whether the event came within the horizon of each prediction; or outcomes with times, in days from it. Who leaves before without the
         event counts as without.

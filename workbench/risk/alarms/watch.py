@@ -50,7 +50,7 @@ class Watch(NamedTuple):
         Parameters
         ----------
         rows : DataFrame of n rows
-            ``person``, and ``landmark_hours`` or ``predicted_at``.
+            ``person``, and ``predicted_at`` or, where that is not known, ``landmark_hours``.
         y : ndarray of shape (n,)
             Whether the event came within the horizon; or outcomes with times, in days from each prediction.
         risk : array-like of float, shape (n,) or (n, 1)
@@ -91,12 +91,12 @@ class Watch(NamedTuple):
 
 
 def _hours(rows: pd.DataFrame) -> np.ndarray:
-    if "landmark_hours" in rows:
-        return rows["landmark_hours"].to_numpy(float)
-    if "predicted_at" not in rows:
+    at = pd.to_datetime(rows.get("predicted_at"))
+    if at is not None and at.notna().all():  # a person may have several stays, and landmarks count from the beginning of each
+        return ((at - at.min()) / pd.Timedelta(hours=1)).to_numpy(float)
+    if "landmark_hours" not in rows:
         raise DataError("the rows have neither landmark_hours nor predicted_at", hint="alarms need the time of each prediction")
-    at = pd.to_datetime(rows["predicted_at"])
-    return ((at - at.min()) / pd.Timedelta(hours=1)).to_numpy(float)
+    return rows["landmark_hours"].to_numpy(float)
 
 
 def _came(y: np.ndarray, horizon_hours: float | None) -> tuple[np.ndarray, np.ndarray]:

@@ -145,6 +145,11 @@ def read_plain(files: Sequence[Path], layout: Tables) -> tuple[PlainTable, ...]:
     """
     if not files:
         raise DataError("no table was given", hint="--table FILE, once for each table")
+    if not layout.patient and len(files) > 1:
+        raise DefinitionError(
+            f"tables.patient is empty, and nothing joins the rows of {len(files)} tables",
+            hint="name the column of patients, or give one table",
+        )
     shown = tqdm(files, desc="tables", unit="file", disable=None, leave=False)
     with TemporaryDirectory() as work:
         read = [(path.name, _cells(path, layout, Path(work) / str(place))) for place, path in enumerate(shown)]
@@ -203,6 +208,8 @@ def _text(path: Path, work: Path) -> pd.DataFrame:
 
 
 def _table(name: str, cells: pd.DataFrame, layout: Tables) -> PlainTable:
+    if not layout.patient:
+        return PlainTable(name, "patients", cells, (cells.index + 1).astype(str).to_series(index=cells.index))
     if layout.patient not in cells:
         raise unknown(f"patient column (in {name})", layout.patient, cells.columns)
     person = _persons(cells[layout.patient], name, fill_down=layout.fill_down)

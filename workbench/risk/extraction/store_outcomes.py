@@ -134,7 +134,7 @@ def _predictions(codes: Codes, protocol: Protocol, index: pd.DataFrame) -> pd.Da
     start = index["index_datetime"].fillna(index["index_date"]).astype("datetime64[us]")
     ends, last = _ends(protocol, index)
     rows = pd.DataFrame({"person": index["person_id"].astype("int64"), "index_at": start, "care_site": index["care_site"]})
-    rows = rows.assign(_end=ends, _last=last)
+    rows = rows.assign(_end=ends, _last=last, visit=index["visit_occurrence_id"].astype("Int64"))
     marks = protocol.index.landmarks
     hours = np.arange(0.0, marks.until_hours + 1e-9, marks.every_hours) if marks else np.zeros(1)
     rows = rows.loc[rows.index.repeat(len(hours))].reset_index(drop=True)
@@ -184,7 +184,7 @@ def _find_events(codes: Codes, protocol: Protocol, steps: _Steps) -> None:
     rows = steps.rows.assign(_at=pd.NaT, _cause=0)
     rows["_at"] = rows["_at"].astype("datetime64[us]")
     for cause, events in enumerate(named, start=1):
-        first = _first(rows, _events(codes, events, rows["person"]))
+        first = _first(rows, _events(codes, events, rows["person"]), at_index="encounters" not in events)
         sooner = (first.notna() & (rows["_at"].isna() | (first < rows["_at"]))).to_numpy()
         rows.loc[sooner, "_at"], rows.loc[sooner, "_cause"] = first[sooner], cause
     steps.rows = rows
@@ -219,13 +219,15 @@ def _events_of(codes: Codes, kind: str, words: tuple[str, ...], asked: pa.Table)
     return codes.engine.select(whole.select(person="person_id", at="at"), **given).to_pandas()
 
 
-def _first(rows: pd.DataFrame, events: pd.DataFrame) -> pd.Series:
-    """Return the first event of each row's person from its index on."""
+def _first(rows: pd.DataFrame, events: pd.DataFrame, *, at_index: bool) -> pd.Series:
+    """Return the first event of each row's person from its index on; an encounter that begins at the index is the index's own."""
     if events.empty:
         return pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us]")
     left = rows[["person", "index_at"]].reset_index().sort_values("index_at", kind="stable")
     events = events.assign(at=events["at"].astype("datetime64[us]"))
-    joined = pd.merge_asof(left, events.assign(found=events["at"]), left_on="index_at", right_on="at", by="person", direction="forward")
+    events = events.assign(found=events["at"])
+    how = {"by": "person", "direction": "forward", "allow_exact_matches": at_index}
+    joined = pd.merge_asof(left, events, left_on="index_at", right_on="at", **how)
     return joined.set_index("index")["found"].reindex(rows.index)
 
 

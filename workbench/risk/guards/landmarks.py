@@ -58,10 +58,11 @@ def _hours(case: Case) -> np.ndarray | None:
     """Return when each row predicts, in hours; None where every person has one row, or nothing tells."""
     if len(np.unique(case.persons)) == len(case.persons):
         return None
-    if "landmark_hours" in case.data.rows:
-        return case.data.rows["landmark_hours"].to_numpy(float)
-    at = pd.to_datetime(case.data.rows["predicted_at"])
-    return None if at.isna().any() else ((at - at.min()) / pd.Timedelta(hours=1)).to_numpy(float)
+    rows = case.data.rows
+    at = pd.to_datetime(rows["predicted_at"])
+    if at.notna().all():  # a person may have several stays, and landmarks count from the beginning of each
+        return ((at - at.min()) / pd.Timedelta(hours=1)).to_numpy(float)
+    return rows["landmark_hours"].to_numpy(float) if "landmark_hours" in rows else None
 
 
 def _after_outcome(case: Case, rows: pd.DataFrame) -> int:

@@ -36,7 +36,7 @@ class Tables(Part):
     row a patient.
     """
 
-    patient: str
+    patient: str  # empty: each row of the one table is a patient
     time: str = ""  # when the values of a row were taken
     available: str = ""  # when they were available, where that is recorded; `time` else
     item: str = ""
@@ -48,6 +48,12 @@ class Tables(Part):
     codes: dict[str, dict[Scalar, Scalar]] = {}  # column -> code -> meaning
     clean: bool = True  # units, spellings and limits by the table of items
     sheet: str = ""  # of a workbook; the first where empty
+
+    @model_validator(mode="after")
+    def _know_patients(self) -> Tables:
+        if not self.patient and (self.time or self.item or self.fill_down):
+            raise ValueError("patient is empty, so each row is a patient, and time, item and fill_down mean nothing; name its column")
+        return self
 
 
 class Rule(Part):
