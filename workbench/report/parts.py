@@ -126,6 +126,9 @@ class Drawing:
     svg: str = field(default="", repr=False)
 
 
+#: A figure so wide has its table beneath it, not beside it.
+_WIDE_IN = 7.0
+
 Part = Section | Paragraph | Bullets | Definitions | Code | Grid | Drawing
 
 
@@ -216,7 +219,8 @@ def _chart(shown: Chart, policy: DisclosurePolicy, caption: str, number: Callabl
             f"the figure {shown.title!r} was drawn under {shown.policy}, the report is under {policy}",
             hint="draw it under the policy of the report",
         )
-    return Drawing(caption or shown.title, number("figure"), shown.figure, shown.counts, shown.note, svg=shown.svg())
+    wide = shown.figure.get_figwidth() >= _WIDE_IN
+    return Drawing(caption or shown.title, number("figure"), shown.figure, shown.counts, shown.note, wide, svg=shown.svg())
 
 
 _PREPARED = {Attrition: _attrition, BaselineTable: _baseline, Chart: _chart}

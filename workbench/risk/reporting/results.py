@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from workbench import disclosure
-from workbench.cohort.attrition import Attrition, Step
 from workbench.cohort.baseline import baseline_table
 from workbench.cohort.figures import missingness
 from workbench.locale import tr
+from workbench.risk.description.flow import flow_chart
 from workbench.risk.reporting.contents import event_of_rows, safe_words
 from workbench.risk.reporting.model import write_equation
 from workbench.risk.reporting.performance import best_sample, compared, label_of, sample_label, subgroup_table, table_of
@@ -65,11 +65,9 @@ def _has(writer: Writer, write: Callable[[Writer], None]) -> bool:
 
 def _patients(writer: Writer) -> None:
     data, report = writer.contents.data, writer.report
-    last = len(data.cohort.flow) - 1
-    kinds = ["entry", *["require"] * max(0, last - 1), *(["cohort"] if last else [])]
     if data.cohort.flow:
-        steps = tuple(Step(step.name, kind, step.persons, step.rows) for step, kind in zip(data.cohort.flow, kinds, strict=True))
-        report.add(Attrition(data.protocol.title, steps), caption=tr("研究对象筛选流程", "Flow of patients"))
+        title = tr("研究对象筛选流程", "Flow of patients")
+        report.add(flow_chart(data.cohort.flow, title=title, policy=writer.policy))
         writer.tell("flow", evidence=report.last_number)
     rows = [(tr("全部", "All"), str(writer.people.persons)), *((label, str(count)) for label, count in writer.people.outcomes)]
     table = pd.DataFrame(rows, columns=[tr("结局", "Outcome"), tr("人数", "Persons")])

@@ -10,6 +10,7 @@ import pandas as pd
 from workbench.locale import tr
 from workbench.risk.reporting.contents import SUBGROUP_COLUMNS
 from workbench.risk.validation import sample_size
+from workbench.risk.validation.splits import happened
 from workbench.risk.validation.subgroups import groups_of, subgroups
 
 if TYPE_CHECKING:
@@ -57,10 +58,17 @@ def subgroups_of(
         seed=seed,
         workers=workers,
     ).table
+    found["events"] = [_persons_with_event(judged.data, groups[row.by], row.group) for row in found.itertuples()]
     labels = {name: feature.label for feature in data.features.columns for name in (feature.item, feature.name) if name}
     labels |= {"year": tr("年份", "Year"), "care_site": tr("院区", "Hospital"), "department": tr("科室", "Department")}
     table = found.rename(columns={"by": "variable", "lower": "low", "upper": "high"})
     return table.assign(variable=table["variable"].map(lambda name: labels.get(name, name))).reindex(columns=list(SUBGROUP_COLUMNS))
+
+
+def _persons_with_event(data: StudyData, groups: pd.Series, group: object) -> int:
+    """Count persons: one with several predictions has the outcome once."""
+    inside = (groups == group).to_numpy() if (groups == group).any() else groups.isna().to_numpy()
+    return int(data.rows["person"][inside & happened(data.y)].nunique())
 
 
 def parameters_of(pipeline: RiskPipeline) -> int:
