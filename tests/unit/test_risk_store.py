@@ -1,5 +1,6 @@
 """A store as the source of a study: clocks case by case, rows and outcomes, codes and units, and no value from the future."""
 
+import json
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -167,6 +168,57 @@ def test_the_index_encounter_is_none_of_those_before():
     asked = source(visit_occurrence=[stay(), stay(2, start=datetime(2023, 5, 1, 8), end=datetime(2023, 5, 1, 9), concept=9202)])
     counted = study({"encounters": "all", "pick": "count"}, {"encounters": "inpatient", "pick": "count"})
     assert asked.features(counted, rows_at(ADMITTED)).X.iloc[0].tolist() == [1.0, 0.0]
+
+
+def test_of_the_index_encounter_alone():
+    after = datetime(2024, 3, 10, 9)
+    visits = [stay(), stay(2, start=after, end=after + timedelta(days=2))]
+    coded = [diagnosis("I21", ADMITTED, 1), diagnosis("A41", after, 2), diagnosis("I10", date(2024, 2, 1))]
+    labs = [lab(250.0, datetime(2024, 3, 2, 9), visit_occurrence_id=1), lab(900.0, after + timedelta(hours=1), visit_occurrence_id=2)]
+    asked = [{"diagnoses": code, "same_visit": True} for code in ("I21", "A41", "I10")]
+    asked += [{"labs": "LDH", "same_visit": True}, {"diagnoses": "A41", "name": "any"}, {"labs": "LDH", "name": "latest"}]
+    protocol = study(*asked, index={"plus_hours": 24 * 30}, outcome={"label": "死亡", "events": {"deaths": "all"}})
+    held = {"visit_occurrence": visits, "condition_occurrence": coded, "measurement": labs, **DIED}
+    data = extract(protocol, source(**held))
+    assert data.rows["visit"].tolist() == [1]
+    assert data.X.iloc[0].tolist() == [1.0, 0.0, 0.0, 250.0, 1.0, 900.0]
+    assert "本次就诊" in data.features.provenance["asked"][0]
+    again = source(**held).truncated(data.rows, how="delete").features(protocol, data.rows)
+    pd.testing.assert_frame_equal(again.X, data.X)
+    rows = data.rows.iloc[[0, 0]].assign(visit=pd.array([pd.NA, 1], "Int64"))
+    assert source(**held).features(protocol, rows).X["I21"].tolist() == [0.0, 1.0]
+    with pytest.raises(DefinitionError, match="no encounter"):
+        source(**held).features(protocol, rows_at(after))
+    with pytest.raises(DefinitionError, match="same_visit"):
+        study({"person": "age", "same_visit": True})
+
+
+def answered(answer, at, code="SMOKING"):
+    return {"observation_source_value": code, "value_as_string": answer, "observation_date": at.date(), "observation_datetime": at}
+
+
+def test_observations_are_questions_or_answers():
+    at = datetime(2024, 3, 2, 9)
+    held = [answered("当前吸烟", at), answered("从不饮酒", at, "DRINKING"), answered(None, at, "FALL")]
+    asked = ["SMOKING=当前吸烟", "DRINKING=当前饮酒", "DRINKING", "FALL"]
+    asked = [{"observations": word, "name": f"q{place}"} for place, word in enumerate(asked)]
+    found = source(observation=[*held, answered("当前饮酒", LEFT, "DRINKING")])
+    assert found.features(study(*asked), rows_at(datetime(2024, 3, 3))).X.iloc[0].tolist() == [1.0, 0.0, 1.0, 1.0]
+    assert known_at(around(at), held, {"observations": "SMOKING"}, "observation") == [False, True]
+    with pytest.raises(DefinitionError, match="SMOKING=戒烟") as error:
+        found.features(study({"observations": "SMOKING=戒烟"}), rows_at(at))
+    assert "SMOKING=当前吸烟" in error.value.hint
+    gone = found.truncated(rows_at(datetime(2024, 3, 3)), how="delete").features(study(*asked), rows_at(datetime(2030, 1, 1)))
+    assert gone.X.iloc[0].tolist() == [1.0, 0.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("form", [lambda made: made, lambda made: made.definition, lambda made: json.loads(made.to_json())])
+def test_a_study_takes_its_cohort_as_builder_definition_or_json(form):
+    assert study(cohort=form(ADMISSION)).cohort == json.loads(ADMISSION.to_json())
+    both = union(ADMISSION, cohort("门诊").enter(encounters(setting="outpatient")))
+    assert study(cohort=both.definition).definition == both.definition
+    with pytest.raises(DefinitionError, match="cohort is a str"):
+        study(cohort="cohort.json")
 
 
 # ------------------------------------------------------------------------------------------------------ codes and units

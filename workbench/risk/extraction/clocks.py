@@ -9,6 +9,7 @@ diagnoses      of a stay: its end, for front pages are coded at discharge, but w
                admission; of other encounters: their own time. A stay that has not ended has no diagnoses yet.
 medications,   their start.
 procedures,
+observations,
 encounters
 findings       the time of their note; ``finding_datetime`` is the time that the note speaks of. Those of the family are none.
 =============  ===================================================================================================================
@@ -44,6 +45,7 @@ DOMAIN_OF = {
     "procedures": "procedures",
     "encounters": "encounters",
     "findings": "findings",
+    "observations": "observations",
     "deaths": "deaths",
 }
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ROW_COLUMNS", "CohortRows", "Feature", "Features", "FlowStep", "Source", "StudyData", "extract"]
 
-#: Columns of the rows; further ones are sites and sub-groups.
-ROW_COLUMNS = ("person", "index_at", "predicted_at")
+#: Columns of the rows, the last (the index encounter) of a store only; further ones are sites and sub-groups.
+ROW_COLUMNS = ("person", "index_at", "predicted_at", "visit")
 
 
 class FlowStep(NamedTuple):
@@ -44,7 +44,7 @@ class CohortRows:
     Parameters
     ----------
     rows : DataFrame of n rows, index 0 to n - 1
-        :data:`ROW_COLUMNS` (the last two NaT where tables have no dates), and columns for sites, sub-groups and landmarks
+        :data:`ROW_COLUMNS` (the times NaT where tables have no dates), and columns for sites, sub-groups and landmarks
         (``landmark_hours``).
     y : ndarray of shape (n,)
         Structured as :func:`workbench.risk.survival.outcome.outcome` makes it, times in days from the prediction, causes counted from 1;

@@ -155,6 +155,8 @@ def _asked(request: _Request, predictor: Predictor, changes: list[Change]) -> li
         raise DefinitionError(
             f"plain tables have no {predictor.source}", hint="a column of the patients, or items of labs; or run on a store"
         )
+    if predictor.same_visit:
+        raise DefinitionError("plain tables have no encounters to ask same_visit of", hint="leave it out, or run on a store")
     if predictor.source not in NUMBERS:
         return [_fact_asked(request, predictor, name) for name in predictor.of]
     if predictor.known_at or predictor.kind not in (None, "number"):

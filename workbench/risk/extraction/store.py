@@ -12,15 +12,14 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from workbench.cohort.result import CohortResult
-from workbench.domains import DOMAINS
 from workbench.errors import DataError, DefinitionError
 from workbench.locale import tr
 from workbench.risk.cleaning.changes import Change as Cleaning
 from workbench.risk.extraction.asof import ROW_SCHEMA, asof, unbound
-from workbench.risk.extraction.clocks import with_times
 from workbench.risk.extraction.dataset import Feature, Features
-from workbench.risk.extraction.store_items import KEYS, Codes, Wanted, find_wanted, key_columns, keyed
+from workbench.risk.extraction.store_items import Codes, Wanted, find_wanted
 from workbench.risk.extraction.store_outcomes import find_cohort, person_facts
+from workbench.risk.extraction.store_records import code_table, records
 from workbench.risk.extraction.store_truncation import dealt, poisoned, truncated_tables
 from workbench.store.duckdb import DuckDBEngine
 
@@ -39,15 +38,6 @@ __all__ = ["BATCH_PERSONS", "StoreSource"]
 
 #: Persons whose records are joined at a time.
 BATCH_PERSONS = 10_000
-
-_VALUE = {"value": "value_as_number", "operator": "operator_concept_id"}
-
-#: A result below what can be measured (OMOP's operator <) counts as this share of the limit, as in plain tables.
-_BELOW, _BELOW_SHARE = 4171756, 0.5
-
-#: What a map from codes to features holds.
-_CODES = {"code": "string", "concept": "int64", "source_concept": "int64", "mark": "string", "item": "int64", "factor": "float64",
-          "offset": "float64", "low": "float64", "high": "float64"}  # fmt: skip
 
 _WANTED = {"feature": "int64", "item": "int64", "pick": "string", "look_back_hours": "float64", "gap_hours": "float64"}
 
@@ -141,8 +131,8 @@ class StoreSource:
         timed = [one for one in protocol.predictors if one.source != "person"]
         wanted, changes = find_wanted(self.codes, timed)
         picked = _Picked(wanted, len(rows))
-        for (domain, clock), group in _passes(wanted).items():
-            self._pick(domain, clock, group, rows, picked)
+        for (domain, clock, visit), group in _passes(wanted).items():
+            self._pick(_found(domain, clock, visit, _picks(group)), group, _of_visits(rows) if visit else rows, picked)
             changes += self._changes(domain, group, rows)
         return _assembled(protocol, rows, picked, self._facts(protocol, rows), tuple(dict.fromkeys(changes)))
 
@@ -198,7 +188,7 @@ class StoreSource:
             raise DefinitionError(f"a store has no person {unknown[0]!r} that is known at a prediction", hint="person: age, sex")
         return person_facts(self.codes, rows) if asked else pd.DataFrame(index=rows.index)
 
-    def _pick(self, domain: str, clock: str, group: dict[int, Wanted], rows: pd.DataFrame, picked: _Picked) -> None:
+    def _pick(self, found: ir.Table, group: dict[int, Wanted], rows: pd.DataFrame, picked: _Picked) -> None:
         """Pick the columns of one pass over a table, batch by batch."""
         choices = [one.predictor for one in group.values()]
         asked = {
@@ -208,9 +198,9 @@ class StoreSource:
             "look_back_hours": [one.look_back for one in choices],
             "gap_hours": [one.gap_hours for one in choices],
         }
-        given = {"_wanted": pa.table(asked, schema=ibis.schema(_WANTED).to_pyarrow()), "_codes": _code_table(group)}
-        found = _found(domain, clock, frozenset(asked["pick"]))
-        with tqdm(total=len(rows), desc=domain, unit="row", disable=None if self._progress is None else not self._progress) as bar:
+        given = {"_wanted": pa.table(asked, schema=ibis.schema(_WANTED).to_pyarrow()), "_codes": code_table(group)}
+        shown, domain = None if self._progress is None else not self._progress, next(iter(group.values())).domain
+        with tqdm(total=len(rows), desc=domain, unit="row", disable=shown) as bar:
             for batch in _batches(rows, self._batch_persons):
                 picked.take(self._engine.select(found, _rows=batch, **given))
                 bar.update(batch.num_rows)
@@ -221,7 +211,7 @@ class StoreSource:
             return []
         last = rows.groupby("person", as_index=False)["predicted_at"].max()
         table = pa.table({"person": pa.array(last["person"], pa.int64()), "last": pa.array(last["predicted_at"], pa.timestamp("us"))})
-        found = self._engine.select(_counted(), _last=table, _codes=_code_table(group)).to_pylist()
+        found = self._engine.select(_counted(), _last=table, _codes=code_table(group)).to_pylist()
         return [change for row in found for change in _told(group[row["item"]], row)]
 
 
@@ -238,68 +228,44 @@ def _told(wanted: Wanted, row: dict) -> Iterator[Cleaning]:
             yield Cleaning(row["code"], wanted.feature.item, rule, int(count), int(row["of"]), note)
 
 
-def _passes(wanted: list[Wanted]) -> dict[tuple[str, str], dict[int, Wanted]]:
-    """Group columns, with their places, by the table and the clock that they are read by."""
-    passes: dict[tuple[str, str], dict[int, Wanted]] = {}
+def _passes(wanted: list[Wanted]) -> dict[tuple[str, str, bool], dict[int, Wanted]]:
+    """Group columns, with their places, by the table and the clock that they are read by, and whether of the index encounter alone."""
+    passes: dict[tuple[str, str, bool], dict[int, Wanted]] = {}
     for place, one in enumerate(wanted):
-        passes.setdefault((one.domain, one.predictor.clock), {})[place] = one
+        passes.setdefault((one.domain, one.predictor.clock, one.predictor.same_visit), {})[place] = one
     return passes
 
 
-def _code_table(group: dict[int, Wanted]) -> pa.Table:
-    whole = pd.concat([one.codes.assign(item=place) for place, one in group.items()], ignore_index=True)
-    return pa.Table.from_pandas(whole[list(_CODES)], schema=ibis.schema(_CODES).to_pyarrow(), preserve_index=False)
+def _picks(group: dict[int, Wanted]) -> frozenset[str]:
+    return frozenset(one.predictor.picked for one in group.values())
+
+
+def _of_visits(rows: pd.DataFrame) -> pd.DataFrame:
+    """Put the index encounter in the place of the person: records are then joined by it. Rows without one know nothing."""
+    if "visit" not in rows or rows["visit"].isna().all():
+        raise DefinitionError("same_visit, but the index event belongs to no encounter", hint="let the cohort enter by encounters")
+    known = rows[rows["visit"].notna()]
+    return known.assign(person=known["visit"].astype("int64"))
 
 
 @cache
-def _found(domain: str, clock: str, picks: frozenset[str]) -> ir.Table:
-    records = _records(domain, clock).select("person", "item", "time", "value")
-    return asof(unbound("_rows", ROW_SCHEMA), records, ibis.table(_WANTED, name="_wanted"), picks=picks)
+def _found(domain: str, clock: str, visit: bool, picks: frozenset[str]) -> ir.Table:
+    found = records(domain, clock, visit=visit).select("person", "item", "time", "value")
+    return asof(unbound("_rows", ROW_SCHEMA), found, ibis.table(_WANTED, name="_wanted"), picks=picks)
 
 
 @cache
 def _counted() -> ir.Table:
     """Count what is done to the records of numbers that were available before each person's last prediction, by item, code and unit."""
-    records = _records("labs", "available", all_units=True)
     asked = ibis.table({"person": "int64", "last": "timestamp(6)"}, name="_last")
-    early = records.inner_join(asked, "person").filter(lambda joined: joined.time < joined.last)
+    early = records("labs", "available", all_units=True).inner_join(asked, "person").filter(lambda joined: joined.time < joined.last)
     done = {name: early[name].sum() for name in ("lost", "below", "outlier", "converted")}
     return early.group_by("item", "code", "mark").agg(of=early.count(), **done).order_by("item", "code", "mark")
 
 
-def _records(domain: str, clock: str, *, all_units: bool = False) -> ir.Table:
-    """Return the records of the items of ``_codes``: person, item, time and value in the column's unit.
-
-    With `all_units` those whose unit cannot be converted stay, and columns say of each record what is done to it.
-    """
-    place, number = DOMAINS[domain], domain == "labs"
-    names = tuple(name for name in (*key_columns(place), *(_VALUE.values() if number else ())) if name)
-    table, times = with_times(domain, names)
-    raw = table.value_as_number if number else ibis.null("float64")
-    below = (table.operator_concept_id == _BELOW).fill_null(False) if number else ibis.literal(False)
-    plain = table.select(person="person_id", time=times.by(clock), raw=raw, below=below, **keyed(table, place))
-    codes = ibis.table(_CODES, name="_codes")
-    held = plain.inner_join(codes if all_units else codes.filter(codes.factor.notnull()), list(KEYS))
-    value = held.raw * ibis.ifelse(held.below, _BELOW_SHARE, 1.0) * held.factor + held.offset
-    held = held.mutate(value=value)
-    outlier = ((held.value < held.low) | (held.value > held.high)).fill_null(False)
-    kept = held.mutate(value=ibis.ifelse(outlier, ibis.null("float64"), held.value))
-    if not all_units:
-        return kept.filter(~outlier) if number else kept
-    kept = held.filter(held.raw.notnull())
-    moved = (kept.factor != 1.0) | (kept.offset != 0.0)
-    told = {
-        "lost": kept.factor.isnull(),
-        "below": kept.below & kept.factor.notnull(),
-        "outlier": outlier,
-        "converted": moved.fill_null(False),
-    }
-    return kept.select("person", "item", "time", "code", "mark", **{name: truth.cast("int64") for name, truth in told.items()})
-
-
 def _batches(rows: pd.DataFrame, persons: int) -> Iterator[pa.Table]:
     """Cut rows into batches of whole persons, neighbours by their number, so that few files have to be read for each."""
-    rows = rows.assign(row=np.arange(len(rows)))[["row", "person", "predicted_at"]].sort_values("person", kind="stable")
+    rows = rows.assign(row=rows.index)[["row", "person", "predicted_at"]].sort_values("person", kind="stable")
     number = rows["person"].ne(rows["person"].shift()).cumsum().to_numpy() - 1
     for _, batch in rows.groupby(number // persons, sort=True):
         yield pa.Table.from_pandas(batch, schema=ROW_SCHEMA, preserve_index=False, safe=False)
@@ -360,6 +326,7 @@ def _timed(picked: _Picked, places: list[int]) -> Iterator[tuple]:
         asked = one.predictor
         back = np.nan if asked.look_back is None else asked.look_back
         nearest = picked.nearest[place] if np.isfinite(picked.nearest[place]) else np.nan
-        provenance = {"asked": one.asked, "pick": asked.picked, "look_back_hours": back, "gap_hours": asked.gap_hours, "clock": asked.clock}
+        words = one.asked + tr("（本次就诊）", " (of the index encounter)") * asked.same_visit
+        provenance = {"asked": words, "pick": asked.picked, "look_back_hours": back, "gap_hours": asked.gap_hours, "clock": asked.clock}
         provenance |= {"known": int(picked.known[place]), "records": int(picked.records[place]), "nearest_hours": nearest}
         yield one.feature, picked.values[:, place], provenance

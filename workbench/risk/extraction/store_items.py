@@ -41,8 +41,8 @@ __all__ = ["KEYS", "Codes", "Wanted", "find_codes", "find_wanted", "key_columns"
 #: Names of the columns that a map from codes to items is joined by.
 KEYS = ("code", "concept", "source_concept", "mark")
 
-#: Column that tells rows of one code apart: units of numbers, assertions of findings.
-_MARKS = {"labs": "unit_source_value", "findings": "assertion"}
+#: Column that tells rows of one code apart: units of numbers, assertions of findings, answers of observations.
+_MARKS = {"labs": "unit_source_value", "findings": "assertion", "observations": "value_as_string"}
 
 #: Events whose codes make a tree, so that a code stands for all that start with it.
 _PREFIXED = ("diagnoses", "medications", "procedures")
@@ -171,7 +171,8 @@ def find_codes(codes: Codes, kind: str, words: Iterable[str], *, assertion: str 
     """Return the codes that words of an event source stand for, and the words that no record has.
 
     A word is a code of the source (of diagnoses, procedures and drugs also every code that starts with it), a concept
-    (``concept:201826``, or its bare number) with all narrower ones, a setting of encounters (``inpatient``), or ``all``.
+    (``concept:201826``, or its bare number) with all narrower ones, a setting of encounters (``inpatient``), or ``all``. Of observations a
+    word is a question or, as ``SMOKING=当前吸烟``, a question and its answer.
     """
     word = DOMAIN_OF[kind]
     every = codes.of(word)
@@ -191,6 +192,8 @@ def _holds(codes: Codes, word: str, rows: pd.DataFrame, asked: str) -> np.ndarra
     held = (rows["concept"].isin(concepts) | rows["source_concept"].isin(concepts)).to_numpy()
     if asked.startswith(_CONCEPT):
         return held
+    if word == "observations":
+        held |= (rows["code"] + "=" + rows["mark"] == asked).to_numpy()
     return held | (rows["code"].str.startswith(asked) if word in _PREFIXED else rows["code"] == asked).to_numpy()
 
 
@@ -201,12 +204,17 @@ def _events(codes: Codes, predictor: Predictor, changes: list[Change]) -> Wanted
     words = predictor.source if "all" in predictor.of else "+".join(predictor.of)
     name = predictor.name or (words if predictor.picked == "any" else f"{words}_{predictor.picked}")
     if rows.empty:
-        raise _unknown(predictor.source, predictor.of[0], codes.of(DOMAIN_OF[predictor.source])["code"])
+        raise _unknown(predictor.source, predictor.of[0], _words_of(codes.of(DOMAIN_OF[predictor.source]), predictor.source))
     changes += [Change(word, name, "empty", 0, 0, tr("库中没有此编码", "no record has this code")) for word in lost]
     kind = "yes_no" if predictor.picked == "any" else "number"
     feature = Feature(name, predictor.label or name, "", kind, predictor.source)
     asked = rows[list(KEYS)].assign(factor=1.0, offset=0.0, low=np.nan, high=np.nan)
     return Wanted(feature, predictor, DOMAIN_OF[predictor.source], ", ".join(predictor.of), asked)
+
+
+def _words_of(every: pd.DataFrame, kind: str) -> pd.Series:
+    """Return the words that a store's codes are asked for by."""
+    return pd.concat([every["code"], every["code"] + "=" + every["mark"]]) if kind == "observations" else every["code"]
 
 
 def _unknown(kind: str, word: str, known: Iterable[str]) -> DefinitionError:

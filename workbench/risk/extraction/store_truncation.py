@@ -30,7 +30,7 @@ Change: TypeAlias = "Callable[[pa.Table, np.ndarray, tuple[str, ...]], pa.Table]
 
 _FIRST = "_first"
 _VISIT_ENDS = ("visit_end_date", "visit_end_datetime")
-_RECORDS = ("labs", "diagnoses", "medications", "procedures", "findings")
+_RECORDS = ("labs", "diagnoses", "medications", "procedures", "findings", "observations")
 
 
 def truncated_tables(engine: DuckDBEngine, rows: pd.DataFrame, change: Change | None) -> dict[str, pa.Table]:
@@ -96,7 +96,7 @@ def _asked() -> ir.Table:
 def _records(engine: DuckDBEngine, word: str, given: pa.Table, change: Change | None) -> pa.Table:
     place = DOMAINS[word]
     content = _content(place)
-    table, times = with_times(word, content)
+    table, times = with_times(word, (*content, place.visit))
     known = table.mutate(_known=times.available).inner_join(_asked(), "person_id")
     early = (known["_known"] < known["first"]).fill_null(False)
     own = [name for name in table.columns if name in arrow_schema(place.table).names]

@@ -14,13 +14,15 @@ Scalar = bool | int | float | str
 Words = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
 
 #: Where a predictor comes from: facts of the person; timed numbers; timed events; a column that is known at the index.
-Source = Literal["person", "labs", "vitals", "images", "diagnoses", "medications", "procedures", "encounters", "findings", "column"]
+Source = Literal[
+    "person", "labs", "vitals", "images", "diagnoses", "medications", "procedures", "encounters", "findings", "observations", "column"
+]
 
 #: Sources that give numbers: each word is an item, and a predictor of its own.
 NUMBERS = ("labs", "vitals", "images")
 
 #: Sources that give events: all words together are the codes of one predictor.
-EVENTS = ("diagnoses", "medications", "procedures", "encounters", "findings")
+EVENTS = ("diagnoses", "medications", "procedures", "encounters", "findings", "observations")
 
 
 class Part(BaseModel):
@@ -126,6 +128,7 @@ class Predictor(Part):
     look_back_hours: float | None = Field(None, gt=0)  # None: as far as the record goes
     look_back_days: float | None = Field(None, gt=0)
     gap_hours: float = Field(0.0, ge=0)  # nothing so shortly before the prediction
+    same_visit: bool = False  # of the index encounter only, in a store
     clock: Literal["available", "recorded"] = "available"  # the time it was known, or the time it is about (with a warning)
     kind: Literal["number", "category", "yes_no"] | None = None  # as the values say
     known_at: str = ""  # of a column: another column, that holds when its value was known
@@ -141,6 +144,12 @@ class Predictor(Part):
         if len(named) != 1 or {"source", "of"} & given.keys():
             return given
         return {**{key: value for key, value in given.items() if key != named[0]}, "source": named[0], "of": given[named[0]]}
+
+    @model_validator(mode="after")
+    def _know_visit(self) -> Predictor:
+        if self.same_visit and self.source not in (*NUMBERS, *EVENTS):
+            raise ValueError(f"{self.source} belongs to no encounter: leave same_visit out")
+        return self
 
     @model_serializer(mode="wrap")
     def _write_shorthand(self, write: Any) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, ValidationError, field_validator
 
-from workbench.cohort.serial import read_definition
+from workbench.cohort.query import Cohort, Combination
+from workbench.cohort.serial import read_definition, write_definition
 from workbench.errors import DefinitionError
 from workbench.risk.protocol.parts import Index, ModelChoice, Outcome, Part, Predictor, Rule, Tables, Validation
 
@@ -92,10 +93,17 @@ class Protocol(Part):
     @field_validator("cohort", mode="before")
     @classmethod
     def _read_cohort(cls, given: Any) -> Any:
-        """Take a definition or its builder; keep its canonical JSON."""
+        """Take a definition, its builder or its JSON; keep its canonical JSON."""
         if given is None:
             return None
-        text = given.to_json() if hasattr(given, "to_json") else json.dumps(given, ensure_ascii=False)
+        if isinstance(given, Cohort | Combination):
+            text = write_definition(given)
+        elif hasattr(given, "to_json"):
+            text = given.to_json()
+        elif isinstance(given, dict):
+            text = json.dumps(given, ensure_ascii=False)
+        else:
+            raise DefinitionError(f"the cohort is a {type(given).__name__}", hint="wb.cohort(...), its definition, or its JSON as a dict")
         read_definition(text)  # refuses what is no definition
         return json.loads(text)
 
