@@ -269,6 +269,13 @@ def sentinel_in_part(draw, data):
     return Trial(with_column(data, "heart_rate", np.where(_event(data) & (draw.uniform(size=len(values)) < 0.3), 0.0, values)))
 
 
+@_leak(*_PROXY, n=(800, 3000))
+def yes_of_some(draw, data):
+    """What was done to a third of those with the outcome, and to nobody else: their number is too small for an AUROC to tell."""
+    done = _event(data) & (draw.uniform(size=len(data.y)) < 0.35)
+    return Trial(with_column(data, "transfer_x", done.astype(float)))
+
+
 @_leak(*_PROXY)
 def count_of_the_stay(draw, data):
     """Tests counted over the whole stay, of which the dying have more."""

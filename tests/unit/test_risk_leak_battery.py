@@ -181,6 +181,17 @@ LATE = [
     "totcst",
 ]
 LATE += ["LOS", "icu_los", "lengthOfStay", "Length of stay (days)", "discharge_disposition", "DischargeDate", "surv2m", "prg2m", "TIMEDTH"]
+LATE += [
+    "出院时肌酐",
+    "GCS at discharge",
+    "Discharge GCS",
+    "尸体料理",
+    "死亡诊断",
+    "病案归档天数",
+    "最低收缩压(住院期间)",
+    "随访肌酐",
+    "alive",
+]
 KNOWN = [
     "blast_count",
     "last_glucose",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["counts_without_clock"]
 
 #: Names of counts; a count of cells in blood is none.
-_COUNT = re.compile(r"(^|_)(n|num|count|counts|times)(_|$)|^(number|num)[_ ]of[_ ]|次数|例数|项数|人次", re.IGNORECASE)
+_COUNT = re.compile(r"(^|_)(n|num|count|counts|times)(_|$)|^(number|num)[_ ]of[_ ]|次数|例数|项数|条数|份数|人次", re.IGNORECASE)
 
 #: From so many counts on, and so great a gain of all predictors together by them, it is more than a note.
 _SEVERAL, _GAIN = 3, 0.02

@@ -73,7 +73,7 @@ def _purest(column: pd.Series, truth: np.ndarray) -> _Band:
     """Return the band whose odds are the farthest above those around it."""
     there = column.notna().to_numpy()
     found = [_against(there, truth, ~there), _against(~there, truth, there)]
-    if pd.api.types.is_numeric_dtype(column):
+    if pd.api.types.is_numeric_dtype(column) and column.nunique() > 2:  # of two values there is no order
         found += _along(*_tallied(column[there], truth[there]))
     else:
         codes = pd.factorize(column)[0]
