@@ -337,7 +337,7 @@ def test_words_of_yaml_become_values():
 
 @pytest.mark.parametrize(
     ("header", "message"),
-    [(("号", None, "钾"), "has an empty cell"), (("号", "钾", "钾"), "repeats '钾'"), ((), "has an empty cell")],
+    [(("号", None, "钾"), "has an empty cell"), (("号", "钾", "钾"), "repeats '钾'"), ((), "has no header")],
     ids=["gap", "repeated", "none"],
 )
 def test_a_sheet_with_a_faulty_header_is_refused(tmp_path, header, message):

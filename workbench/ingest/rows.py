@@ -58,7 +58,9 @@ def checked_header(cells: Sequence[object], path: Path) -> list[str]:
     names = [str(cell).strip() if cell is not None else "" for cell in cells]
     while names and not names[-1]:
         names.pop()
-    if not names or "" in names:
+    if not names:
+        raise DataError(f"{path.name} has no header", hint="is the file whole? the first row names the columns")
+    if "" in names:
         raise DataError(
             f"the header of {path.name} has an empty cell", hint="name every column, or say which row is the header: header_row"
         )
