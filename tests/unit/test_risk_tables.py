@@ -434,6 +434,11 @@ def test_competing_outcomes_are_causes(tmp_path):
     assert data.cohort.causes == ("死亡", "离院")
     with pytest.raises(DefinitionError, match="stands for two outcomes"):
         run(tmp_path, study({**DEATH, "event": "死亡", "competing": {"离院": ["出院", "死亡"]}}), table)
+    other = patients(死亡=[1, 0, 0, 1], 结局=[1, 0, 0, 0])
+    data = run(tmp_path, study({**DEATH, "competing": {"病死": {"死亡": 1}}}), other)
+    assert data.y["event"].tolist() == [1, 0, 0, 2], "where the status tells of the outcome, another column tells of nothing"
+    with pytest.raises(DefinitionError, match="死亡"):
+        run(tmp_path, study({**DEATH, "competing": {"病死": {"死亡": 1}}}, [{"column": "死亡"}]), other)
     with pytest.raises(DataError, match="no patient has the outcome '离院'"):
         run(tmp_path, study({**DEATH, "event": "死亡", "competing": {"离院": "离院"}}), table)
 

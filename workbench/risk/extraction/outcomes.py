@@ -15,8 +15,10 @@ from workbench.risk.extraction.roles import carried
 from workbench.risk.survival.outcome import outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from workbench.risk.extraction.columns import Columns
-    from workbench.risk.protocol.parts import Outcome, Rule
+    from workbench.risk.protocol.parts import Outcome, Rule, Values
     from workbench.risk.protocol.protocol import Protocol
 
 __all__ = ["find_cohort", "selected"]
@@ -149,21 +151,31 @@ def _ends(columns: Columns, study: Protocol, rows: pd.DataFrame) -> _Ends:
 
 
 def _causes(columns: Columns, asked: Outcome, persons: pd.Index) -> np.ndarray:
-    column = columns.column(asked.status)
-    raw = columns.raw(column).reindex(persons)
-    cause = np.where(raw.isna(), _UNKNOWN, 0)
-    for number, (label, values) in enumerate([(asked.label, asked.event), *asked.competing.items()], start=1):
-        found = columns.matches(column, raw, values if isinstance(values, tuple) else (values,)).to_numpy() & raw.notna().to_numpy()
-        if not found.any():
-            raise DataError(
-                f"no patient has the outcome {label!r}: column {column!r} never has its value", hint="outcome.event, outcome.competing"
-            )
-        if (found & (cause > 0)).any():
+    """Return how it ended for each person: the cause, 0 without any, or that nobody knows."""
+    cause = np.where(columns.raw(columns.column(asked.status)).reindex(persons).isna(), _UNKNOWN, 0)
+    for number, (label, meaning) in enumerate([(asked.label, asked.event), *asked.competing.items()], start=1):
+        found = _ended_so(columns, label, meaning if isinstance(meaning, dict) else {asked.status: meaning}, persons)
+        if isinstance(meaning, dict):
+            found &= cause == 0  # one end a person: the status comes first
+        elif (found & (cause > 0)).any():
             raise DefinitionError(
-                f"a value of column {column!r} stands for two outcomes, one of them {label!r}", hint="each value has one meaning"
+                f"a value of column {asked.status!r} stands for two outcomes, one of them {label!r}", hint="each value has one meaning"
             )
         cause[found] = number
     return cause
+
+
+def _ended_so(columns: Columns, label: str, meaning: Mapping[str, Values], persons: pd.Index) -> np.ndarray:
+    """Return for whom one of some columns has a value that stands for an outcome."""
+    found = np.zeros(len(persons), bool)
+    for name, values in meaning.items():
+        column = columns.column(name)
+        raw = columns.raw(column).reindex(persons)
+        found |= columns.matches(column, raw, values if isinstance(values, tuple) else (values,)).to_numpy() & raw.notna().to_numpy()
+    if not found.any():
+        told = " or ".join(map(repr, meaning))
+        raise DataError(f"no patient has the outcome {label!r}: column {told} never has its value", hint="outcome.event, outcome.competing")
+    return found
 
 
 def _lengths(columns: Columns, asked: Outcome, persons: pd.Index, *, dated: bool) -> np.ndarray:

@@ -61,7 +61,8 @@ def _own_word(study: Protocol, name: str) -> str:
 def ending(columns: Columns, study: Protocol) -> frozenset[str]:
     """Return the columns that say how and when it ended."""
     asked = study.outcome
-    return frozenset(columns.column(name) for name in (asked.status, asked.time, asked.at) if name)
+    others = [name for meaning in asked.competing.values() if isinstance(meaning, dict) for name in meaning]
+    return frozenset(columns.column(name) for name in (asked.status, asked.time, asked.at, *others) if name)
 
 
 def known_at(columns: Columns, study: Protocol) -> dict[str, str]:

@@ -191,7 +191,9 @@ def _find_events(codes: Codes, protocol: Protocol, steps: _Steps) -> None:
 
 
 def _as_events(meaning: object) -> dict[str, tuple[str, ...]]:
-    """Read a competing event of the store: ``deaths``, or codes of diagnoses."""
+    """Read a competing event of the store: as ``events`` are written, ``deaths``, or codes of diagnoses."""
+    if isinstance(meaning, dict):
+        return {kind: tuple(map(str, words if isinstance(words, tuple) else (words,))) for kind, words in meaning.items()}
     words = tuple(str(word) for word in (meaning if isinstance(meaning, tuple) else (meaning,)))
     return {"deaths": ("all",)} if words in (("deaths",), ("all",), ("deaths: all",)) else {"diagnoses": words}
 

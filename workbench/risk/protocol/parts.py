@@ -13,6 +13,8 @@ Scalar = bool | int | float | str
 #: Words, or one word for a list of one.
 Words = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
 
+Values = tuple[Scalar, ...] | Scalar
+
 #: Where a predictor comes from: facts of the person; timed numbers; timed events; a column that is known at the index.
 Source = Literal[
     "person", "labs", "vitals", "images", "diagnoses", "medications", "procedures", "encounters", "findings", "observations", "column"
@@ -95,7 +97,8 @@ class Outcome(Part):
     # plain tables
     status: str = ""  # column that says how it ended
     event: tuple[Scalar, ...] | Scalar = 1  # values of `status` that are the outcome
-    competing: dict[str, tuple[Scalar, ...] | Scalar] = {}  # label -> values of `status` (tables) or codes (store)
+    # label -> values of `status`, or {another column: values} of those whose `status` is no event; in the store codes, or as `events`
+    competing: dict[str, Values | dict[str, Values]] = {}
     time: str = ""  # column with the length of follow-up
     time_unit: Literal["hours", "days", "weeks", "months", "years"] = "days"
     at: str = ""  # column with the date and time of the outcome, or of the end of follow-up
