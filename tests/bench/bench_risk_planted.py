@@ -8,8 +8,8 @@ without them draws the coefficient of a critical admission from 1.70 to 1.57. Un
 by the same hazard ratios from then on, on a clock that is 30 days late for everybody, so that the planted values are those to be found; an
 index at the discharge would give each patient a clock of their own.
 
-Smoking stands in ``observation``, of which a study cannot ask: here it is written as a finding of the note of admission, which is where the
-hospital's text has it. The term of HbA1c needs its value: patients with diabetes and without one leave, as the planted term is nothing
+Why the patient came is asked of the first stay alone: a critical illness of a later one within the 30 days is not the planted one. The term
+of HbA1c needs its value: patients with diabetes and without one leave, as the planted term is nothing
 without diabetes. Of measurements only those of patients with diabetes are drawn, to save time.
 
     OMP_NUM_THREADS=1 python tests/bench/bench_risk_planted.py --seeds 100 --blocks 6
@@ -54,10 +54,10 @@ def study() -> Protocol:
     """Death after the landmark by the terms of ``hazards.tsv``."""
     predictors = [
         {"person": ["age", "sex"]},
-        {"findings": "当前吸烟", "name": "smoking"},
+        {"observations": "SMOKING=当前吸烟", "name": "smoking"},
         {"labs": "HbA1c", "name": "hba1c"},
         *({"diagnoses": codes, "name": name} for name, codes in CHRONIC.items()),
-        {"diagnoses": CRITICAL, "name": "critical", "look_back_hours": LANDMARK_HOURS},
+        {"diagnoses": CRITICAL, "name": "critical", "same_visit": True},
     ]
     outcome = {"label": "死亡", "events": {"deaths": "all"}}
     discharged = encounters().within(days=(0, LANDMARK_DAYS - 1), event="end").same_visit()
@@ -84,18 +84,7 @@ def _block(seed: int, number: int) -> dict[str, pa.Table]:
     diabetic = omop.Block(seed, people, visits.take(own), deaths, diagnoses, None, None, measured, states[own])
     results = omop._measurement(diabetic)
     results = results.filter(pc.equal(results["measurement_source_value"], "HbA1c"))
-    return {**tables, "measurement": results.drop_columns("visit_occurrence_id"), **_smoking(tables.pop("observation"))}
-
-
-def _smoking(observation: pa.Table) -> dict[str, pa.Table]:
-    """Write answers about smoking as findings of a note of their time."""
-    rows = observation.to_pandas()
-    rows = rows[rows["value_as_string"] == "当前吸烟"]
-    key, person, day = (rows[name].to_numpy() for name in ("observation_id", "person_id", "observation_date"))
-    note = {"note_id": key, "person_id": person, "note_date": day, "note_datetime": rows["observation_datetime"].to_numpy()}
-    finding = {"finding_id": key, "note_id": key, "person_id": person, "finding_date": day, "finding_source_value": "当前吸烟",
-               "assertion": "present", "experiencer": "patient"}  # fmt: skip
-    return {name: pa.Table.from_pandas(pd.DataFrame(columns)) for name, columns in (("note", note), ("finding", finding))}
+    return {**tables, "measurement": results.drop_columns("visit_occurrence_id")}
 
 
 def terms(data: StudyData) -> tuple[pd.DataFrame, np.ndarray]:
