@@ -10,6 +10,7 @@ import pandas as pd
 from workbench.errors import DefinitionError
 from workbench.locale import tr
 from workbench.risk.cleaning.items import items
+from workbench.risk.cleaning.shown import shown_levels
 from workbench.risk.extraction.dataset import ROW_COLUMNS, StudyData
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def people(data: StudyData | pd.DataFrame, *, labels: Mapping[str, str] | None =
     known = {name: (tr(found.zh, found.en), "") for name in frame.columns if (found := items().get(str(name))) is not None} | named
     shown = {name: label for name, (label, _) in known.items()} | dict(labels or {})
     of_units = {name: unit for name, (_, unit) in known.items() if unit} | dict(units or {})
-    return People(frame, predictors, shown, of_units, places)
+    return People(frame.apply(shown_levels), predictors, shown, of_units, places)
 
 
 def outcome_groups(data: StudyData) -> pd.Series:

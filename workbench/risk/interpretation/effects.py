@@ -13,6 +13,7 @@ from workbench.cohort.figures import Chart
 from workbench.cohort.plotting import ACCENT, INK, MUTED, new_figure, style, tidy, wrap
 from workbench.errors import DataError
 from workbench.locale import tr
+from workbench.risk.cleaning.shown import shown_word
 from workbench.risk.interpretation.contrasts import contrasts
 from workbench.risk.interpretation.nomogram import safe_spans
 
@@ -118,7 +119,7 @@ def _both(known: pd.Series, policy: DisclosurePolicy) -> bool:
 def _told(found: Contrasts, label: str) -> list[_Line]:
     def word(value: float | str) -> str:
         yes_no = {0.0: tr("否", "no"), 1.0: tr("是", "yes")} if set(found.table["value"]) == {1.0} and found.reference == 0.0 else {}
-        return value if isinstance(value, str) else yes_no.get(value, f"{value:g}")
+        return shown_word(value) if isinstance(value, str) else yes_no.get(value, f"{value:g}")
 
     rows = found.table.itertuples()
     reference = word(found.reference)

@@ -22,6 +22,7 @@ from workbench.cohort.figures import Chart
 from workbench.cohort.plotting import ACCENT, INK, MUTED, columns, new_figure, style
 from workbench.errors import DefinitionError
 from workbench.locale import tr
+from workbench.risk.cleaning.shown import shown_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +81,7 @@ class Scale(NamedTuple):
         """The values in words."""
         if self.values == (0.0, 1.0):
             return [tr("否", "No"), tr("是", "Yes")]
-        return [value if isinstance(value, str) else f"{value:g}" for value in self.values]
+        return [shown_word(value) if isinstance(value, str) else f"{value:g}" for value in self.values]
 
 
 @dataclass(frozen=True, eq=False)

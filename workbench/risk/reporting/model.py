@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.locale import tr
+from workbench.risk.cleaning.shown import shown_word
 from workbench.risk.interpretation.nomogram import safe_spans
 from workbench.risk.reporting.card import exportable, withheld
 
@@ -109,9 +110,9 @@ def _formula(equation: Equation) -> str:
 
 def _name(term: Term, labels: dict[str, str]) -> str:
     """Return what a term is called: its predictors' labels, primes for the functions of a spline, as in R's rms."""
-    words = {"level": tr("：{0.level}", ": {0.level}"), "missing": tr("缺失", " missing")}
+    words = {"level": tr("：{0}", ": {0}"), "missing": tr("缺失", " missing")}
     named = [
-        labels.get(factor.feature, factor.feature) + words.get(factor.transform, "").format(factor) + "′" * factor.basis
+        labels.get(factor.feature, factor.feature) + words.get(factor.transform, "").format(shown_word(factor.level)) + "′" * factor.basis
         for factor in term.factors
     ]
     return " × ".join(named)
@@ -122,7 +123,7 @@ def _how(factor: Factor, labels: dict[str, str]) -> str:
     if factor.transform == "missing":
         return tr(f"{name}缺失为 1，否则 0", f"1 if {name} is missing, else 0")
     if factor.transform == "level":
-        words = tr("、", ", ").join(factor.words or (factor.level,))
+        words = tr("、", ", ").join(map(shown_word, factor.words or (factor.level,)))
         return tr(f"{name}为“{words}”时 1，否则 0", f"1 if {name} is {words}, else 0")
     inner = {"log": f"ln({name})", "spline": f"RCS{factor.basis + 1}({name}; {', '.join(f'{knot:g}' for knot in factor.knots)})"}
     text = inner.get(factor.transform, name)
@@ -183,5 +184,5 @@ def _product(term: Term, patient: pd.DataFrame) -> str:
 
 def _value(value: str | float, feature: Feature) -> str:
     if isinstance(value, str):
-        return value
+        return shown_word(value)
     return tr("是", "yes") if feature.kind == "yes_no" else f"{value:g} {feature.unit}".strip()

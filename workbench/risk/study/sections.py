@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from workbench.locale import tr
+from workbench.risk.cleaning.shown import shown_word
 from workbench.risk.reporting.contents import SUBGROUP_COLUMNS
 from workbench.risk.validation import sample_size
 from workbench.risk.validation.splits import happened
@@ -62,7 +63,8 @@ def subgroups_of(
     labels = {name: feature.label for feature in data.features.columns for name in (feature.item, feature.name) if name}
     labels |= {"year": tr("年份", "Year"), "care_site": tr("院区", "Hospital"), "department": tr("科室", "Department")}
     table = found.rename(columns={"by": "variable", "lower": "low", "upper": "high"})
-    return table.assign(variable=table["variable"].map(lambda name: labels.get(name, name))).reindex(columns=list(SUBGROUP_COLUMNS))
+    named = table.assign(variable=table["variable"].map(lambda name: labels.get(name, name)), group=table["group"].map(shown_word))
+    return named.reindex(columns=list(SUBGROUP_COLUMNS))
 
 
 def _persons_with_event(data: StudyData, groups: pd.Series, group: object) -> int:
