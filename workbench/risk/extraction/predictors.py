@@ -12,6 +12,7 @@ import pandas as pd
 from workbench.errors import DefinitionError
 from workbench.locale import tr
 from workbench.risk.cleaning.changes import Change
+from workbench.risk.cleaning.shown import shown_unit
 from workbench.risk.extraction.asof import collect
 from workbench.risk.extraction.dataset import Feature, Features
 from workbench.risk.extraction.facts import REFUSED
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from workbench.risk.protocol.parts import Predictor
     from workbench.risk.protocol.protocol import Protocol
 
-__all__ = ["find_features"]
+__all__ = ["Request", "Wanted", "asked_columns", "find_features", "standing_column"]
 
 #: How one value was picked of several, on the screen; the last needs no word.
 PICKED = {
@@ -43,7 +44,7 @@ _COUNTED = ("count", "any")
 _HOUR = pd.Timedelta(hours=1)
 
 
-class _Wanted(NamedTuple):
+class Wanted(NamedTuple):
     """A column of the predictors that is to be made."""
 
     predictor: Predictor
@@ -69,7 +70,7 @@ class _Made(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class _Request:
+class Request:
     """What is asked of which rows."""
 
     columns: Columns
@@ -131,8 +132,8 @@ def find_features(columns: Columns, study: Protocol, rows: pd.DataFrame) -> Feat
     DefinitionError
         If the tables do not have what is asked, cleaning cannot decide what it means, or two predictors have one name.
     """
-    request, changes = _Request(columns, study, rows.reset_index(drop=True)), []
-    wanted = [one for predictor in study.predictors for one in _asked(request, predictor, changes)]
+    request, changes = Request(columns, study, rows.reset_index(drop=True)), []
+    wanted = [one for predictor in study.predictors for one in asked_columns(request, predictor, changes)]
     made = {one: _fact(request, one, changes) for one in wanted if not one.timed}
     for clock in ("available", "recorded"):
         made |= _picked(request, clock, [one for one in wanted if one.timed and one.predictor.clock == clock], changes)
@@ -149,7 +150,7 @@ def _features(made: list[_Made], n: int, changes: tuple[Change, ...]) -> Feature
     return Features(X, features, provenance, changes)
 
 
-def _asked(request: _Request, predictor: Predictor, changes: list[Change]) -> list[_Wanted]:
+def asked_columns(request: Request, predictor: Predictor, changes: list[Change]) -> list[Wanted]:
     """Return the columns that a predictor asks for, in order."""
     if predictor.source in EVENTS:
         raise DefinitionError(
@@ -167,14 +168,14 @@ def _asked(request: _Request, predictor: Predictor, changes: list[Change]) -> li
         keys = _all(request, predictor, changes)
     else:
         keys = dict.fromkeys(request.columns.find(asked, request.parts) for asked in predictor.of)
-    wanted = [_Wanted(predictor, key, items[key], key in timed, predictor.of != ("all",)) for key in keys]
+    wanted = [Wanted(predictor, key, items[key], key in timed, predictor.of != ("all",)) for key in keys]
     for one in wanted:
         if not one.timed:
             _refuse_choice(predictor, one.key)
     return wanted
 
 
-def _all(request: _Request, predictor: Predictor, changes: list[Change]) -> list[str]:
+def _all(request: Request, predictor: Predictor, changes: list[Change]) -> list[str]:
     """Return every item of a source that was known to any row; what the table of items does not know is told."""
     known = request.early(predictor.clock).parts(request.facts, left=True)
     changes += [Change(part.name, "", "unknown_item", 0, 0) for part in known if part.item is None and request.is_timed(part)]
@@ -184,12 +185,12 @@ def _all(request: _Request, predictor: Predictor, changes: list[Change]) -> list
     return keys
 
 
-def _fact_asked(request: _Request, predictor: Predictor, name: str) -> _Wanted:
+def _fact_asked(request: Request, predictor: Predictor, name: str) -> Wanted:
     column = request.columns.column(name)
     if column in ending(request.columns, request.study):
         raise DefinitionError(f"column {column!r} is the outcome's, so it is no predictor", hint="leave it out")
     _refuse_choice(predictor, column)
-    return _Wanted(predictor, name if predictor.source == "person" else column)
+    return Wanted(predictor, name if predictor.source == "person" else column)
 
 
 def _refuse_choice(predictor: Predictor, name: str) -> None:
@@ -202,10 +203,10 @@ def _refuse_choice(predictor: Predictor, name: str) -> None:
 # facts ---------------------------------------------------------------------------------------------------------------------
 
 
-def _fact(request: _Request, wanted: _Wanted, changes: list[Change]) -> _Made:
+def _fact(request: Request, wanted: Wanted, changes: list[Change]) -> _Made:
     """Read a column of patients."""
     asked, columns = wanted.predictor, request.columns
-    column = _column(request, wanted)
+    column = standing_column(request, wanted)
     fact = columns.fact(column, asked.kind, request.persons)
     changes += fact.changes
     values, nearest = fact.values.reindex(request.rows["person"]).reset_index(drop=True), np.nan
@@ -219,11 +220,11 @@ def _fact(request: _Request, wanted: _Wanted, changes: list[Change]) -> _Made:
     unit = asked.unit or (item.unit if item and columns.layout.clean else columns.layout.units.get(column, ""))
     label = asked.label or (tr(item.zh, item.en) if item else column)
     told = {"asked": column, "pick": "", "look_back_hours": np.nan, "gap_hours": asked.gap_hours, "clock": asked.known_at or "index"}
-    feature = Feature(wanted.name, label, unit, fact.kind, asked.source, item.key if item else "")
+    feature = Feature(wanted.name, label, shown_unit(unit), fact.kind, asked.source, item.key if item else "")
     return _Made(feature, values, told | {"known": known, "records": known, "nearest_hours": nearest})
 
 
-def _column(request: _Request, wanted: _Wanted) -> str:
+def standing_column(request: Request, wanted: Wanted) -> str:
     """Return the column of a fact, or of an item that stands once a patient."""
     if wanted.predictor.source not in NUMBERS:
         return request.columns.column(wanted.key)
@@ -233,7 +234,7 @@ def _column(request: _Request, wanted: _Wanted) -> str:
     return next(iter(names))
 
 
-def _hours_known(request: _Request, column: str) -> pd.Series:
+def _hours_known(request: Request, column: str) -> pd.Series:
     """Return how long before each prediction a column's value became known; NaN where nobody knows."""
     if not request.study.index.at:
         raise DefinitionError(f"known_at: {column} needs a prediction with a time", hint="index.at names the column of the index")
@@ -244,7 +245,7 @@ def _hours_known(request: _Request, column: str) -> pd.Series:
 # results -------------------------------------------------------------------------------------------------------------------
 
 
-def _picked(request: _Request, clock: str, asked: list[_Wanted], changes: list[Change]) -> dict[_Wanted, _Made]:
+def _picked(request: Request, clock: str, asked: list[Wanted], changes: list[Change]) -> dict[Wanted, _Made]:
     """Pick results as of each prediction."""
     if not asked:
         return {}
@@ -267,13 +268,13 @@ def _picked(request: _Request, clock: str, asked: list[_Wanted], changes: list[C
     return {one: _result(request, one, by_place.get(str(place), found.iloc[:0])) for place, one in enumerate(asked)}
 
 
-def _choice(wanted: _Wanted) -> dict[str, Any]:
+def _choice(wanted: Wanted) -> dict[str, Any]:
     asked = wanted.predictor
     look_back = np.nan if asked.look_back is None else asked.look_back
     return {"pick": asked.picked, "look_back_hours": look_back, "gap_hours": asked.gap_hours}
 
 
-def _result(request: _Request, wanted: _Wanted, found: pd.DataFrame) -> _Made:
+def _result(request: Request, wanted: Wanted, found: pd.DataFrame) -> _Made:
     asked, item = wanted.predictor, wanted.item
     counted = asked.picked in _COUNTED
     values = np.full(len(request.rows), 0.0 if counted else np.nan)

@@ -178,8 +178,11 @@ def form_of(data: StudyData, *, added: Iterable[FormItem] = (), follow_up_days: 
 
 def _item_of(data: StudyData, feature: Feature) -> FormItem:
     from workbench.risk.cleaning.items import items
+    from workbench.risk.cleaning.shown import shown_unit
 
     known = items().get(feature.item)
     choices = tuple(map(str, data.X[feature.name].cat.categories)) if feature.kind == "category" else ()
-    low, high = (known.low, known.high) if known is not None and known.kind == "number" and known.unit == feature.unit else (None, None)
+    low, high = (
+        (known.low, known.high) if known is not None and known.kind == "number" and shown_unit(known.unit) == feature.unit else (None, None)
+    )
     return FormItem(feature.name, feature.label, feature.unit, feature.kind, feature.source, choices, low, high)
