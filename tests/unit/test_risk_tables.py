@@ -481,6 +481,7 @@ def test_a_blackout_and_a_horizon(tmp_path):
     [
         ({**DEATH, "event": 7}, {}, DataError, "no patient has the outcome '死亡'"),
         (DEATH, {"随访": [-9, 1, 2, 3]}, DataError, "1 patients have a negative follow-up"),
+        (DEATH, {"随访": [1e12, 1, 2, 3]}, DataError, "1 patients are followed for more than 120 years"),
         (DEATH, {"随访": ["三天", 1, 2, np.inf]}, DataError, "2 values of column '随访' are no numbers"),
         (DEATH, {"随访": [0, 0, 0, 0]}, DataError, "nobody is left after"),
         (DEATH, {"随访": [0, 4, 4, 0]}, DataError, "no row has the outcome '死亡' after its prediction"),

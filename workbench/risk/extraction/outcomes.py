@@ -26,6 +26,8 @@ __all__ = ["find_cohort", "selected"]
 #: Days in each unit of a length of follow-up; months and years of the Gregorian calendar's mean length.
 DAYS = {"hours": 1 / 24, "days": 1.0, "weeks": 7.0, "months": 30.436875, "years": 365.2425}
 _DAY = pd.Timedelta(days=1)
+#: Nobody is followed for longer, in days.
+_LONGEST = 120 * DAYS["years"]
 _UNKNOWN = -1
 
 
@@ -187,6 +189,11 @@ def _lengths(columns: Columns, asked: Outcome, persons: pd.Index, *, dated: bool
     if negative := int((days < 0).sum()) if not dated else 0:
         raise DataError(
             f"{negative} patients have a negative follow-up", hint="is it a code for missing? a rule with at_least: 0 leaves them out"
+        )
+    if endless := int((days > _LONGEST).sum()):
+        raise DataError(
+            f"{endless} patients are followed for more than {_LONGEST / DAYS['years']:.0f} years",
+            hint="outcome.time_unit; or a code for missing, which a rule with at_most leaves out",
         )
     return days
 
