@@ -106,7 +106,9 @@ def test_texts_are_read_by_rule():
         "below_detection": 1, "above_detection": 1, "qualitative": 2, "mark_removed": 2, "range": 1, "own_unit": 2, "no_result": 1,
         "unreadable": 2,
     }  # fmt: skip
-    assert np.isnan(read_numbers(pd.Series([1.0, np.inf])).values[1])
+    for great in (np.inf, -1e300, "1e31"):
+        read = read_numbers(pd.Series([1.0, great], dtype=object))
+        assert (np.isnan(read.values[1]), read.counts["infinite"]) == (True, 1)
 
 
 def test_grades_categories_and_dates_get_one_form():

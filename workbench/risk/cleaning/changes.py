@@ -52,7 +52,7 @@ RULES: dict[str, Rule] = {
     "no_result": Rule("changed", "无结果（未检、溶血等），置为缺失", "no result (not done, haemolysis ...): set to missing"),
     "qualitative": Rule("changed", "定量项目出现定性结果，置为缺失", "a word such as negative where a number is wanted: set to missing"),
     "unreadable": Rule("changed", "无法识别，置为缺失", "cannot be read: set to missing"),
-    "infinite": Rule("changed", "无穷大，置为缺失", "infinite: set to missing"),
+    "infinite": Rule("changed", "无穷大（或超过 1e30），置为缺失", "infinite, or beyond 1e30: set to missing"),
     "outlier": Rule("changed", "超出生理或检测界限，置为缺失", "beyond the item's limits: set to missing"),
     "coded": Rule("changed", "文字改为统一编码", "words replaced by codes"),
     "uncoded": Rule("changed", "无法归类，置为缺失", "no category: set to missing"),

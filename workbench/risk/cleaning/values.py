@@ -32,6 +32,7 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 _EXCEL_DAYS = (18264, 73050)  # 1950 to 2100
 _NO_TIME = np.datetime64("NaT", "ns")
 _EXCEL_START = pd.Timestamp("1899-12-30")
+_GREATEST = 1e30  # no result is greater; the squares of such numbers cannot be summed
 
 
 class Read(NamedTuple):
@@ -115,8 +116,9 @@ def read_numbers(column: pd.Series, *, below: float = 0.5, convert: Callable[[st
 
 
 def _finite(values: np.ndarray, counts: dict[str, int], own: np.ndarray) -> Read:
-    if infinite := int(np.isinf(values).sum()):
-        values, counts = np.where(np.isinf(values), np.nan, values), counts | {"infinite": infinite}
+    beyond = np.abs(values) > _GREATEST
+    if infinite := int(beyond.sum()):
+        values, counts = np.where(beyond, np.nan, values), counts | {"infinite": infinite}
     return Read(values, counts, own)
 
 
