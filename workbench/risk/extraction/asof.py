@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
-__all__ = ["HOUR_US", "PICKS", "RECORD_SCHEMA", "ROW_SCHEMA", "WANTED_SCHEMA", "asof", "collect", "end_of_day", "unbound"]
+__all__ = ["HOUR_US", "PICKS", "RECORD_SCHEMA", "ROW_SCHEMA", "WANTED_SCHEMA", "asof", "collect", "counting", "end_of_day", "unbound"]
 
 #: A prediction a row.
 ROW_SCHEMA = pa.schema([("row", pa.int64()), ("person", pa.int64()), ("predicted_at", pa.timestamp("us"))])
@@ -39,6 +39,8 @@ WANTED_SCHEMA = pa.schema(
         ("gap_hours", pa.float64()),
     ]
 )
+
+_NUMBERED = RECORD_SCHEMA.append(pa.field("record", pa.int64()))
 
 #: Microseconds an hour.
 HOUR_US = 3_600_000_000
@@ -79,8 +81,7 @@ def asof(rows: ir.Table, records: ir.Table, wanted: ir.Table, *, picks: Collecti
     ('row', 'feature', 'value', 'records', 'nearest_hours')
     """
     picks = PICKS if picks is None else tuple(pick for pick in PICKS if pick in picks)
-    near = _near(rows, records, wanted)
-    counted = near.filter(near.value.notnull() | near.pick.isin(_COUNTED))
+    counted = _counted(rows, records, wanted)
     if "slope" in picks:
         counted = counted.mutate(newest_us=counted.age_us.min().over(ibis.window(group_by=["row", "feature"])))
     grouped = counted.group_by("row", "feature", "pick").agg(
@@ -92,13 +93,14 @@ def asof(rows: ir.Table, records: ir.Table, wanted: ir.Table, *, picks: Collecti
     return grouped.select("row", "feature", value=_value(grouped, picks), records="records", nearest_hours="nearest_hours")
 
 
-def _near(rows: ir.Table, records: ir.Table, wanted: ir.Table) -> ir.Table:
+def _counted(rows: ir.Table, records: ir.Table, wanted: ir.Table) -> ir.Table:
     """Pair records with the rows and features that they count for; ``age_us`` is their time before the prediction."""
     known = records.mutate(value=ibis.ifelse(records.value.isnan(), ibis.null("float64"), records.value))
     near = rows.inner_join(known, "person").inner_join(wanted, "item")
     near = near.mutate(age_us=near.predicted_at.delta(near.time, unit="microsecond"))
     far = (near.look_back_hours * HOUR_US).round()
-    return near.filter(near.age_us > (near.gap_hours * HOUR_US).round(), (near.age_us <= far) | near.look_back_hours.isnull())
+    near = near.filter(near.age_us > (near.gap_hours * HOUR_US).round(), (near.age_us <= far) | near.look_back_hours.isnull())
+    return near.filter(near.value.notnull() | near.pick.isin(_COUNTED))
 
 
 def _mean(near: ir.Table, where: ir.BooleanValue) -> ir.Value:
@@ -207,18 +209,53 @@ def collect(rows: pd.DataFrame, records: pd.DataFrame | pa.Table, wanted: pd.Dat
        row feature  value  records  nearest_hours
     0    0     LDH  250.0        2            2.0
     """
-    import duckdb
-
     unknown = sorted(set(wanted["pick"]) - set(PICKS)) if "pick" in wanted else []
     if unknown:
         raise DefinitionError(f"there is no pick {unknown[0]!r}", hint=f"one of: {', '.join(PICKS)}")
-    given = {"rows": (rows, ROW_SCHEMA), "records": (records, RECORD_SCHEMA), "wanted": (wanted, WANTED_SCHEMA)}
+    return _run(
+        _statement(frozenset(wanted["pick"])), rows=(rows, ROW_SCHEMA), records=(records, RECORD_SCHEMA), wanted=(wanted, WANTED_SCHEMA)
+    )
+
+
+def counting(rows: pd.DataFrame, records: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
+    """Return the records that count in :func:`collect`, before one value is picked of them; its parameters are the same.
+
+    Returns
+    -------
+    DataFrame
+        ``row``, ``feature``, ``record`` (place in `records`), ``value`` and ``age_us`` (microseconds before the prediction), the newest of
+        each row and feature first.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> noon = pd.Timestamp("2024-03-01 12:00")
+    >>> rows = pd.DataFrame({"row": [0], "person": [7], "predicted_at": [noon]})
+    >>> times = [noon - pd.Timedelta(hours=5), noon - pd.Timedelta(hours=2), noon]
+    >>> records = pd.DataFrame({"person": 7, "item": "LDH", "time": times, "value": [300.0, 250.0, 900.0]})
+    >>> wanted = pd.DataFrame({"feature": ["LDH"], "item": ["LDH"], "pick": ["last"], "look_back_hours": [24.0], "gap_hours": [0.0]})
+    >>> counting(rows, records, wanted)["record"].tolist()
+    [1, 0]
+    """
+    numbered = records.assign(record=range(len(records)))
+    return _run(_counting_statement(), rows=(rows, ROW_SCHEMA), records=(numbered, _NUMBERED), wanted=(wanted, WANTED_SCHEMA))
+
+
+def _run(statement: str, **given: tuple[pd.DataFrame | pa.Table, pa.Schema]) -> pd.DataFrame:
+    import duckdb
+
     tables = {name: _as_arrow(name, table, schema) for name, (table, schema) in given.items()}
     with duckdb.connect() as connection:
         connection.execute("SET preserve_insertion_order = false")
         for name, table in tables.items():
             connection.register(f"_{name}", table)
-        return connection.sql(_statement(frozenset(wanted["pick"]))).df()
+        return connection.sql(statement).df()
+
+
+@cache
+def _counting_statement() -> str:
+    counted = _counted(unbound("_rows", ROW_SCHEMA), unbound("_records", _NUMBERED), unbound("_wanted", WANTED_SCHEMA))
+    return to_sql(counted.select("row", "feature", "record", "value", "age_us").order_by("row", "feature", "age_us", "record"))
 
 
 @cache

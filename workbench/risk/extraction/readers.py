@@ -177,7 +177,7 @@ def _cells(path: Path, layout: Tables, work: Path) -> pd.DataFrame:
     cells.columns = [str(name).strip() for name in cells.columns]
     texts = cells.select_dtypes(["object", "string"]).columns
     cells[texts] = cells[texts].mask(cells[texts].isin(_MISSING))
-    cells = cells.dropna(how="all").reset_index(drop=True)
+    cells = cells.dropna(how="all")  # the index stays: which line of the file a row is
     if cells.empty:
         raise DataError(f"{path.name} holds no row")
     return cells

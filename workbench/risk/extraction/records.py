@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from workbench.risk.extraction.columns import Columns, Part
     from workbench.risk.extraction.readers import PlainTable
 
-__all__ = ["Records", "known_before", "read_records"]
+__all__ = ["Records", "joined_repeats", "known_before", "read_lines", "read_records"]
 
 _CELLS = LongColumns(patient="row", item="item", value="value", time="", unit="unit")
 
 #: No results.
-_NONE = pd.DataFrame({"item": [], "value": [], "person": [], "taken": [], "known": []}).astype(
-    {"item": object, "value": float, "person": "int64", "taken": "datetime64[ns]", "known": "datetime64[ns]"}
+_NONE = pd.DataFrame({"item": [], "value": [], "person": [], "taken": [], "known": [], "place": [], "row": []}).astype(
+    {"item": object, "value": float, "person": "int64", "taken": "datetime64[ns]", "known": "datetime64[ns]", "place": int, "row": int}
 )
 
 
@@ -93,6 +93,20 @@ def read_records(columns: Columns, wanted: Iterable[Part], persons: pd.Index) ->
     Records
         Results without a time are left out. Of one item at one time of a patient one is left: the median, of grades the highest.
     """
+    wanted = list(wanted)
+    lines = read_lines(columns, wanted, persons)
+    changes = list(lines.changes)
+    return Records(joined_repeats(lines.table.drop(columns=["place", "row"]), wanted, changes), lines.refused, tuple(changes))
+
+
+def read_lines(columns: Columns, wanted: Iterable[Part], persons: pd.Index) -> Records:
+    """Read and clean the results of some items, each with where it stands; parameters as in :func:`read_records`.
+
+    Returns
+    -------
+    Records
+        Its table has ``place`` (of the table) and ``row`` (position in the table) besides; repeats are not joined.
+    """
     by_table: dict[int, list[Part]] = {}
     for part in wanted:
         by_table.setdefault(part.table, []).append(part)
@@ -102,13 +116,13 @@ def read_records(columns: Columns, wanted: Iterable[Part], persons: pd.Index) ->
         read = (_results if table.form == "results" else _columns)(columns, table, parts)
         rows = read.table.pop("row").to_numpy(int)
         person = persons.get_indexer(table.person.to_numpy()[rows])
-        tables.append(read.table.assign(person=person, taken=table.taken.to_numpy()[rows], known=table.known.to_numpy()[rows]))
+        times = {"taken": table.taken.to_numpy()[rows], "known": table.known.to_numpy()[rows]}
+        tables.append(read.table.assign(person=person, **times, place=place, row=rows))
         refused |= read.refused
         changes += [*table.changes, *read.changes]
     whole = pd.concat([table for table in tables if len(table)] or [_NONE], ignore_index=True)
     whole = whole[~whole["item"].isin(list(refused)) & (whole["person"] >= 0) & whole["taken"].notna()]
-    highest = {part.key for parts in by_table.values() for part in parts if part.item and part.item.kind in ("grade", "yes_no")}
-    return Records(_one_a_time(whole, highest, changes), refused, tuple(changes))
+    return Records(whole, refused, tuple(changes))
 
 
 def _columns(columns: Columns, table: PlainTable, parts: list[Part]) -> Records:
@@ -119,7 +133,7 @@ def _columns(columns: Columns, table: PlainTable, parts: list[Part]) -> Records:
     refused = unusable(cleaned.changes)
     kept = [name for name in cleaned.table if keys.get(name, name) not in refused]
     long = [pd.DataFrame({"row": cells.index, "item": keys.get(name, name), "value": cleaned.table[name]}) for name in kept]
-    return _numbers(pd.concat(long, ignore_index=True) if long else _NONE.assign(row=0), refused, cleaned.changes)
+    return _numbers(pd.concat(long, ignore_index=True) if long else _NONE, refused, cleaned.changes)
 
 
 def _results(columns: Columns, table: PlainTable, parts: list[Part]) -> Records:
@@ -153,12 +167,13 @@ def _numbers(long: pd.DataFrame, refused: dict[str, Change], changes: tuple[Chan
             raise DefinitionError(f"{item!r} holds words, not numbers", hint=f"column: {item} where it is a fact of the patient")
         more += [Change(str(item), "", rule, count, given) for rule, count in found.counts.items()]
         read.append(pd.DataFrame({"row": long["row"].loc[values.index], "item": item, "value": found.values}))
-    whole = pd.concat(read) if read else _NONE.assign(row=0)
+    whole = pd.concat(read) if read else _NONE
     return Records(whole.loc[whole["value"].notna(), ["row", "item", "value"]], refused, (*changes, *more))
 
 
-def _one_a_time(whole: pd.DataFrame, highest: set[str], changes: list[Change]) -> pd.DataFrame:
+def joined_repeats(whole: pd.DataFrame, wanted: Iterable[Part], changes: list[Change]) -> pd.DataFrame:
     """Join several results of one item at one time of a patient: numbers by their median, of grades the highest."""
+    highest = {part.key for part in wanted if part.item and part.item.kind in ("grade", "yes_no")}
     keys = ["person", "item", "taken", "known"]
     repeated = whole.duplicated(keys, keep=False)
     if not repeated.any():
