@@ -55,6 +55,7 @@ class Wanted(NamedTuple):
 
     @property
     def name(self) -> str:
+        """Name of the column."""
         asked = self.predictor
         if asked.name:
             return asked.name if len(asked.of) == 1 and self.stated else f"{asked.name}_{self.key}"
@@ -79,14 +80,17 @@ class Request:
 
     @cached_property
     def persons(self) -> pd.Index:
+        """The persons of the study."""
         return pd.Index(self.rows["person"].unique())
 
     @cached_property
     def facts(self) -> frozenset[str]:
+        """Columns that are no results of items."""
         return fact_columns(self.columns, self.study)
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
+        """Where items stand."""
         return self.columns.parts(self.facts)
 
     @cached_property
@@ -95,10 +99,12 @@ class Request:
 
     @cached_property
     def available(self) -> Columns:
+        """The tables without what was available too late."""
         return known_before(self.columns, self._last, "available")
 
     @cached_property
     def recorded(self) -> Columns:
+        """The tables without what is about a time too late."""
         return known_before(self.columns, self._last, "recorded")
 
     def early(self, clock: str) -> Columns:
@@ -106,6 +112,7 @@ class Request:
         return self.available if clock == "available" else self.recorded
 
     def is_timed(self, part: Part) -> bool:
+        """Tell whether an item stands in a table with times."""
         return self.columns.tables[part.table].form != "patients"
 
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from workbench.risk.extraction.dataset import CohortRows
+    from workbench.risk.extraction.dataset import CohortRows, StudyData
+    from workbench.risk.extraction.evidence import Evidence
     from workbench.risk.extraction.store_truncation import Change
     from workbench.risk.protocol.parts import Predictor
     from workbench.risk.protocol.protocol import Protocol
@@ -135,6 +136,12 @@ class StoreSource:
             self._pick(_found(domain, clock, visit, _picks(group)), group, _of_visits(rows) if visit else rows, picked)
             changes += self._changes(domain, group, rows)
         return _assembled(protocol, rows, picked, self._facts(protocol, rows), tuple(dict.fromkeys(changes)))
+
+    def evidence(self, data: StudyData, row: int, feature: str) -> list[Evidence]:
+        """Return the rows of the store behind one value; see :func:`~workbench.risk.extraction.store_evidence.store_evidence`."""
+        from workbench.risk.extraction.store_evidence import store_evidence
+
+        return store_evidence(self.codes, data, row, feature)
 
     def truncated(self, rows: pd.DataFrame, *, how: Literal["delete", "permute"], seed: int = 0) -> StoreSource:
         """Return the records of some persons with everything that became available from their first prediction on gone, or shuffled.

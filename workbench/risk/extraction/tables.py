@@ -20,7 +20,8 @@ from workbench.risk.extraction.roles import fact_columns, known_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from workbench.risk.extraction.dataset import CohortRows, Features
+    from workbench.risk.extraction.dataset import CohortRows, Features, StudyData
+    from workbench.risk.extraction.evidence import Evidence
     from workbench.risk.protocol.protocol import Protocol
 
 __all__ = ["TableSource", "read_tables"]
@@ -51,6 +52,12 @@ class TableSource:
     def features(self, protocol: Protocol, rows: pd.DataFrame) -> Features:
         """Find what was known of each row before its prediction."""
         return find_features(selected(self._columns(protocol), protocol.rules), protocol, rows)
+
+    def evidence(self, data: StudyData, row: int, feature: str) -> list[Evidence]:
+        """Return the cells behind one value; see :func:`~workbench.risk.extraction.table_evidence.table_evidence`."""
+        from workbench.risk.extraction.table_evidence import table_evidence
+
+        return table_evidence(self._columns(data.protocol), data, row, feature)
 
     def truncated(self, rows: pd.DataFrame, *, how: Literal["delete", "permute"], seed: int = 0) -> TableSource:
         """Return the tables with everything that became known at or after each person's first prediction gone, or shuffled.
