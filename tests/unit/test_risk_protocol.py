@@ -29,11 +29,15 @@ def test_a_study_file_may_begin_with_a_byte_order_mark(tmp_path):
         (SOUND + "title: 二\n", DefinitionError, "has title twice"),
         (SOUND.encode("gb18030"), DataError, "not UTF-8 text\n  -> save it as UTF-8"),
         (SOUND + "horizon: 3\n", DefinitionError, "horizon: Extra inputs"),
+        (SOUND + "thresholds: [20]\n", DefinitionError, "thresholds.0: Input should be less than 1"),
+        (SOUND.replace("kind", "horizons_days: [0], kind"), DefinitionError, "horizons_days.0: Input should be greater than 0"),
+        (SOUND.replace("kind", "horizons_days: [.inf], kind"), DefinitionError, "horizons_days.0: Input should be a finite"),
+        (SOUND + "models: [cox, {name: cox, parameters: {alpha: 1}}]\n", DefinitionError, "cox stands there twice"),
         ("- a\n", DefinitionError, "holds no keys and values"),
         (SOUND + "\tseed: 3\n", DefinitionError, "is no YAML"),
         (SOUND + "x: !!python/name:os.system\n", DefinitionError, "is no YAML"),
     ],
-    ids=["list_key", "twice", "gb18030", "unknown", "list", "tab", "object"],
+    ids=["list_key", "twice", "gb18030", "unknown", "threshold", "horizon", "endless", "models", "list", "tab", "object"],
 )
 def test_a_wrong_study_file_is_refused(tmp_path, text, error, told):
     with pytest.raises(error, match=told):

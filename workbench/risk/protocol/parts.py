@@ -107,7 +107,7 @@ class Outcome(Part):
     end: Literal["observation", "stay"] = "observation"  # what ends follow-up
     codes: Words = ()  # codes that define the outcome, where `status` alone does not tell them: predictors with them are flagged
     # both
-    horizons_days: tuple[float, ...] = ()
+    horizons_days: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = ()
     blackout_hours: float = Field(0.0, ge=0)  # an outcome so soon after the prediction is no prediction: such rows leave the study
 
 

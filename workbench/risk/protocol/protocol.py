@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -78,7 +78,7 @@ class Protocol(Part):
     rules: tuple[Rule, ...] = ()
     models: tuple[ModelChoice, ...] = ()
     validation: Validation = Validation()
-    thresholds: tuple[float, ...] = ()
+    thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     subgroups: tuple[str, ...] = ()
     seed: int = Field(0, ge=0)
 
@@ -106,6 +106,15 @@ class Protocol(Part):
             raise DefinitionError(f"the cohort is a {type(given).__name__}", hint="wb.cohort(...), its definition, or its JSON as a dict")
         read_definition(text)  # refuses what is no definition
         return json.loads(text)
+
+    @field_validator("models")
+    @classmethod
+    def _refuse_twice(cls, given: tuple[ModelChoice, ...]) -> tuple[ModelChoice, ...]:
+        """Refuse a model that stands twice: what is told of a model is told by its name."""
+        names = [choice.name for choice in given]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{', '.join(twice)} stands there twice; keep one of them")
+        return given
 
     @property
     def definition(self) -> Definition | None:
