@@ -9,7 +9,7 @@ from pathlib import Path
 from workbench.errors import DefinitionError, EnvironmentFault
 from workbench.locale import tr
 
-__all__ = ["check_target", "write_whole"]
+__all__ = ["check_folder", "check_target", "write_whole"]
 
 
 def check_target(target: Path | None, *sources: Path | None) -> None:
@@ -42,6 +42,27 @@ def check_target(target: Path | None, *sources: Path | None) -> None:
         raise EnvironmentFault(
             tr(f"文件夹 {target.parent} 不存在或不可写", f"the folder {target.parent} is not there or cannot be written to"),
             hint=tr("请先建立文件夹，或指定其他位置", "make it first, or name another place"),
+        )
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse, before any work is done, a folder that cannot be made or written to.
+
+    Parameters
+    ----------
+    folder : Path
+        What is to hold the files; it need not be there.
+
+    Raises
+    ------
+    EnvironmentFault
+        If it, or what it would be made in, is no folder or cannot be written to.
+    """
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise EnvironmentFault(
+            tr(f"{nearest} 不是可写的文件夹", f"{nearest} is no folder that can be written to"),
+            hint=tr("请指定另一个文件夹", "name another folder"),
         )
 
 

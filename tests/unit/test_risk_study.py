@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from tests.lib.risk_tables import patients, survival_study, written
 from workbench.cli import app
 from workbench.disclosure import DisclosurePolicy
-from workbench.errors import DataError, DefinitionError
+from workbench.errors import DataError, DefinitionError, EnvironmentFault
 from workbench.journal import read_entries
 from workbench.release.checks import Scope, check_file
 from workbench.risk.models.catalogue import make_model
@@ -210,3 +210,22 @@ def test_a_model_that_takes_no_weights_is_refused_where_patients_have_several_ro
     assert fitted(model, X, y2, groups=persons).predict_risk(X, [365.0]).shape == (200, 1)
     with pytest.raises(DefinitionError, match="takes no weights"):
         fitted(model, X, y2, sample_weight=np.ones(200), groups=persons)
+
+
+@pytest.mark.parametrize("out", ["patients.csv", "patients.csv/out"])
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(table, policy, tmp_path, monkeypatch, out):
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(survival_study(), allow_unicode=True), encoding="utf-8")
+    monkeypatch.setattr(Study, "run", lambda *_, **__: pytest.fail("the study was run"))
+    done = CliRunner().invoke(app, ["risk", "run", str(file), "--table", str(table), "--out", str(table.parent / out)])
+    assert isinstance(done.exception, EnvironmentFault)
+
+
+def test_a_check_refuses_models_that_cannot_be_made(table):
+    for models, told in (
+        (["logistc"], "did you mean"),
+        (["logistic"], "does not suit"),
+        ([{"name": "cox", "parameters": {"alfa": 1}}], "alpha"),
+    ):
+        with pytest.raises(DefinitionError, match=told):
+            Study(**survival_study(models=models)).audit(table)

@@ -59,9 +59,11 @@ def run_study(
 ) -> None:
     """Run a study and write its report."""
     from workbench import disclosure
+    from workbench.outfile import check_folder
     from workbench.risk.study.study import Study
 
     rule = disclosure.load_policy(policy)  # without one no figure could be shown: say so before hours of work
+    check_folder(out)
     study = Study.read(file)
     result = study.run(_data(study, store, snapshot, table), workers=workers)
     for path in result.report(out, policy=rule):

@@ -94,6 +94,7 @@ class Study(Protocol):
         """Run the guards alone; see :func:`workbench.risk.guards.audit.audit`."""
         from workbench.risk.guards.audit import audit
 
+        self._try_models()
         source = self.source(data)
         return audit(extract(self, source), source)
 
@@ -124,4 +125,13 @@ class Study(Protocol):
         """
         from workbench.risk.study.run import run
 
+        self._try_models()
         return run(self, self.source(data), models=models, progress=progress, workers=workers)
+
+    def _try_models(self) -> None:
+        """Refuse models that cannot be made, before any data are read."""
+        from workbench.risk.models.catalogue import make_model
+
+        binary, causes = self.outcome.kind == "binary", 1 + len(self.outcome.competing)
+        for choice in self.all_models:
+            make_model(choice, binary=binary, causes=causes, imputation=self.validation.imputation)
