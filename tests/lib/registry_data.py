@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.risk.extraction.dataset import CohortRows, Feature, Features, FlowStep, StudyData
+from workbench.risk.extraction.evidence import Evidence
 from workbench.risk.protocol.protocol import Protocol
-from workbench.risk.registry.registry import Evidence
 
 
 def small_study(n: int = 12) -> StudyData:

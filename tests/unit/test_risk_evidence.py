@@ -28,7 +28,7 @@ def stored(**tables):
     findings = [{**finding, "span_start": start, "span_end": start + 3}, {**finding, "finding_source_value": "咳嗽"}]
     asked = {"observation_source_value": "SMOKING", "value_as_string": "当前吸烟", "observation_date": date(2024, 2, 1)}
     concept = {"concept_id": 77, "concept_name": "原发性高血压", "concept_code": "I10", "valid_start_date": date(1970, 1, 1),
-               "valid_end_date": date(2099, 1, 1), "domain_id": "Condition", "vocabulary_id": "ICD10", "concept_class_id": "code"}  # fmt: skip
+               "valid_end_date": date(2099, 1, 1)}  # fmt: skip
     coded = [diagnosis("I10.x00", date(2024, 1, 9), condition_concept_id=77), diagnosis("I21", ADMITTED, 1)]
     held = {"person": [person(), person(2)], "measurement": labs, "note": [note], "finding": findings, "observation": [asked],
             "concept": [concept], "condition_occurrence": coded, **DIED}  # fmt: skip
@@ -70,8 +70,9 @@ def test_the_window_and_the_gap_are_those_of_the_predictor(where):
 
 def test_what_else_stands_behind_values_of_a_store(where):
     predictors = [{"labs": "肌酐"}, {"diagnoses": "I10", "name": "htn"}, {"diagnoses": "I21", "name": "ami"},
-                  {"observations": "SMOKING=当前吸烟", "name": "smoking"}, {"person": ["age", "sex"]}, {"encounters": "all", "name": "stays"},
-                  {"diagnoses": ["I10", "I21"], "name": "same", "same_visit": True, "pick": "count"}]  # fmt: skip
+                  {"observations": "SMOKING=当前吸烟", "name": "smoking"}, {"person": ["age", "sex"]},
+                  {"encounters": "all", "name": "stays"}, {"diagnoses": ["I10", "I21"], "name": "same", "pick": "count",
+                  "same_visit": True}]  # fmt: skip
     data = extract(asked(*predictors), where)
     tell = {name: where.evidence(data, 0, name) for name in data.X}
     creatinine = tell[data.X.columns[0]][0]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from tests.lib.registry_data import KnownSource, small_study
 from workbench.errors import DataError, DefinitionError
 from workbench.locale import set_language
+from workbench.risk.protocol.protocol import Protocol
 from workbench.risk.registry.follow_up import visits_of
 from workbench.risk.registry.form import FormItem, RegistryForm, form_of
 from workbench.risk.registry.registry import Registry
+from workbench.risk.study.study import Study
+from workbench.risk.survival.outcome import outcome
 
 QUALITY = FormItem("quality", "生活质量", "分", "number", "visit", low=0, high=100)
 SMOKING = FormItem("smoking", "吸烟", kind="category", choices=("从不", "已戒", "现吸"))
@@ -125,6 +130,59 @@ def test_the_schedule_ends_with_a_death():
     visits = visits_of(form, pd.Timestamp("2024-01-01"), [], date(2024, 12, 1), died=date(2024, 3, 1))
     assert [visit.state for visit in visits] == ["late", "ended", "ended"]
     assert [visit.state for visit in visits_of(form, pd.Timestamp("2024-01-01"), [], date(2024, 1, 17))] == ["due", "ahead", "ahead"]
+
+
+def dying(events, competing=None):
+    """The small study with times: the first two die (or, with `competing`, the second of it), the others are watched for 200 days."""
+    data = small_study()
+    asked = {"label": "死亡", "events": events, "competing": competing or {}}
+    protocol = Protocol(title="t", tables={"patient": "编号"}, outcome=asked, predictors=[{"column": "年龄"}])
+    causes = np.array([1, 2 if competing else 1] + [0] * (len(data.rows) - 2))
+    y = outcome(np.where(causes > 0, 40.0, 200.0), causes)
+    return replace(data, protocol=protocol, cohort=replace(data.cohort, y=y, causes=("死亡", *(competing or ()))))
+
+
+@pytest.mark.parametrize(
+    ("data", "ended"),
+    [
+        (dying({"deaths": "all"}), {1001, 1002}),
+        (dying({"diagnoses": "I21"}, {"他因死亡": "deaths"}), {1002}),
+        (dying({"deaths": "all"}, {"移植": "Z94"}), {1001}),
+        (dying({"deaths": "all", "diagnoses": "I21"}), set()),
+        (dying({}), set()),
+    ],
+    ids=["death", "competing", "transplant", "composite", "tables"],
+)
+def test_nothing_is_due_after_a_death_of_the_source(tmp_path, data, ended):
+    registry = Registry(data, form_of(data, follow_up_days=(30, 90)), tmp_path, "张三", today=date(2030, 1, 1))
+    states = {person: [visit.state for visit in registry.visits(person)] for person in registry.persons}
+    assert {person for person, found in states.items() if found == ["late", "ended"]} == ended
+    assert all(states[person] == ["late", "late"] for person in set(registry.persons) - ended)
+    assert set(registry.due()["person"]) == set(registry.persons)
+    predicted = data.rows.at[0, "predicted_at"]
+    assert registry.ending(1001)[:2] == ("死亡", (predicted + pd.Timedelta(days=40)).date())
+    assert registry.ending(1005)[:2] == ("至此未发生", (data.rows.at[4, "predicted_at"] + pd.Timedelta(days=200)).date())
+
+
+def test_the_outcome_is_shown_and_cannot_be_corrected(registry):
+    widget = registry.show()
+    assert widget.state["ending"] == ["死亡", "死亡" if registry.data.y[0] else "未发生", ""]
+    with pytest.raises(DefinitionError, match="no item"):
+        registry.correct(1001, "死亡", "1", reason="r")
+
+
+def test_a_study_opens_its_registry_in_one_call(tmp_path):
+    table = pd.DataFrame({"编号": [7, 8], "入院": "2024-03-01", "年龄": [61, 55], "结局": [0, 1]})
+    table.to_csv(tmp_path / "p.csv", index=False)
+    outcome = {"label": "死亡", "kind": "binary", "status": "结局"}
+    study = Study(title="t", tables={"patient": "编号"}, index={"at": "入院"}, outcome=outcome, predictors=[{"column": "年龄"}])
+    registry = study.registry(tmp_path / "p.csv", folder=tmp_path, editor="张三", added=[SMOKING], follow_up_days=[30], window_days=5)
+    assert [each.key for each in registry.evidence("8", "年龄")] == ["3"]
+    assert registry.form.by_name["smoking"] == SMOKING
+    assert (registry.form.follow_up_days, registry.form.window_days) == ((30,), 5)
+    widget = registry.show()
+    widget.handle({"do": "item", "item": "年龄"})
+    assert widget.state["evidence"][0][1:3] == ["p.csv", "年龄"]
 
 
 def test_a_registry_wants_a_name_and_dates(registry, tmp_path):

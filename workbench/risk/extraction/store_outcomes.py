@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from workbench.risk.extraction.store_items import Codes
     from workbench.risk.protocol.protocol import Protocol
 
-__all__ = ["find_cohort", "person_facts"]
+__all__ = ["as_events", "find_cohort", "person_facts"]
 
 _HOUR, _DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 _YEAR_DAYS = 365.2425
@@ -180,7 +180,7 @@ def _visits(codes: Codes, index: pd.DataFrame) -> pd.DataFrame:
 def _find_events(codes: Codes, protocol: Protocol, steps: _Steps) -> None:
     """Add the cause and the time of what happens first from the index on; of causes at one time the first named counts."""
     wanted = protocol.outcome
-    named = [wanted.events, *(_as_events(meaning) for meaning in wanted.competing.values())]
+    named = [wanted.events, *(as_events(meaning) for meaning in wanted.competing.values())]
     rows = steps.rows.assign(_at=pd.NaT, _cause=0)
     rows["_at"] = rows["_at"].astype("datetime64[us]")
     for cause, events in enumerate(named, start=1):
@@ -190,7 +190,7 @@ def _find_events(codes: Codes, protocol: Protocol, steps: _Steps) -> None:
     steps.rows = rows
 
 
-def _as_events(meaning: object) -> dict[str, tuple[str, ...]]:
+def as_events(meaning: object) -> dict[str, tuple[str, ...]]:
     """Read a competing event of the store: as ``events`` are written, ``deaths``, or codes of diagnoses."""
     if isinstance(meaning, dict):
         return {kind: tuple(map(str, words if isinstance(words, tuple) else (words,))) for kind, words in meaning.items()}

@@ -59,7 +59,7 @@ def visits_of(form: RegistryForm, index: pd.Timestamp, entries: Iterable[Mapping
     today : date
         What is due is counted up to here. In a slice whose dates are shifted, a date of the slice.
     died : date, optional
-        Death by the source data.
+        Death by the source data: :func:`workbench.risk.registry.ending.ending_of` says where it is known.
 
     Returns
     -------

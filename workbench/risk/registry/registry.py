@@ -17,6 +17,7 @@ import pandas as pd
 from workbench.errors import DataError, DefinitionError
 from workbench.journal import append_entry, read_entries
 from workbench.locale import tr
+from workbench.risk.registry.ending import Ending, ending_of
 from workbench.risk.registry.follow_up import Visit, visits_of
 from workbench.risk.registry.form import FormItem
 
@@ -24,26 +25,13 @@ if TYPE_CHECKING:
     from datetime import date
 
     from workbench.risk.extraction.dataset import StudyData
+    from workbench.risk.extraction.evidence import Evidence
     from workbench.risk.registry.form import RegistryForm
     from workbench.risk.registry.widget import RegistryWidget
 
-__all__ = ["Evidence", "EvidenceSource", "Filled", "Registry"]
+__all__ = ["EvidenceSource", "Filled", "Registry"]
 
 _VISIT_DATE = FormItem("date", "date", kind="date", group="visit")
-
-
-class Evidence(NamedTuple):
-    """A record of the source that stands behind a value: when, from which table and row, and what it says."""
-
-    time: str
-    table: str
-    item: str
-    value: str
-    unit: str = ""
-    key: str = ""
-    text: str = ""
-    start: int = -1
-    end: int = -1
 
 
 class EvidenceSource(Protocol):
@@ -157,20 +145,21 @@ class Registry:
         row = self._row(person)
         return [] if self.source is None or item not in self.data.X.columns else self.source.evidence(self.data, row, item)
 
+    def ending(self, person: object) -> Ending:
+        """Return how it ended by the source; see :func:`workbench.risk.registry.ending.ending_of`."""
+        return ending_of(self.data, self._row(person))
+
     def visits(self, person: object) -> list[Visit]:
-        """Return the follow-up of a patient."""
-        if not self.form.follow_up_days:
-            return []
-        index = self.data.rows.at[self._row(person), "index_at"]
-        made = [entry for entry in self._entries() if entry.get("kind") == "visit" and entry.get("person") == _key(person)]
-        return visits_of(self.form, index, made, self.today)
+        """Return the follow-up of a patient; after a death that the source knows of nothing is due."""
+        return self._visits(person, self._made())
 
     def due(self) -> pd.DataFrame:
         """Return the visits that are due or late, the oldest first: `person`, `day`, `date` and `state` in words."""
+        made = self._made()
         rows = [
             (person, visit.day, visit.date, visit.label)
             for person in self.persons
-            for visit in self.visits(person)
+            for visit in self._visits(person, made)
             if visit.state in ("due", "late")
         ]
         table = pd.DataFrame(rows, columns=["person", "day", "date", "state"])
@@ -302,6 +291,22 @@ class Registry:
 
     def _entries(self) -> tuple[dict[str, Any], ...]:
         return read_entries(self.journal).entries
+
+    def _made(self) -> dict[str, list[dict[str, Any]]]:
+        """Return, by patient, what was entered of visits."""
+        made: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for entry in self._entries():
+            if entry.get("kind") == "visit":
+                made[entry["person"]].append(entry)
+        return made
+
+    def _visits(self, person: object, made: dict[str, list[dict[str, Any]]]) -> list[Visit]:
+        if not self.form.follow_up_days:
+            return []
+        row = self._row(person)
+        ending = ending_of(self.data, row)
+        died = ending.date if ending.died else None
+        return visits_of(self.form, self.data.rows.at[row, "index_at"], made.get(_key(person), ()), self.today, died=died)
 
     def _standing(self) -> dict[str, dict[tuple[str, int | None], dict[str, Any]]]:
         """Return, by patient, the last value entered of each item, without those taken back."""

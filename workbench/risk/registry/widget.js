@@ -80,7 +80,14 @@ class Page {
             field.corrected && field.source !== null && element("s", {}, this.shown(field, field.source), " "),
             element("span", { class: field.corrected ? "wb-changed" : null }, this.shown(field, field.value)),
             field.unit && element("span", { class: "wb-unit" }, ` ${field.unit}`)))))]),
+      element("h4", {}, this.say("outcome")), this.ending(),
       visits.length > 0 && element("h4", {}, this.say("visits")), visits.length > 0 && this.visits());
+  }
+
+  ending() {
+    const [label, state, date] = this.state.ending;
+    return element("div", { class: "wb-fields" }, element("div", { class: "wb-field" }, element("span", { class: "wb-label" }, label),
+      element("span", { class: "wb-value" }, state, date && element("span", { class: "wb-unit" }, ` ${date}`))));
   }
 
   visits() {

@@ -33,6 +33,7 @@ _WORDS = {
     "journal": ("更正记录", "Journal"),
     "source": ("来源", "Source"),
     "nosource": ("没有来源记录：手工录入，或原始表无时间", "No source record: typed by hand, or from a table without times"),
+    "outcome": ("结局", "Outcome"),
     "was": ("原值", "Source value"),
     "corrected": ("已更正", "Corrected"),
     "correct": ("更正", "Correct"),
@@ -162,12 +163,18 @@ class RegistryWidget(anywidget.AnyWidget):
             "total": len(found),
             "late": sorted({str(person) for person in due["person"]}),
             "groups": [[name, [_shown(each) for each in items]] for name, items in groups if items[0].item.group != "visit"],
+            "ending": self._ending(),
             "item": self._item,
             "evidence": [list(each) for each in registry.evidence(self._person, self._item)] if self._item else [],
             "visits": self._visits(),
             "due": [[str(row.person), row.day, row.date.isoformat(), row.state] for row in due.head(_PAGE).itertuples()],
             "journal": registry.corrections().tail(_PAGE).iloc[::-1].astype(object).where(lambda t: t.notna(), None).to_numpy().tolist(),
         }
+
+    def _ending(self) -> list[str]:
+        """Return what is shown of the outcome: its label, what happened, and when."""
+        ending = self._registry.ending(self._person)
+        return [self._registry.data.cohort.causes[0], ending.state, "" if ending.date is None else ending.date.isoformat()]
 
     def _visits(self) -> list[dict[str, Any]]:
         registry = self._registry

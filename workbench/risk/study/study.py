@@ -12,9 +12,12 @@ from workbench.risk.protocol.protocol import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from workbench.risk.extraction.dataset import Source, StudyData
     from workbench.risk.guards.audit import Audit
+    from workbench.risk.registry.form import FormItem
+    from workbench.risk.registry.registry import Registry
     from workbench.risk.study.result import StudyResult
 
 __all__ = ["Study"]
@@ -127,6 +130,77 @@ class Study(Protocol):
 
         self._try_models()
         return run(self, self.source(data), models=models, progress=progress, workers=workers)
+
+    def registry(
+        self,
+        data: Any,
+        *,
+        folder: str | Path,
+        editor: str,
+        added: Sequence[FormItem] = (),
+        follow_up_days: Sequence[int] = (),
+        window_days: int = 30,
+        today: date | None = None,
+    ) -> Registry:
+        """Open the registry of the study: a form for each patient, filled from the data, with the source of each value.
+
+        Parameters
+        ----------
+        data : Snapshot, path, sequence of paths, or Source
+            See :meth:`source`.
+        folder : path
+            Where corrections and entries are kept; the project's shared folder, where several people work on it.
+        editor : str
+            Who corrects and enters.
+        added : sequence of FormItem
+            Typed by hand, once (group ``added``) or at each visit (group ``visit``).
+        follow_up_days : sequence of int
+            When follow-up is due, in days from the index.
+        window_days : int
+            A visit so long before or after its day is that visit.
+        today : date, optional
+            Up to which follow-up is due; the latest index of the patients where None.
+
+        Returns
+        -------
+        Registry
+            ``registry.show()`` is its page in a notebook.
+
+        Raises
+        ------
+        DataError
+            If nobody is in the study.
+        DefinitionError
+            If the editor has no name, or follow-up is asked of data without dates.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from tempfile import mkdtemp
+        >>> folder = Path(mkdtemp())
+        >>> patients = {"编号": [7, 8], "性别": ["男", "女"], "年龄": [61, 55], "入院": ["2024-03-01", "2024-03-05"], "结局": [0, 1]}
+        >>> pd.DataFrame(patients).to_csv(folder / "patients.csv", index=False)
+        >>> study = Study(
+        ...     title="胰腺炎",
+        ...     tables={"patient": "编号"},
+        ...     index={"at": "入院"},
+        ...     outcome={"label": "死亡", "kind": "binary", "status": "结局"},
+        ...     predictors=[{"column": ["年龄", "性别"]}],
+        ... )
+        >>> registry = study.registry(folder / "patients.csv", folder=folder, editor="张三", follow_up_days=(30, 90))
+        >>> registry.evidence("7", "年龄")[0].key, [visit.state for visit in registry.visits("7")]
+        ('2', ['due', 'ahead'])
+        >>> _ = registry.correct("7", "年龄", 62, reason="身份证为准")
+        >>> registry.table()["年龄"].tolist(), registry.data.X["年龄"].tolist()
+        ([62.0, 55.0], [61.0, 55.0])
+        """
+        from workbench.risk.registry.form import form_of
+        from workbench.risk.registry.registry import Registry
+
+        source = self.source(data)
+        found = self.extract(source)
+        form = form_of(found, added=added, follow_up_days=follow_up_days, window_days=window_days)
+        return Registry(found, form, folder, editor, source=source if hasattr(source, "evidence") else None, today=today)
 
     def _try_models(self) -> None:
         """Refuse models that cannot be made, before any data are read."""
