@@ -194,7 +194,7 @@ def test_what_cannot_be_learnt_is_named(imputer):
     assert "nothing" not in whole
     assert (whole["constant"] == 1).all()
     fitted = clone(imputer).fit(mixed(100))
-    with pytest.warns(UserWarning, match=r"training data lack count as missing: ward \(2\)"):
+    with pytest.warns(UserWarning, match=r"training data lack count as missing: ward \(2 rows\)"):
         strange = fitted.transform(mixed(4, seed=1).assign(ward=["口腔科", "内科", None, "口腔科"]))
     assert set(strange["ward"]) <= {"内科", "外科", "急诊"}
     with pytest.raises(DataError, match="age holds 1 infinite values"):

@@ -140,10 +140,10 @@ def test_categories_never_seen_count_as_the_reference():
     X, y = breast_cancer()
     model = made("cox").fit(X, y)
     strange, usual = X.head(9).assign(tgrade="IV"), X.head(9).assign(tgrade="II")
-    with pytest.warns(UnseenCategories, match=r"tgrade \(9\)"):
+    with pytest.warns(UnseenCategories, match=r"tgrade \(9 rows\)"):
         risk = model.predict_risk(strange, HORIZONS)
     np.testing.assert_array_equal(risk, model.predict_risk(usual, HORIZONS))
-    with pytest.warns(UnseenCategories, match=r"tgrade \(9\)"):
+    with pytest.warns(UnseenCategories, match=r"tgrade \(9 rows\)"):
         np.testing.assert_allclose(model.equation(HORIZONS).predict_risk(strange), risk, atol=1e-12)
 
 

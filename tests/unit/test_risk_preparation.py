@@ -52,7 +52,7 @@ def test_many_rare_levels_have_a_short_name():
 
 def test_categories_never_seen_are_counted_and_are_the_reference():
     fitted = UsableColumns().fit(table())
-    with pytest.warns(UnseenCategories, match=r"ward \(2\)"):
+    with pytest.warns(UnseenCategories, match=r"ward \(2 rows\)"):
         found = fitted.transform(table().assign(ward=["X", "Y", *WARDS[2:]]))
     assert found["ward"].tolist()[:2] == ["A", "A"]
     with warnings.catch_warnings():

@@ -15,8 +15,9 @@ from workbench.errors import DataError, DefinitionError, EnvironmentFault
 from workbench.locale import set_language
 from workbench.release.checks import Scope, check_file
 from workbench.report.parts import Grid, Section
+from workbench.risk.models.equation import UnseenCategories, tell_unseen
 from workbench.risk.reporting.checklists import probast_items, probast_table, tripod_items, tripod_table
-from workbench.risk.reporting.contents import population
+from workbench.risk.reporting.contents import population, safe_words
 from workbench.risk.reporting.facts import FACTS, Fact
 from workbench.risk.reporting.model import example_patient
 from workbench.risk.reporting.performance import LeftOut, best_sample, metrics, table_of
@@ -80,6 +81,12 @@ def test_small_counts_in_words_are_hidden(written):
     page = written["report.html"].read_text(encoding="utf-8")
     assert "有 &lt;10 人的取值" in page
     assert "&lt;10 of 430 rows" in page
+
+
+def test_rows_with_words_that_a_model_does_not_know_are_hidden_where_they_are_few():
+    with pytest.warns(UnseenCategories) as told:
+        tell_unseen({"ward": 2, "device": 99})
+    assert safe_words(str(told[0].message), POLICY).endswith("ward (<10 rows), device (100 rows)")
 
 
 def test_metrics_have_the_size_of_the_study_beside_them(written):

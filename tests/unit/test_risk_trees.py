@@ -142,7 +142,7 @@ def test_what_is_missing_tells(drawn):
 
 def test_a_category_unseen_counts_as_missing_and_is_told(trees, table):
     new = table.iloc[:4].assign(ward=pd.Categorical(["new", "x", "new", None]))
-    with pytest.warns(UnseenCategories, match=r"as missing: ward \(2\)"):
+    with pytest.warns(UnseenCategories, match=r"as missing: ward \(2 rows\)"):
         got = trees.predict(new)
     np.testing.assert_array_equal(got, trees.predict(new.assign(ward=pd.Categorical([None, "x", None, None], categories=["x"]))))
 

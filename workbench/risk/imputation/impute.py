@@ -47,7 +47,7 @@ class _Imputer(TransformerMixin, BaseEstimator):
         table = _as_table(self, X, reset=False)
         coded, unseen = self._layout.encode(table)
         if unseen:
-            told = ", ".join(f"{name} ({count})" for name, count in unseen.items())
+            told = ", ".join(f"{name} ({count} rows)" for name, count in unseen.items())
             _warn(f"categories that training data lack count as missing: {told}")
         return table, coded
 

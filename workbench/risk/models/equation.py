@@ -243,6 +243,6 @@ def tell_unseen(counts: dict[str, int]) -> None:
     counts : dict of str to int
         Predictor -> rows.
     """
-    told = ", ".join(f"{name} ({count})" for name, count in counts.items() if count)
+    told = ", ".join(f"{name} ({count} rows)" for name, count in counts.items() if count)
     if told:
         warnings.warn(f"categories that the model was not made with count as the reference: {told}", UnseenCategories, stacklevel=4)

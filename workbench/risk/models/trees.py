@@ -65,7 +65,7 @@ class _Codes(NamedTuple):
             codes = pd.Index(levels).get_indexer(column.astype(object))
             values[:, place] = np.where(codes < 0, np.nan, codes)
             unseen[name] = int((codes < 0).sum() - column.isna().sum())
-        if told := ", ".join(f"{name} ({count})" for name, count in unseen.items() if count):
+        if told := ", ".join(f"{name} ({count} rows)" for name, count in unseen.items() if count):
             warnings.warn(f"categories that the trees were not made with count as missing: {told}", UnseenCategories, stacklevel=4)
         return values
 

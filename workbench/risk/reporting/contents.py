@@ -126,7 +126,8 @@ class Population:
 
 #: A count of persons or their records within a sentence: "3 人", "13 of 432 rows", "2/80".
 _COUNTED = re.compile(
-    r"(?<![\d.,<≥≤])(\d+)(?=\s*(?:人|例|名|位|行|条|个值|个事件|of\s+\d|/\s*\d|(?:patient|person|row|record|event|case|value|people)s?\b))"
+    r"(?<![\d.,<≥≤])(\d+)(?=\s*(?:人|例|名|位|行|条|个值|个事件|of\s+\d|/\s*\d|"
+    r"(?:early )?(?:patient|person|row|record|event|case|value|people|outcome)s?\b))"
 )
 
 
