@@ -12,6 +12,7 @@ import pytest
 from tests.lib.registry_data import KnownSource, small_study
 from workbench.errors import DataError, DefinitionError
 from workbench.locale import set_language
+from workbench.risk.protocol.parts import Source
 from workbench.risk.protocol.protocol import Protocol
 from workbench.risk.registry.follow_up import visits_of
 from workbench.risk.registry.form import FormItem, RegistryForm, form_of
@@ -130,6 +131,10 @@ def test_the_schedule_ends_with_a_death():
     visits = visits_of(form, pd.Timestamp("2024-01-01"), [], date(2024, 12, 1), died=date(2024, 3, 1))
     assert [visit.state for visit in visits] == ["late", "ended", "ended"]
     assert [visit.state for visit in visits_of(form, pd.Timestamp("2024-01-01"), [], date(2024, 1, 17))] == ["due", "ahead", "ahead"]
+
+
+def test_every_source_of_a_predictor_has_a_group():
+    assert all(FormItem("x", "x", group=source).group_label for source in Source.__args__)
 
 
 def dying(events, competing=None):

@@ -29,6 +29,7 @@ _GROUPS = {
     "labs": ("检验", "Laboratory"),
     "images": ("影像测量", "Image measurements"),
     "findings": ("病历发现", "Findings of notes"),
+    "observations": ("问诊与观察", "Observations"),
     "added": ("补充项目", "Added items"),
     "visit": ("随访", "Follow-up"),
 }

@@ -66,6 +66,8 @@ class Page {
   shown(field, value) {
     if (value === null || value === undefined || value === "") return element("span", { class: "wb-missing" }, this.say("none"));
     if (field.kind === "yes_no") return value ? this.say("yes") : this.say("no");
+    const chosen = field.choices.find(([name]) => name === value);
+    if (chosen) return chosen[1];
     return typeof value === "number" ? String(Number(value.toPrecision(6))) : value;
   }
 
@@ -109,7 +111,7 @@ class Page {
   }
 
   box(field, value, changed) {
-    const choices = field.kind === "yes_no" ? [["1", this.say("yes")], ["0", this.say("no")]] : field.choices.map((name) => [name, name]);
+    const choices = field.kind === "yes_no" ? [["1", this.say("yes")], ["0", this.say("no")]] : field.choices;
     const now = value === null || value === undefined ? "" : String(value);
     if (!choices.length) return element("input", { type: field.kind === "date" ? "date" : "text", size: 9, value: now, onchange: (event) => changed(event.target.value) });
     const box = element("select", { onchange: (event) => changed(event.target.value) }, element("option", { value: "" }, this.say("none")), ...choices.map(([name, label]) => element("option", { value: name }, label)));

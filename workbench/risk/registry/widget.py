@@ -13,6 +13,7 @@ import traitlets
 
 from workbench.errors import WorkbenchError
 from workbench.locale import get_language, set_language
+from workbench.risk.cleaning.shown import shown_word
 
 if TYPE_CHECKING:
     from workbench.risk.registry.registry import Filled, Registry
@@ -194,7 +195,13 @@ class RegistryWidget(anywidget.AnyWidget):
 
 
 def _field(item: Any) -> dict[str, Any]:
-    return {"name": item.name, "label": item.label, "unit": item.unit, "kind": item.kind, "choices": list(item.choices)}
+    return {
+        "name": item.name,
+        "label": item.label,
+        "unit": item.unit,
+        "kind": item.kind,
+        "choices": [[choice, shown_word(choice)] for choice in item.choices],
+    }
 
 
 def _shown(filled: Filled) -> dict[str, Any]:

@@ -32,6 +32,7 @@ _SOURCES = {
     "procedures": ("手术操作", "procedures"),
     "encounters": ("就诊", "encounters"),
     "findings": ("文书提取", "findings in notes"),
+    "observations": ("问诊与观察", "observations"),
     "column": ("数据表的列", "column of the tables"),
 }
 _PICKS = {
