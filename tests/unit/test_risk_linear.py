@@ -150,7 +150,7 @@ def test_categories_never_seen_count_as_the_reference():
 def test_a_horizon_beyond_the_follow_up_is_told():
     X, y = breast_cancer()
     model = made("cox").fit(X, y)
-    with pytest.warns(BeyondFollowUp, match="9000"):
+    with pytest.warns(BeyondFollowUp, match=r"up to 9000; the risk by the longest follow-up is given$"):
         far = model.predict_risk(X, [9000.0])
     np.testing.assert_array_equal(far, model.predict_risk(X, [y["time"].max()]))
 

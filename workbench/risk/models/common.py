@@ -104,9 +104,8 @@ def horizons(times: ArrayLike | None, last_time: float) -> np.ndarray:
         )
     if (late := wanted[wanted > last_time]).size:
         told = ", ".join(f"{time:g}" for time in late)
-        warnings.warn(
-            f"nobody was followed up to {told}; the longest follow-up was {last_time:g}, whose risk is given", BeyondFollowUp, stacklevel=3
-        )
+        # How long exactly is one patient's value.
+        warnings.warn(f"nobody was followed up to {told}; the risk by the longest follow-up is given", BeyondFollowUp, stacklevel=3)
     return wanted
 
 
