@@ -23,6 +23,7 @@ from workbench.risk.reporting.contents import PERFORMANCE_COLUMNS
 from workbench.risk.study.horizons import horizons_of
 from workbench.risk.study.result import Judged, StudyResult
 from workbench.risk.study.sections import sample_size_of, subgroups_of
+from workbench.risk.study.suspicion import warn_if_too_good
 from workbench.risk.validation.bootstrap import bootstrap
 from workbench.risk.validation.crossval import cross_validate
 from workbench.risk.validation.fitting import Sample
@@ -119,6 +120,8 @@ def run(
         final = _final(development, pipelines, resampled) if split is None else _held_out(data, split, pipelines, scoring, way, looks)
         judged = final.judged or tried.judged
         step(tr("亚组", "sub-groups"))
+        performance = pd.concat(tables + final.tables, ignore_index=True)[list(PERFORMANCE_COLUMNS)]
+        warn_if_too_good(performance)
         subgroups = subgroups_of(data, judged, scoring, next(iter(final.models)), **way._asdict())
     return StudyResult(
         data=data,
@@ -126,7 +129,7 @@ def run(
         found=found,
         horizons=scoring.horizons,
         pipelines=final.models,
-        performance=pd.concat(tables + final.tables, ignore_index=True)[list(PERFORMANCE_COLUMNS)],
+        performance=performance,
         judged=judged,
         resampled=resampled,
         subgroups=subgroups,

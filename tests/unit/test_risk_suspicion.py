@@ -1,0 +1,38 @@
+"""Models that are better than honest ones."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench.risk.study.study import Study
+from workbench.risk.study.suspicion import TooGoodWarning, warn_if_too_good
+
+
+def told(**values):
+    return pd.DataFrame([{"model": "cox", "sample": sample, "measure": "harrell_c", "value": value} for sample, value in values.items()])
+
+
+def test_only_rows_that_a_model_had_not_seen_count():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_if_too_good(told(apparent=0.99, cross_validation=0.95))
+    with pytest.warns(TooGoodWarning, match=r"cox .*0\.980"):
+        warn_if_too_good(told(cross_validation=0.95, holdout=0.98))
+
+
+def test_two_columns_whose_difference_is_the_outcome_are_told(tmp_path):
+    draw = np.random.default_rng(1)
+    died, some = draw.uniform(size=300) < 0.4, draw.normal(0, 10, 300)
+    table = pd.DataFrame({"编号": range(300), "甲": some.round(3), "乙": (some + 5 * died).round(3), "结局": died.astype(int)})
+    table.to_csv(tmp_path / "table.csv", index=False)
+    study = Study(
+        title="试",
+        tables={"patient": "编号"},
+        outcome={"label": "死亡", "kind": "binary", "status": "结局"},
+        predictors=[{"column": ["甲", "乙"]}],
+        validation={"split": "none", "bootstrap": 0},
+    )
+    assert study.audit(tmp_path / "table.csv").refused == (), "no column gives it away"
+    assert any("logistic" in line and "结局" in line for line in study.run(tmp_path / "table.csv", workers=1).warned)

@@ -1,0 +1,48 @@
+"""A warning where a study's model is better than honest models of patients are."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from workbench.locale import tr
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TooGoodWarning", "warn_if_too_good"]
+
+#: Honest models of the outcome of patients stay below: of a Chinese cohort, results of the first day reach an AUROC of 0.95, those of the
+#: whole stay 0.99.
+_HONEST = 0.97
+
+#: Measures of how well persons are told apart, and samples that the model had not seen.
+_TELLS, _UNSEEN = ("auroc", "auc", "harrell_c"), ("cross_validation", "holdout")
+
+
+class TooGoodWarning(UserWarning):
+    """Predictors together tell the outcome, though none of them does alone."""
+
+
+def warn_if_too_good(performance: pd.DataFrame) -> None:
+    """Warn of models that tell persons apart nearly without error: what no column gives away, several may.
+
+    The guards look at a column at a time, so that two columns whose difference is the outcome pass them.
+
+    Parameters
+    ----------
+    performance : DataFrame
+        Columns `model`, `sample`, `measure` and `value`.
+    """
+    unseen = performance[performance["measure"].isin(_TELLS) & performance["sample"].isin(_UNSEEN)]
+    for model, value in unseen.groupby("model", sort=False)["value"].max().items():
+        if value >= _HONEST:
+            warnings.warn(
+                tr(
+                    f"模型 {model} 的区分度达 {value:.3f}，高于诚实模型通常可及：核对是否有几个预测因子合起来给出结局",
+                    f"the model {model} reaches a discrimination of {value:.3f}, more than honest models do: look for predictors that"
+                    " together give the outcome",
+                ),
+                TooGoodWarning,
+                stacklevel=2,
+            )
