@@ -28,8 +28,8 @@ def rows_of(table: str, rows: list[dict]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=arrow_schema(table))
 
 
-def noted_store(path, *, people: int = 4, notes_each: int = 4) -> Snapshot:
-    """Publish people with one stay and `notes_each` notes each."""
+def noted_store(path, *, people: int = 4, notes_each: int = 4, more: dict[str, list[dict]] | None = None) -> Snapshot:
+    """Publish people with one stay and `notes_each` notes each, and rows of more tables."""
     visits = [
         {
             "visit_occurrence_id": person,
@@ -69,4 +69,6 @@ def noted_store(path, *, people: int = 4, notes_each: int = 4) -> Snapshot:
         writer.write("care_site", rows_of("care_site", [{"care_site_id": 1, "care_site_name": "呼吸科", "care_site_source_value": "0301"}]))
         writer.write("visit_occurrence", rows_of("visit_occurrence", visits))
         writer.write("note", rows_of("note", notes))
+        for table, rows in (more or {}).items():
+            writer.write(table, rows_of(table, rows))
     return open_store(path)

@@ -72,7 +72,7 @@ def _rows(codes: Codes, data: StudyData, row: int, wanted: Wanted) -> pd.DataFra
     concept = source("concept", ("concept_id", "concept_name"))
     named = found.left_join(concept, found.concept == concept.concept_id)
     rows = named.select(*found.columns, named=ibis.ifelse(named.concept != 0, named.concept_name, "")).rename(_key=place.key)
-    return codes.engine.select(rows.order_by("_key"), _codes=code_table({0: wanted})).to_pandas()
+    return codes.engine.select(rows.order_by("_key"), _codes=code_table({0: wanted})).to_pandas(integer_object_nulls=True)
 
 
 def _notes(codes: Codes, found: pd.DataFrame) -> dict[int, str]:

@@ -88,7 +88,7 @@ class Page {
 
   ending() {
     const [label, state, date] = this.state.ending;
-    return element("div", { class: "wb-fields" }, element("div", { class: "wb-field" }, element("span", { class: "wb-label" }, label),
+    return element("div", { class: "wb-fields" }, element("div", { class: "wb-field wb-ending" }, element("span", { class: "wb-label" }, label),
       element("span", { class: "wb-value" }, state, date && element("span", { class: "wb-unit" }, ` ${date}`))));
   }
 
