@@ -108,7 +108,7 @@ def person_folds(persons: ArrayLike, y: np.ndarray, *, folds: int = 5, seed: int
         )
     if most < folds:
         what = "had" if had.sum() == most else "did not have"
-        warnings.warn(f"{most} folds in place of {folds}: only {most} persons {what} the outcome", FoldsWarning, stacklevel=2)
+        warnings.warn(f"fewer than {folds} folds: only {most} persons {what} the outcome, one a fold", FoldsWarning, stacklevel=2)
     rng, fold = np.random.default_rng(seed), np.empty(whole.n, int)
     dealt = np.r_[rng.permutation(np.flatnonzero(had)), rng.permutation(np.flatnonzero(~had))]
     fold[dealt] = np.arange(whole.n) % min(folds, most)
@@ -196,6 +196,11 @@ def _by_time(rows: pd.DataFrame, _: np.ndarray, whole: Persons, asked: Validatio
         raise DataError(f"{missing} of {len(rows)} rows have no index date to part them by", hint="give index.at, or choose another split")
     first = at.iloc[whole.first(at)].to_numpy()
     cut = np.sort(first)[len(first) - _held(asked, whole.n)]
+    if cut == first.min():
+        raise DataError(
+            f"no index date parts the {whole.n} persons: at least {1 - asked.holdout:.0%} of them have the same one",
+            hint="are these dates of the index? else choose another split",
+        )
     held = first[whole.codes] >= cut
     before = at.to_numpy() < cut
     return Split(np.flatnonzero(~held & before), np.flatnonzero(held), "time", pd.Timestamp(cut), (), int((~held & ~before).sum()))
