@@ -80,6 +80,7 @@ def test_no_bin_holds_too_few_persons(seed, n):
         assert "two bins" in refused.message  # noqa: PT017 - either is right; few persons are seldom parted
         return
     assert (numbers(table["人数"]) >= 10).all()
+    assert (numbers(table["人数"][table["取值水平"].str.contains("[<–≥]")]) >= 20).all()
     few = numbers(table["人数"]) < 35
     assert (table.loc[few, "四分位数"] == "—").all()
 
@@ -176,9 +177,10 @@ def test_silence_lowers_the_number_of_alarms():
 
 def test_the_lead_is_counted_in_safe_bins_and_needs_times():
     rows, y, risk, how = stays()
-    table = lead_chart(safe_alarms(rows, y, risk, **how, resamples=0, policy=POLICY), policy=POLICY).counts
-    shown = table["人数"]
-    assert (numbers(shown) >= 10).all()
+    found = safe_alarms(rows, y, risk, **how, resamples=0, policy=POLICY)
+    table, at = lead_chart(found, policy=POLICY).counts, found.burden.loc[found.workloads[10.0]]
+    assert (numbers(table["人数"]) >= 10).all()
+    assert numbers(table["人数"]).sum() == pytest.approx(at["sensitivity"] * at["events"], abs=2.5 * len(table))
     assert "小时" in table.columns[0]
     rows, y, risk, how = stays(times=False)
     with pytest.raises(DataError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -144,7 +145,9 @@ def _learning_curve(result: StudyResult, policy: DisclosurePolicy) -> Chart:
 
     data = result.development
     scoring = Scoring.of(result.data.protocol).quick()
-    curve = learning_curve(result.fitted, data.X, data.y, scoring=scoring, persons=data.rows["person"], seed=result.data.protocol.seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the run has told them of all rows
+        curve = learning_curve(result.fitted, data.X, data.y, scoring=scoring, persons=data.rows["person"], seed=result.data.protocol.seed)
     return learning_curve_chart(curve, policy=policy)
 
 
