@@ -71,8 +71,7 @@ flow
 # - 人数少于披露阈值的格子被隐去，与它相加能推算的格子也一起隐去。
 
 # %%
-groups = "" if not by else by
-baseline = wb.risk.table_one(data, by=groups)
+baseline = wb.risk.table_one(data, by=by)
 baseline
 
 # %% [markdown]
@@ -82,8 +81,8 @@ baseline
 
 # %%
 missing = [missing_shares(data), missing_combinations(data)]
-if groups:
-    missing.insert(1, missing_by(data, groups))
+if by:
+    missing.insert(1, missing_by(data, by))
 for chart in missing:
     display(HTML(f"<b>{chart.title}</b>"), chart)
 

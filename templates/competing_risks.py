@@ -96,8 +96,7 @@ pd.DataFrame(rows, columns=[tr(f"{horizon:g} 天", f"{horizon:g} days"), tr("累
 # 与其他模型相同：预测时还不知道的事不能进模型。“拒绝”必须改方案。
 
 # %%
-audit = protocol.audit(source)
-audit.table()
+protocol.audit(source)
 
 # %% [markdown]
 # ## 5 两种模型 Two models

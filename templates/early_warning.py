@@ -23,7 +23,7 @@ import workbench as wb
 from workbench.cohort.language import cohort
 from workbench.errors import DefinitionError
 from workbench.locale import tr
-from workbench.risk.alarms.burden import alarm_burden, at_workload
+from workbench.risk.alarms.burden import at_workload
 
 wb.set_language(language)
 if table and not study:
@@ -72,8 +72,7 @@ source = protocol.source(table or wb.open_store(store or None))
 # 有结局的人不足 10 个时守卫会拒绝：这时该做的是收集更多病人，不是换一个模型。
 
 # %%
-audit = protocol.audit(source)
-audit.table()
+protocol.audit(source)
 
 # %% [markdown]
 # ## 3 建模与验证 Models and validation
@@ -97,7 +96,9 @@ result
 
 # %% [markdown]
 # ## 4 校准与区分度 Calibration and discrimination
-# 事件少见（每行百分之一二）时，AUROC 很容易好看：把 99% 没事的行排在后面就行了。所以要先看校准，再看下面的报警负担。
+# 事件少见（每行不到百分之一）时，AUROC 很容易好看：把 99% 没事的行排在后面就行了。所以要先看校准，再看下面的报警负担。
+#
+# O/E 远小于 1 是**高估**：警报里说的“5%”实际不到 5%。这样的模型要先重新校准截距才能按概率设阈值，否则决策曲线会低于“不干预”。
 
 # %%
 show("calibration", "discrimination", "benefit")
@@ -106,22 +107,34 @@ show("calibration", "discrimination", "benefit")
 # ## 5 报警负担 Burden of alarms
 # 护士关心的不是 AUC，而是**每天响几次、几次是真的、来不来得及**：
 #
-# - `alarms_per_100_days`：每 100 个住院日报警几次；`ppv`：报警之后真的在期限内发生的比例；
-# - `sensitivity`：发生结局的人里，有多少人事先报过警；
-# - 静默：一个人报警后若干小时内不再报，次数会少很多。
+# - 阳性预测值：报警之后真的在期限内发生的比例；灵敏度：发生结局的人里，有多少人事先报过警；
+# - 静默：一个人报警后若干小时内不再报，次数会少很多（下表）。
 #
 # 先定病区每 100 住院日能应付几次报警，再由它定阈值；不要反过来。预测都来自没有用这些病人建的模型。
 
 # %%
 judged = result.judged
-horizon = None if result.data.binary else 24 * result.horizons[-1]
-watched = judged.data.rows, judged.data.y, judged.risk(result.model)
-asked = {"silence_hours": silence_hours, "horizon_hours": horizon, "every_hours": protocol.index.landmarks.every_hours, "resamples": 200}
-figures = ["alarms_per_100_days", "ppv", "ppv_lower", "ppv_upper", "sensitivity", "sensitivity_lower", "sensitivity_upper"]
-workload = at_workload(*watched, (2, 5, 10), **asked)[["threshold", *figures]]
-display(workload.round(3))
-if protocol.thresholds:
-    display(alarm_burden(*watched, protocol.thresholds, **asked)[figures].round(3))
+horizon_hours = None if result.data.binary else 24 * result.horizons[-1]
+every = protocol.index.landmarks.every_hours
+columns = {
+    "threshold": tr("阈值", "threshold"),
+    "alarms_per_100_days": tr("每 100 住院日报警", "alarms per 100 days"),
+    "ppv": tr("阳性预测值", "PPV"),
+    "sensitivity": tr("灵敏度", "sensitivity"),
+}
+for silence in (0, silence_hours):
+    burden = at_workload(
+        judged.data.rows,
+        judged.data.y,
+        judged.risk(result.model),
+        silence_hours=silence,
+        horizon_hours=horizon_hours,
+        every_hours=every,
+        resamples=0,
+    )
+    display(
+        HTML(tr(f"<b>静默 {silence} 小时</b>", f"<b>{silence} h of silence</b>")), burden[list(columns)].rename(columns=columns).round(3)
+    )
 show("alarms")
 
 # %% [markdown]

@@ -68,8 +68,7 @@ print(protocol.hash)
 # 留意**每个变量的事件数（EPV）**：一个参数大约要 10 个以上的事件，事件少就少用变量。
 
 # %%
-audit = protocol.audit(source)
-audit.table()
+protocol.audit(source)
 
 # %% [markdown]
 # ## 3 建模与验证 Models and validation

@@ -18,6 +18,7 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from IPython.display import HTML
 
 import workbench as wb
 from workbench.cohort.language import cohort
@@ -103,7 +104,7 @@ curves = [draw(data.y, **chosen, title=tr(f"{causes[0]}：全部患者", f"{caus
 if groups is not None:
     curves.append(draw(data.y, by=groups, **chosen, title=tr(f"{causes[0]}：按{found.label(by)}", f"{causes[0]} by {found.label(by)}")))
 for chart in curves:
-    display(chart)
+    display(HTML(f"<b>{chart.title}</b>"), chart)
 
 # %% [markdown]
 # ## 5 报告 Report
