@@ -9,7 +9,11 @@ import pytest
 
 from tests.lib.risk_models import Cox, Logistic
 from tests.lib.survival_data import draw
+from workbench.disclosure import DisclosurePolicy
 from workbench.errors import DataError, DefinitionError
+from workbench.release.checks import Scope, check_file
+from workbench.report import Report
+from workbench.risk.interpretation.stability_chart import stability_chart
 from workbench.risk.survival.outcome import outcome
 from workbench.risk.validation.bootstrap import bootstrap
 from workbench.risk.validation.learning_curve import learning_curve
@@ -17,6 +21,7 @@ from workbench.risk.validation.performance import Scoring
 from workbench.risk.validation.stability import stability
 
 AUROC = Scoring(measures=("auroc",))
+POLICY = DisclosurePolicy(threshold=10, rounding=5)
 
 
 def binary(n=300, p=8, seed=0):
@@ -29,6 +34,15 @@ def binary(n=300, p=8, seed=0):
 def found():
     X, y = binary()
     return y, bootstrap(Logistic(), X, y, scoring=AUROC, resamples=30, keep_risks=True, workers=1)
+
+
+def test_no_figure_of_a_group_reads_as_a_count_of_its_persons(found):
+    """A mean difference of 2.7% in a group of 110 would be 3 persons to a check, and to a reader."""
+    y, boot = found
+    told = stability(boot, y)._replace(by_risk=stability(boot, y).by_risk.assign(n=110, mape=0.027))
+    chart = stability_chart(told, policy=POLICY)
+    report = Report("t", [("x", "y")], policy=POLICY).add(chart)
+    assert not check_file("report.html", report.html().encode(), scope=Scope(policy=POLICY))
 
 
 def test_differences_are_counted_person_by_person(found):

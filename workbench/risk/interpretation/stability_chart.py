@@ -54,11 +54,12 @@ def stability_chart(found: Stability, *, policy: DisclosurePolicy | None = None)
         {
             tr("组", "Group"): [str(at + 1) for at in range(len(groups))],
             tr("人数", "Persons"): [str(disclosure.suppress_count(int(n), policy=policy)) for n in groups["n"]],
-            tr("平均风险", "Mean risk"): [f"{100 * value:.1f}%" for value in groups["risk"]],
+            # Not as percentages: of a group's persons these would read as counts of some of them.
+            tr("平均风险", "Mean risk"): [f"{value:.3f}" for value in groups["risk"]],
             tr("重抽样模型的风险范围（2.5%–97.5%，平均）", "Range by models of resamples (2.5-97.5%, mean)"): [
-                f"{100 * row.lower:.1f}%–{100 * row.upper:.1f}%" for row in groups.itertuples()
+                f"{row.lower:.3f}–{row.upper:.3f}" for row in groups.itertuples()
             ],
-            "MAPE": [f"{100 * value:.1f}%" for value in groups["mape"]],
+            "MAPE": [f"{value:.3f}" for value in groups["mape"]],
         }
     )
     note = tr(
