@@ -9,7 +9,7 @@ import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from workbench.cohort.result import CohortResult
 from workbench.errors import DataError, DefinitionError

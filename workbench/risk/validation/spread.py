@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import BrokenProcessPool
 from numpy.random import SeedSequence
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from workbench.errors import EnvironmentFault
 from workbench.risk.threads import one_thread
