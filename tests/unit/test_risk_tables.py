@@ -56,7 +56,7 @@ def test_a_row_a_patient(tmp_path):
     assert data.y.tolist() == [True, False, False, True]
     assert data.rows["person"].tolist() == ["a", "b", "c", "d"]
     assert data.rows["predicted_at"].isna().all()
-    assert data.features.columns[0] == ("年龄", "年龄", "yr", "number", "column", "age")
+    assert data.features.columns[0] == ("年龄", "年龄", "岁", "number", "column", "age")
     assert [(one.rows, one.persons) for one in data.cohort.flow] == [(4, 4), (4, 4)]
 
 
@@ -612,7 +612,7 @@ def test_sites_and_subgroups_are_carried(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "empty|no row"),
+        ("", "no header"),
         ("编号,年龄,结局\n", "no row"),
         ("编号,年龄,结局\n1,2,0\n ,2,1\n", "1 of 2 rows of t.csv have no patient"),
         ("编号,年龄,年龄\n1,2,3\n", "年龄"),
