@@ -9,8 +9,10 @@ by the same hazard ratios from then on, on a clock that is 30 days late for ever
 index at the discharge would give each patient a clock of their own.
 
 Why the patient came is asked of the first stay alone: a critical illness of a later one within the 30 days is not the planted one. The term
-of HbA1c needs its value: patients with diabetes and without one leave, as the planted term is nothing
-without diabetes. Of measurements only those of patients with diabetes are drawn, to save time.
+of HbA1c needs its value: patients with diabetes and without one leave, as the planted term is nothing without diabetes. Of measurements
+only those of patients with diabetes are drawn, to save time.
+
+Seeds 1 to 100 with 6 blocks (4,440 patients, 393 deaths each): every term is covered in 92 to 99 of them; critical in 94, its mean 1.70.
 
     OMP_NUM_THREADS=1 python tests/bench/bench_risk_planted.py --seeds 100 --blocks 6
 
