@@ -12,6 +12,7 @@ from workbench.errors import DataError, DefinitionError
 from workbench.risk.extraction.dataset import Feature
 from workbench.risk.interpretation.contrasts import contrasts
 from workbench.risk.interpretation.effects import effects_chart, forest_chart
+from workbench.risk.interpretation.nomogram import nomogram, safe_spans
 from workbench.risk.models.catalogue import make_model
 from workbench.risk.protocol.parts import ModelChoice
 from workbench.risk.survival.outcome import outcome
@@ -83,3 +84,19 @@ def test_what_has_no_coefficients_is_refused(breast):
         forest_chart(model, X.head(8), policy=POLICY)
     with pytest.raises(DataError, match="enough persons"):
         effects_chart(model, X.head(8), policy=POLICY)
+
+
+def test_many_predictors_are_prepared_once_and_the_figure_stays_readable(breast, monkeypatch):
+    X, y = breast
+    noise = pd.DataFrame(np.random.default_rng(0).normal(size=(len(X), 50)), columns=[f"n{place}" for place in range(50)])
+    X = pd.concat([X, noise], axis=1)
+    model, prepared = fitted("cox", X, y), []
+    step = type(model.steps[0][1])
+    plain = step.transform
+    monkeypatch.setattr(step, "transform", lambda self, rows: prepared.append(len(rows)) or plain(self, rows))
+    table = forest_chart(model, X, ratio="HR", policy=POLICY).counts
+    assert len(prepared) == 1
+    assert len(table) == 40
+    assert {"pnodes", "progrec"} <= set(table["预测因子"])
+    with pytest.raises(DefinitionError, match="at most 30"):
+        nomogram(model.equation((365.0,)), safe_spans(X, policy=POLICY))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,11 +12,11 @@ from scipy.stats import norm
 from workbench.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sklearn.pipeline import Pipeline
 
-__all__ = ["Contrasts", "contrasts"]
+__all__ = ["Contrasts", "contrasts", "several_contrasts"]
 
 
 class Contrasts(NamedTuple):
@@ -65,22 +66,52 @@ def contrasts(
     DefinitionError
         If the model has no coefficients, or there is no such predictor.
     """
+    return several_contrasts(pipeline, X, {feature: (reference, list(values))}, level=level)[feature]
+
+
+def several_contrasts(
+    pipeline: Pipeline, X: pd.DataFrame, asked: Mapping[str, tuple[float | str, Sequence[float | str]]], *, level: float = 0.95
+) -> dict[str, Contrasts]:
+    """Work out ratios for several predictors at once: what prepares the predictors runs once for all.
+
+    Parameters
+    ----------
+    pipeline, X
+        As for :func:`contrasts`.
+    asked : mapping of str to (reference, values)
+        By predictor.
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    dict of str to Contrasts
+        By predictor.
+
+    Raises
+    ------
+    DefinitionError
+        As :func:`contrasts`.
+    """
     model = pipeline.steps[-1][1]
     if not hasattr(model, "covariance_"):
         raise DefinitionError(f"{type(model).__name__} has no coefficients, so no ratios", hint="SHAP values explain trees and nets")
-    if feature not in X.columns:
-        raise DefinitionError(f"there is no predictor {feature!r}", hint=f"there are {', '.join(map(str, X.columns))}")
-    design = _design(pipeline, X, feature, [reference, *values])
-    away = design[1:] - design[0]
-    coefficients, covariance = np.ravel(model.coef_), _of_columns(np.asarray(model.covariance_), away.shape[1])
+    absent = [name for name in asked if name not in X.columns]
+    if absent:
+        raise DefinitionError(f"there is no predictor {absent[0]!r}", hint=f"there are {', '.join(map(str, X.columns))}")
+    design, edges = _design(pipeline, X, asked)
+    coefficients, covariance = np.ravel(model.coef_), _of_columns(np.asarray(model.covariance_), design.shape[1])
     used = np.isfinite(np.diagonal(covariance))
-    log_ratio = away @ coefficients
-    error = np.sqrt(np.einsum("ij,jk,ik->i", away[:, used], covariance[np.ix_(used, used)], away[:, used]).clip(0))
-    z = norm.ppf((1 + level) / 2)
-    table = pd.DataFrame({"value": list(values), "log_ratio": log_ratio, "std_error": error})
-    for name, shift in (("ratio", 0), ("lower", -z), ("upper", z)):
-        table[name] = np.exp(log_ratio + shift * error)
-    return Contrasts(feature, reference, table)
+    inner, z, found = covariance[np.ix_(used, used)], norm.ppf((1 + level) / 2), {}
+    for (name, (reference, values)), begin, end in zip(asked.items(), edges, edges[1:], strict=False):
+        away = design[begin + 1 : end] - design[begin]
+        log_ratio = away @ coefficients
+        error = np.sqrt(np.einsum("ij,jk,ik->i", away[:, used], inner, away[:, used]).clip(0))
+        table = pd.DataFrame({"value": list(values), "log_ratio": log_ratio, "std_error": error})
+        for column, shift in (("ratio", 0), ("lower", -z), ("upper", z)):
+            table[column] = np.exp(log_ratio + shift * error)
+        found[name] = Contrasts(name, reference, table)
+    return found
 
 
 def _of_columns(covariance: np.ndarray, p: int) -> np.ndarray:
@@ -88,11 +119,16 @@ def _of_columns(covariance: np.ndarray, p: int) -> np.ndarray:
     return covariance[1:, 1:] if len(covariance) == p + 1 else covariance
 
 
-def _design(pipeline: Pipeline, X: pd.DataFrame, feature: str, values: Sequence[float | str]) -> np.ndarray:
-    """Return what the model sees of rows that differ in one predictor alone."""
-    rows = X.iloc[np.zeros(len(values), int)].reset_index(drop=True)
-    typed = pd.Categorical(values, X[feature].cat.categories) if X[feature].dtype == "category" else np.asarray(values, float)
-    rows[feature] = typed
+def _design(
+    pipeline: Pipeline, X: pd.DataFrame, asked: Mapping[str, tuple[float | str, Sequence[float | str]]]
+) -> tuple[np.ndarray, list[int]]:
+    """Return what the model sees of rows that differ in one predictor alone, and where each predictor's rows begin: the reference first."""
+    edges = list(accumulate((1 + len(values) for _, values in asked.values()), initial=0))
+    rows = X.iloc[np.zeros(edges[-1], int)].reset_index(drop=True)
+    for (name, (reference, values)), begin in zip(asked.items(), edges, strict=False):
+        column = rows[name].astype(object).to_numpy(copy=True)
+        column[begin : begin + 1 + len(values)] = [reference, *values]
+        rows[name] = pd.Categorical(column, X[name].cat.categories) if X[name].dtype == "category" else column.astype(float)
     for _, step in pipeline.steps[:-1]:
         rows = step.transform(rows)
-    return np.asarray(rows, float)
+    return np.asarray(rows, float), edges

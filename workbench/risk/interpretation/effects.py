@@ -14,7 +14,7 @@ from workbench.cohort.plotting import ACCENT, INK, MUTED, new_figure, style, tid
 from workbench.errors import DataError
 from workbench.locale import tr
 from workbench.risk.cleaning.shown import shown_word
-from workbench.risk.interpretation.contrasts import contrasts
+from workbench.risk.interpretation.contrasts import several_contrasts
 from workbench.risk.interpretation.nomogram import safe_spans
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["effects_chart", "forest_chart"]
 
 _POINTS, _ACROSS = 60, 3
+#: Lines of a forest plot.
+_MOST_LINES = 40
 #: Ratios marked on an axis, as far as it reaches; it reaches no further than these.
 _RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 _LABEL = 30
@@ -76,7 +78,9 @@ def forest_chart(
         If no predictor has enough persons.
     """
     policy, labels = policy or disclosure.load_policy(), _labels(X, features)
-    lines = [line for name in X.columns for line in _lines(pipeline, X, str(name), labels, policy)]
+    asked = {str(name): pair for name in X.columns if (pair := _compared(X[name], policy))}
+    found = several_contrasts(pipeline, X, asked) if asked else {}
+    lines = _widest([line for one in found.values() for line in _told(one, labels[one.feature])])
     if not lines:
         raise DataError("no predictor has enough persons for a ratio", hint="leave the figure out")
     ratio = ratio or tr("比值", "Ratio")
@@ -95,21 +99,28 @@ def _labels(X: pd.DataFrame, features: Sequence[Feature]) -> dict[str, str]:
     return {str(name): known.get(str(name), str(name)) for name in X.columns}
 
 
-def _lines(pipeline: Pipeline, X: pd.DataFrame, name: str, labels: Mapping[str, str], policy: DisclosurePolicy) -> list[_Line]:
-    column = X[name]
+def _compared(column: pd.Series, policy: DisclosurePolicy) -> tuple[float | str, list[float | str]] | None:
+    """Return the reference of a predictor and what is held against it; None where persons are too few."""
     if column.dtype == "category":
-        levels = safe_spans(X[[name]], policy=policy).get(name, ())
-        if len(levels) < 2:
-            return []
-        common = column.value_counts().index[0]
-        return _told(contrasts(pipeline, X, name, [level for level in levels if level != common], reference=common), labels[name])
+        levels = safe_spans(column.to_frame(), policy=policy).get(str(column.name), ())
+        common = column.value_counts().index[0] if len(levels) > 1 else None
+        return (common, [level for level in levels if level != common]) if len(levels) > 1 else None
     known = column.dropna()
     if known.isin((0, 1)).all():
-        return _told(contrasts(pipeline, X, name, [1.0], reference=0.0), labels[name]) if _both(known, policy) else []
+        return (0.0, [1.0]) if _both(known, policy) else None
     if disclosure.suppress_quantile(0.0, q=0.25, contributors=len(known), policy=policy) is None:
-        return []
+        return None
     low, high = (float(f"{value:.3g}") for value in known.quantile([0.25, 0.75]))
-    return _told(contrasts(pipeline, X, name, [high], reference=low), labels[name]) if high > low else []
+    return (low, [high]) if high > low else None
+
+
+def _widest(lines: list[_Line]) -> list[_Line]:
+    """Keep the lines that a figure can hold: those farthest from 1 for their error, in their order."""
+    if len(lines) <= _MOST_LINES:
+        return lines
+    strength = [abs(np.log(line.ratio)) / max(np.log(line.upper / line.lower), 1e-12) for line in lines]
+    kept = set(np.argsort(strength)[-_MOST_LINES:].tolist())
+    return [line for place, line in enumerate(lines) if place in kept]
 
 
 def _both(known: pd.Series, policy: DisclosurePolicy) -> bool:
@@ -167,8 +178,10 @@ def effects_chart(
         If there is no number with enough persons.
     """
     policy, labels, ratio = policy or disclosure.load_policy(), _labels(X, features), ratio or tr("比值", "Ratio")
-    curves = [_curve(pipeline, X, str(name), span) for name, span in safe_spans(X, policy=policy).items() if _is_range(span)]
-    curves = sorted((curve for curve in curves if curve is not None), key=lambda curve: -np.ptp(curve.table["log_ratio"]))[:most]
+    spans = {name: span for name, span in safe_spans(X, policy=policy).items() if _is_range(span)}
+    asked = {name: (float(f"{X[name].median():.3g}"), np.linspace(*span, _POINTS).tolist()) for name, span in spans.items()}
+    found = several_contrasts(pipeline, X, asked).values() if asked else []
+    curves = sorted((curve for curve in found if np.ptp(curve.table["log_ratio"]) > 0), key=lambda c: -np.ptp(c.table["log_ratio"]))[:most]
     if not curves:
         raise DataError("there is no number with enough persons for a curve", hint="leave the figure out")
     rows = [
@@ -186,11 +199,6 @@ def effects_chart(
 
 def _is_range(span: tuple) -> bool:
     return len(span) == 2 and not isinstance(span[0], str) and span != (0.0, 1.0) and span[1] > span[0]
-
-
-def _curve(pipeline: Pipeline, X: pd.DataFrame, name: str, span: tuple[float, ...]) -> Contrasts | None:
-    found = contrasts(pipeline, X, name, np.linspace(*span, _POINTS), reference=float(f"{X[name].median():.3g}"))
-    return found if np.ptp(found.table["log_ratio"]) > 0 else None
 
 
 # Drawing --------------------------------------------------------------------------------------------------------------

@@ -48,6 +48,9 @@ _MARKS = 14
 #: Sums of points that the scoring table lists, at most.
 _SUMS = 20
 
+#: More scales than these nobody reads with a ruler.
+_MOST_SCALES = 30
+
 #: Marks so few that all are labelled, on the line's other side where they lie close.
 _FEW = 7
 
@@ -202,6 +205,8 @@ def nomogram(equation: Equation, spans: Mapping[str, Span], *, features: Sequenc
     (40.0, 100.0)
     """
     effects = _effects(equation)
+    if len(effects) > _MOST_SCALES:
+        raise DefinitionError(f"the equation has {len(effects)} predictors; a nomogram has at most {_MOST_SCALES}", hint="use the equation")
     labels = {feature.name: f"{feature.label} ({feature.unit})" if feature.unit else feature.label for feature in features}
     marked = {name: _marks(name, terms, spans.get(name, ())) for name, terms in effects.items()}
     parts = {name: _part(name, terms, marked[name]) for name, terms in effects.items()}
