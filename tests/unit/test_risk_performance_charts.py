@@ -40,6 +40,27 @@ def test_every_part_holds_enough_of_both(seed, n, shift, most, digits):
     assert len(cuts) < most
 
 
+@given(seed=st.integers(0, 1000), n=st.integers(100, 400))
+def test_of_several_rows_a_person_counts_once(seed, n):
+    risk, y = drawn(n, seed)
+    persons = np.random.default_rng(seed).integers(0, n // 4, n)
+    cuts = safe_cuts(risk, y, most=10, threshold=10, persons=persons)
+    parts = np.searchsorted(cuts, risk, side="right")
+    for part in range(len(cuts) + 1) if len(cuts) else ():
+        assert len(np.unique(persons[(parts == part) & y])) >= 10
+        assert len(np.unique(persons[(parts == part) & ~y])) >= 10
+
+
+def test_figures_of_one_person_with_many_rows_are_refused():
+    risk, y = drawn(800)
+    one = np.where(y, 0, np.arange(800))
+    with pytest.raises(DataError, match="no ROC curve"):
+        roc_chart(y, {"a": risk}, persons=one, policy=POLICY)
+    assert "过少" in calibration_chart(y, risk, persons=one, policy=POLICY).counts.iloc[0, 0]
+    few = decision_chart(y, {"a": risk}, persons=np.arange(800) % 9, policy=POLICY).counts
+    assert (few["a"] == "—").all()
+
+
 def test_the_groups_lie_on_the_diagonal_where_the_predictions_are_right():
     for chart in (
         calibration_chart(*drawn(4000)[::-1], policy=POLICY),

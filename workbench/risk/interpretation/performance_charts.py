@@ -50,13 +50,21 @@ def _known(y: np.ndarray, horizon: float | None) -> _Known:
     return _Known(*next(censoring_weights(watched(y), np.array([float(horizon)]), None, 1)))
 
 
-def safe_cuts(risk: np.ndarray, case: np.ndarray, *, most: int, threshold: int, weight: np.ndarray | None = None) -> np.ndarray:
+def safe_cuts(
+    risk: np.ndarray,
+    case: np.ndarray,
+    *,
+    most: int,
+    threshold: int,
+    weight: np.ndarray | None = None,
+    persons: np.ndarray | None = None,
+) -> np.ndarray:
     """Return where to cut risks so that each part holds enough persons of either outcome.
 
     Parameters
     ----------
     risk : ndarray of shape (n,)
-        Predictions, a person each.
+        Predictions.
     case : ndarray of bool, shape (n,)
         Who had the event.
     most : int
@@ -65,6 +73,8 @@ def safe_cuts(risk: np.ndarray, case: np.ndarray, *, most: int, threshold: int, 
         Persons with the event, and without it, that each part holds at least.
     weight : ndarray of shape (n,), optional
         Who has 0 counts for neither.
+    persons : ndarray of shape (n,), optional
+        Whose the rows are; each row another person's where None.
 
     Returns
     -------
@@ -84,29 +94,42 @@ def safe_cuts(risk: np.ndarray, case: np.ndarray, *, most: int, threshold: int, 
     cuts: list[float] = []
     for cut in wanted:
         inside = known & (risk < cut) & (risk >= (cuts[-1] if cuts else -np.inf))
-        if min(int((inside & case).sum()), int((inside & ~case).sum())) >= threshold:
+        if min(_count(persons, inside & case), _count(persons, inside & ~case)) >= threshold:
             cuts.append(float(cut))
     while cuts:
         last = known & (risk >= cuts[-1])
-        if min(int((last & case).sum()), int((last & ~case).sum())) >= threshold:
+        if min(_count(persons, last & case), _count(persons, last & ~case)) >= threshold:
             break
         cuts.pop()
     return np.array(cuts)
 
 
+def _count(persons: np.ndarray | None, inside: np.ndarray) -> int:
+    """Count the persons of some rows."""
+    return int(inside.sum()) if persons is None else len(np.unique(persons[inside]))
+
+
 def calibration_chart(
-    y: np.ndarray, risk: ArrayLike, *, horizon: float | None = None, title: str = "", policy: DisclosurePolicy | None = None
+    y: np.ndarray,
+    risk: ArrayLike,
+    *,
+    horizon: float | None = None,
+    persons: ArrayLike | None = None,
+    title: str = "",
+    policy: DisclosurePolicy | None = None,
 ) -> Chart:
     """Draw what was observed against what was predicted: a smooth curve, and groups of similar risk with intervals.
 
     Parameters
     ----------
     y : structured ndarray or array-like of bool, shape (n,)
-        Outcomes, a person each: with times, or binary.
+        Outcomes: with times, or binary.
     risk : array-like of float, shape (n,)
         Predicted probabilities of the event by the horizon, not from the data that the model was fitted to.
     horizon : float, optional
         In days; none for a binary outcome.
+    persons : array-like of shape (n,), optional
+        Whose the rows are, where a person has several.
     title : str
         Of the figure.
     policy : DisclosurePolicy, optional
@@ -125,7 +148,7 @@ def calibration_chart(
     """
     policy = policy or disclosure.load_policy()
     y, risk = np.asarray(y), checked_probabilities(risk, (len(y),))
-    groups, (curve, told) = _groups(y, risk, horizon, policy), _smooth(y, risk, horizon, policy)
+    groups, (curve, told) = _groups(y, risk, horizon, policy, _codes(persons)), _smooth(y, risk, horizon, policy)
     if groups.empty and curve.empty:
         raise DataError("too few persons had, or did not have, the event for a calibration figure", hint="leave the figure out")
     note = tr(
@@ -150,14 +173,18 @@ def _smooth(y: np.ndarray, risk: np.ndarray, horizon: float | None, policy: Disc
     return curve, f"ICI={smooth.ici:.3f}, E50={smooth.e50:.3f}, E90={smooth.e90:.3f}"
 
 
-def _groups(y: np.ndarray, risk: np.ndarray, horizon: float | None, policy: DisclosurePolicy) -> pd.DataFrame:
+def _codes(persons: ArrayLike | None) -> np.ndarray | None:
+    return None if persons is None else pd.factorize(np.asarray(persons))[0]
+
+
+def _groups(y: np.ndarray, risk: np.ndarray, horizon: float | None, policy: DisclosurePolicy, persons: np.ndarray | None) -> pd.DataFrame:
     known = _known(y, horizon)
-    cuts = safe_cuts(risk, known.case, most=_GROUPS, threshold=policy.threshold, weight=known.weight)
+    cuts = safe_cuts(risk, known.case, most=_GROUPS, threshold=policy.threshold, weight=known.weight, persons=persons)
     part = np.searchsorted(cuts, risk, side="right")
     rows = []
     for code in range(len(cuts) + 1) if len(cuts) else ():
         share = event_share(y[part == code], horizon=horizon)
-        size = disclosure.suppress_count(int((part == code).sum()), policy=policy)
+        size = disclosure.suppress_count(_count(persons, part == code), policy=policy)
         rows.append((str(size), risk[part == code].mean(), share.estimate, share.lower, share.upper))
     return pd.DataFrame(rows, columns=["n", "predicted", "observed", "lower", "upper"])
 
@@ -174,7 +201,13 @@ def _told(groups: pd.DataFrame) -> pd.DataFrame:
 
 
 def roc_chart(
-    y: np.ndarray, risks: Mapping[str, ArrayLike], *, horizon: float | None = None, title: str = "", policy: DisclosurePolicy | None = None
+    y: np.ndarray,
+    risks: Mapping[str, ArrayLike],
+    *,
+    horizon: float | None = None,
+    persons: ArrayLike | None = None,
+    title: str = "",
+    policy: DisclosurePolicy | None = None,
 ) -> Chart:
     """Draw ROC curves of one or more models: cumulative cases against those event-free at the horizon.
 
@@ -186,6 +219,8 @@ def roc_chart(
         Predicted probabilities by model.
     horizon : float, optional
         In days; none for a binary outcome.
+    persons : array-like of shape (n,), optional
+        Whose the rows are, where a person has several.
     title : str
         Of the figure.
     policy : DisclosurePolicy, optional
@@ -207,7 +242,7 @@ def roc_chart(
     """
     policy = policy or disclosure.load_policy()
     y, known = np.asarray(y), _known(np.asarray(y), horizon)
-    curves = {name: _roc(checked_probabilities(risk, (len(y),)), known, policy) for name, risk in risks.items()}
+    curves = {name: _roc(checked_probabilities(risk, (len(y),)), known, policy, _codes(persons)) for name, risk in risks.items()}
     rows = [(name, f"{100 * x:.0f}%", f"{100 * s:.0f}%") for name, points in curves.items() for x, s in points[1:-1]]
     heads = [tr("模型", "Model"), tr("1 − 特异度", "1 − specificity"), tr("灵敏度", "Sensitivity")]
     note = tr("相邻两点之间发生与未发生者均不少于 {0} 人。", "At least {0} persons with and without the event lie between two points.")
@@ -216,8 +251,8 @@ def roc_chart(
         return Chart(title or _title("ROC", horizon), _draw_roc(curves, heads), table, policy, note.format(policy.threshold))
 
 
-def _roc(risk: np.ndarray, known: _Known, policy: DisclosurePolicy) -> np.ndarray:
-    cuts = safe_cuts(risk, known.case, most=_ROC_POINTS, threshold=policy.threshold, weight=known.weight)
+def _roc(risk: np.ndarray, known: _Known, policy: DisclosurePolicy, persons: np.ndarray | None) -> np.ndarray:
+    cuts = safe_cuts(risk, known.case, most=_ROC_POINTS, threshold=policy.threshold, weight=known.weight, persons=persons)
     if not len(cuts):
         raise DataError(
             f"fewer than {2 * policy.threshold} persons have, or have not, the event: no ROC curve can be shown",
@@ -233,6 +268,7 @@ def decision_chart(
     risks: Mapping[str, ArrayLike],
     *,
     horizon: float | None = None,
+    persons: ArrayLike | None = None,
     thresholds: ArrayLike | None = None,
     title: str = "",
     policy: DisclosurePolicy | None = None,
@@ -247,6 +283,8 @@ def decision_chart(
         Predicted probabilities by model.
     horizon : float, optional
         In days; none for a binary outcome.
+    persons : array-like of shape (n,), optional
+        Whose the rows are, where a person has several.
     thresholds : array-like of float, optional
         At most 25, rising; evenly up to twice the share with the event where None.
     title : str
@@ -272,11 +310,11 @@ def decision_chart(
     for name, given in risks.items():
         risk = checked_probabilities(given, (len(y),))
         table = decision_curve(y, risk, grid, horizon=horizon)
-        curves[name] = table["net_benefit"].where(_enough(risk, grid, policy.threshold))
+        curves[name] = table["net_benefit"].where(_enough(risk, grid, policy.threshold, _codes(persons)))
     curves[tr("全部干预", "Treat all")] = table["treat_all"]
     shown = pd.DataFrame(curves, index=pd.Index(grid))
     told = pd.DataFrame({tr("阈值", "Threshold"): [f"{at:.3f}" for at in grid]})
-    told[tr("人数", "Persons")] = str(disclosure.suppress_count(len(y), policy=policy))
+    told[tr("人数", "Persons")] = str(disclosure.suppress_count(_count(_codes(persons), np.ones(len(y), bool)), policy=policy))
     for name, values in curves.items():
         told[name] = ["—" if np.isnan(value) else f"{value:z.3f}" for value in values]
     note = tr(
@@ -287,13 +325,13 @@ def decision_chart(
         return Chart(title or _title(tr("决策曲线", "Decision curve"), horizon), _draw_decision(shown, share), told, policy, note)
 
 
-def _enough(risk: np.ndarray, grid: np.ndarray, threshold: int) -> np.ndarray:
-    """Say where a point tells of enough persons: above it, below it, and since the last that was kept."""
-    above = np.array([(risk >= cut).sum() for cut in grid])
-    kept, last = np.zeros(len(grid), bool), len(risk)
-    for at, count in enumerate(above):
-        if count == last or (last - count >= threshold and count >= threshold):
-            kept[at], last = True, count
+def _enough(risk: np.ndarray, grid: np.ndarray, threshold: int, persons: np.ndarray | None) -> np.ndarray:
+    """Say where a point tells of enough persons: above it, and since the last that was kept."""
+    kept, last = np.zeros(len(grid), bool), -np.inf
+    for at, cut in enumerate(grid):
+        since, above = _count(persons, (risk >= last) & (risk < cut)), _count(persons, risk >= cut)
+        if not ((risk >= last) & (risk < cut)).any() or min(since, above) >= threshold:
+            kept[at], last = True, cut
     return kept
 
 

@@ -208,10 +208,10 @@ def _of_performance(result: StudyResult, horizon: float | None, policy: Disclosu
         return tr("{0}（{1}{2}）", "{0} ({1}{2})").format(what, where, days)
 
     calibration, benefit = tr("校准曲线", "Calibration"), tr("决策曲线", "Decision curve")
-    own = risks[result.model]
-    yield "discrimination", "ROC", lambda: roc_chart(y, risks, horizon=horizon, title=titled("ROC"), policy=policy)
-    yield "calibration", calibration, lambda: calibration_chart(y, own, horizon=horizon, title=titled(calibration), policy=policy)
-    yield "benefit", benefit, lambda: decision_chart(y, risks, horizon=horizon, title=titled(benefit), policy=policy)
+    own, how = risks[result.model], {"horizon": horizon, "persons": judged.data.rows["person"], "policy": policy}
+    yield "discrimination", "ROC", lambda: roc_chart(y, risks, title=titled("ROC"), **how)
+    yield "calibration", calibration, lambda: calibration_chart(y, own, title=titled(calibration), **how)
+    yield "benefit", benefit, lambda: decision_chart(y, risks, title=titled(benefit), **how)
 
 
 def _tables(once: _Once) -> Iterator[tuple[str, str, Callable[[], pd.DataFrame | None]]]:
