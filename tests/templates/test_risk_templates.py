@@ -103,7 +103,7 @@ def test_a_template_runs_on_the_synthetic_hospital(store, tmp_path, name, given,
 @pytest.mark.parametrize(
     ("name", "study", "given", "words"),
     [
-        ("baseline_table", "support2", {}, ("肌酐 (umol/L)", "dzgroup")),
+        pytest.param("baseline_table", "support2", {}, ("肌酐 (umol/L)", "dzgroup"), marks=SLOW),
         ("survival", "gbsg2", {"by": "horTh"}, ("log-rank", "复发或死亡")),
         ("risk_model", "gbsg2", {"bootstrap": "5"}, ("列线图", "pnodes")),
         pytest.param("risk_model", "tongji", {"bootstrap": "5"}, ("乳酸脱氢酶", "院内死亡"), marks=SLOW),
