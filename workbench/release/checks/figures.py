@@ -70,7 +70,8 @@ _WORDS: tuple[tuple[Meaning, re.Pattern[str]], ...] = (
     (
         Meaning.COUNT,
         re.compile(
-            r"人数|例数|频数|计数|人次|患者数|事件数|样本量|剩余|纳入|排除|缺失|在险|例$|人$|\bn\b|^no\b\.?$|\bno\.|\bno of\b|number|count|freq|patients|persons|people|cases|events"
+            r"人数|例数|频数|计数|人次|患者数|事件数|样本量|剩余|纳入|排除|缺失|在险|例$|人$|\bn\b|^no\b\.?$|\bno\.|\bno of\b"
+            r"|number|count|freq|patients|persons|people|cases|events"
             r"|at[_ ]risk|remaining|excluded|missing|observed|censored",
             re.IGNORECASE,
         ),

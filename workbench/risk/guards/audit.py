@@ -82,7 +82,7 @@ GUARDS: tuple[Guard, ...] = (
     Guard("scaled_before", Text("未用全部数据标准化", "nothing was scaled over all rows"), fitting.scaled_before),
     Guard("imputed_before", Text("未用全部数据填补", "nothing was filled in over all rows"), fitting.imputed_before),
     Guard("landmarks", Text("每次预测时仍处风险、未发生结局", "predictions are made before the outcome"), landmarks.landmark_rows),
-    Guard("landmark_weights", Text("患者权重相等", "persons count alike"), landmarks.landmark_weights),
+    Guard("landmark_weights", Text("有效人数", "how many persons the rows are worth"), landmarks.landmark_weights),
     Guard("late_rules", Text("入组规则只用当时已知的信息", "rules ask only for what was known"), immortal.late_rules),
     Guard("least_follow_up", Text("入组不要求存活一段时间", "nobody had to survive to be in the study"), immortal.least_follow_up),
     Guard("immortal_exposure", Text("特征不需存活才能获得", "no predictor had to be lived to"), immortal.immortal_exposure),

@@ -50,7 +50,7 @@ def landmark_weights(case: Case) -> Iterator[Finding]:
                 f"{len(rows)} 人共 {rows.sum()} 行，每人中位 {np.median(rows):g} 行；按行计时有效人数为 {effective:.0%}",
                 f"{len(rows)} persons have {rows.sum()} rows (median {np.median(rows):g}); by row they are worth {effective:.0%}",
             ),
-            ("按患者加权（每人总权重为 1），重抽样按患者", "weight by person (1 in all for each), and resample persons"),
+            ("重抽样与区间按患者，不按行", "resample persons, not rows, and take intervals by person"),
         )
 
 

@@ -17,7 +17,7 @@ from workbench.locale import tr
 from workbench.risk.extraction.dataset import extract
 from workbench.risk.guards.audit import audit, check_model, check_split
 from workbench.risk.models.catalogue import make_model
-from workbench.risk.models.landmark import person_weights, stacked
+from workbench.risk.models.landmark import stacked
 from workbench.risk.models.multiple import MultiplyImputed
 from workbench.risk.reporting.contents import PERFORMANCE_COLUMNS
 from workbench.risk.study.horizons import horizons_of
@@ -211,16 +211,6 @@ def _made(choice: ModelChoice, study: Protocol, data: StudyData) -> RiskPipeline
     return pipeline
 
 
-def _weight(data: StudyData) -> np.ndarray | None:
-    """Return weights by which patients count alike, however many predictions they have; None where each has one."""
-    persons = data.rows["person"]
-    return person_weights(persons) if persons.duplicated().any() else None
-
-
-def _of_persons(data: StudyData) -> dict[str, object]:
-    return {"persons": data.rows["person"], "sample_weight": _weight(data)}
-
-
 # Validation -----------------------------------------------------------------------------------------------------------
 
 
@@ -232,7 +222,7 @@ def _resampled(
         return None, []
     name, pipeline = next(iter(pipelines.items()))
     how = {"resamples": study.validation.bootstrap, "keep_risks": True, **way._asdict()}
-    found = bootstrap(pipeline, data.X, data.y, scoring=scoring, **_of_persons(data), **how)
+    found = bootstrap(pipeline, data.X, data.y, scoring=scoring, persons=data.rows["person"], **how)
     apparent = found.table.assign(value=found.table["apparent"], lower=np.nan, upper=np.nan)
     corrected = found.table.assign(value=found.table["corrected"])
     return found, [_performance(apparent, name, "apparent"), _performance(corrected, name, "corrected")]
@@ -241,7 +231,9 @@ def _resampled(
 def _cross_validated(study: Protocol, data: StudyData, pipelines: Models, scoring: Scoring, way: _Way) -> _Tried:
     """Predict each person of the development data by models made without them."""
     found = {
-        name: cross_validate(pipeline, data.X, data.y, scoring=scoring, **_of_persons(data), folds=study.validation.folds, **way._asdict())
+        name: cross_validate(
+            pipeline, data.X, data.y, scoring=scoring, persons=data.rows["person"], folds=study.validation.folds, **way._asdict()
+        )
         for name, pipeline in pipelines.items()
     }
     risks = {name: one.risk[0][:, _columns(scoring)] for name, one in found.items()}
@@ -251,7 +243,7 @@ def _cross_validated(study: Protocol, data: StudyData, pipelines: Models, scorin
 
 def _final(data: StudyData, pipelines: Models, resampled: Bootstrap | None) -> _Tried:
     """Fit the models to all data; the bootstrap has done so with the study's own."""
-    sample, (own, *others) = Sample.of(data.X, data.y, data.rows["person"], _weight(data)), pipelines
+    sample, (own, *others) = Sample.of(data.X, data.y, data.rows["person"]), pipelines
     models = {own: sample.fit(pipelines[own]) if resampled is None else resampled.model}
     return _Tried(models | {name: sample.fit(pipelines[name]) for name in others}, [])
 
@@ -267,7 +259,7 @@ def _held_out(data: StudyData, split: Split, pipelines: Models, scoring: Scoring
         scoring=scoring,
         key=split_key(split, asked, data.origin, seed=way.seed),
         origin=data.origin,
-        **_of_persons(data),
+        persons=data.rows["person"],
         looks=looks,
         told={"protocol": data.protocol.hash},
         **way._asdict(),
