@@ -73,10 +73,12 @@ def safe_alarms(
 
     Parameters
     ----------
-    rows, y, risk, silence_hours, horizon_hours, every_hours, resamples, seed
+    rows, y, risk
         As :func:`workbench.risk.alarms.burden.alarm_burden` takes them.
     workloads : sequence of float
         Alarms per 100 patient-days, at most; the first are the most important.
+    silence_hours, horizon_hours, every_hours, resamples, seed
+        As `rows`.
     policy : DisclosurePolicy, optional
         The centre's where None.
 
