@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from sklearn import get_config
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
@@ -60,14 +61,14 @@ class RiskPipeline(Pipeline):
         DefinitionError
             If there are weights, and the model takes none.
         """
-        name, model = self.steps[-1]
+        (name, model), routed = self.steps[-1], get_config()["enable_metadata_routing"]
         if sample_weight is not None:
             if not has_fit_parameter(model, "sample_weight"):
                 raise DefinitionError(
                     f"{type(model).__name__} takes no weights, which several predictions a patient need", hint="choose another model"
                 )
-            params[f"{name}__sample_weight"] = sample_weight
-        if groups is not None and has_fit_parameter(model, "groups"):
+            params["sample_weight" if routed else f"{name}__sample_weight"] = sample_weight
+        if groups is not None and not routed and has_fit_parameter(model, "groups"):
             params[f"{name}__groups"] = groups
         return super().fit(X, y, **params)
 
