@@ -12,18 +12,18 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from tests.lib.survival_data import draw
 from workbench.errors import DataError
-from workbench.risk.evaluation.accuracy import brier, dynamic_auc, integrated_auc, integrated_brier
+from workbench.risk.evaluation.accuracy import brier, dynamic_auc, integrated_brier
 from workbench.risk.survival.curves import censoring_survival, cumulative_incidence
 from workbench.risk.survival.outcome import outcome
 
 TIMES = np.array([3.0, 8.0, 15.0, 25.0])
 PEER = {
     0: (
-        [0.700557392987, 0.72566700819, 0.766453885729, 0.728265476214, 0.7313938014340056],
+        [0.700557392987, 0.72566700819, 0.766453885729, 0.728265476214],
         [0.114491304725, 0.186518720382, 0.205597838396, 0.202085486739, 0.1892431656440836],
     ),
     1: (
-        [0.700467796128, 0.725685430819, 0.766216909322, 0.728582021012, 0.7313943573742632],
+        [0.700467796128, 0.725685430819, 0.766216909322, 0.728582021012],
         [0.11238182893, 0.18386709831, 0.19695806141, 0.207071456725, 0.1860753621724343],
     ),
 }
@@ -39,8 +39,7 @@ def test_it_agrees_with_scikit_survival(trained_on):
     y, train = outcome(d.time, d.event), outcome(t.time, t.event) if trained_on else None
     score = np.round(d.X @ [0.4, -0.2, 0.3], 1)
     auc, errors = PEER[trained_on]
-    np.testing.assert_allclose(dynamic_auc(y, score, TIMES, train=train), auc[:4], atol=1e-11)
-    assert integrated_auc(y, score, TIMES, train=train) == pytest.approx(auc[4], abs=1e-11)
+    np.testing.assert_allclose(dynamic_auc(y, score, TIMES, train=train), auc, atol=1e-11)
     np.testing.assert_allclose(brier(y, predicted(d.X), TIMES, train=train)["brier"], errors[:4], atol=1e-11)
     assert integrated_brier(y, predicted(d.X), TIMES, train=train).brier == pytest.approx(errors[4], abs=1e-11)
 

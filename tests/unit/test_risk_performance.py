@@ -8,14 +8,14 @@ from sklearn.metrics import roc_auc_score
 
 from tests.lib.survival_data import draw
 from workbench.errors import DataError, DefinitionError
-from workbench.risk.evaluation.accuracy import brier, dynamic_auc
+from workbench.risk.evaluation.accuracy import brier, dynamic_auc, weighted_auc
 from workbench.risk.evaluation.calibration import calibration
 from workbench.risk.evaluation.classification import binary_accuracy
+from workbench.risk.evaluation.cox_slope import cox_slope
 from workbench.risk.evaluation.net_benefit import decision_curve
 from workbench.risk.survival.concordance import antolini, harrell, uno
 from workbench.risk.survival.cox import CoxRegression
 from workbench.risk.survival.outcome import outcome
-from workbench.risk.validation.known import cox_slope, weighted_auc
 from workbench.risk.validation.measures import FAMILIES, MEASURES
 from workbench.risk.validation.performance import Scoring, performance
 
@@ -142,9 +142,9 @@ def test_the_same_numbers_come_in_the_same_order_whatever_the_data(timed):
 def test_the_fast_slope_is_that_of_the_regression(whole_days):
     d = draw(250, whole_days=whole_days)
     x = 3 + 0.01 * d.X[:, 0]
-    slow = CoxRegression().fit(x[:, None], outcome(d.time, d.event)).coef_[0]
-    assert cox_slope(x, d.time, d.event) == pytest.approx(slow, rel=1e-8)
-    assert np.isnan(cox_slope(np.full(250, 0.3), d.time, d.event))
+    slow = CoxRegression().fit(x[:, None], outcome(d.time, d.event))
+    assert cox_slope(x, d.time, d.event) == pytest.approx((slow.coef_[0], slow.covariance_[0, 0] ** 0.5), rel=1e-8)
+    assert np.isnan(cox_slope(np.full(250, 0.3), d.time, d.event)).all()
     with pytest.raises(DataError, match="no finite slope"):
         cox_slope(-d.time, d.time, d.event)
 
@@ -152,9 +152,9 @@ def test_the_fast_slope_is_that_of_the_regression(whole_days):
 def test_weighted_pairs_are_those_of_scikit_learn():
     rng = np.random.default_rng(0)
     case, weight, risk = rng.random(300) < 0.3, rng.uniform(0, 3, 300), np.round(rng.random(300), 1)
-    assert weighted_auc(case, weight, risk) == pytest.approx(roc_auc_score(case, risk, sample_weight=weight), abs=1e-12)
+    assert weighted_auc(case, weight, risk, horizon=1) == pytest.approx(roc_auc_score(case, risk, sample_weight=weight), abs=1e-12)
     with pytest.raises(DataError, match="all who are known"):
-        weighted_auc(case, np.where(case, weight, 0), risk)
+        weighted_auc(case, np.where(case, weight, 0), risk, horizon=1)
 
 
 def test_competing_risks_have_the_figures_of_their_own_functions():

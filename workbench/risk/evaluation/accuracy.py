@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
 from workbench.errors import DataError
 from workbench.risk.evaluation.horizon import censoring_weights, checked_probabilities, checked_times, watched
@@ -20,7 +19,7 @@ from workbench.risk.survival.curves import at_times
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["IntegratedBrier", "brier", "dynamic_auc", "integrated_auc", "integrated_brier"]
+__all__ = ["IntegratedBrier", "brier", "dynamic_auc", "integrated_brier", "weighted_auc"]
 
 
 class IntegratedBrier(NamedTuple):
@@ -84,42 +83,39 @@ def dynamic_auc(y: np.ndarray, risk: ArrayLike, times: ArrayLike, *, train: np.n
     risk = _scores(risk, len(given.time), len(times))
     found = []
     for column, (case, weight) in enumerate(censoring_weights(given, times, train, cause)):
-        known = weight > 0
-        if case[known].all():
-            raise DataError(f"all who are known at the horizon {times[column]:g} have had the event", hint="choose an earlier horizon")
-        found.append(roc_auc_score(case[known], risk[known, column if risk.shape[1] > 1 else 0], sample_weight=weight[known]))
+        found.append(weighted_auc(case, weight, risk[:, column if risk.shape[1] > 1 else 0], horizon=times[column]))
     return pd.Series(found, index=pd.Index(times, name="horizon"), name="auc")
 
 
-def integrated_auc(y: np.ndarray, risk: ArrayLike, times: ArrayLike, *, train: np.ndarray | None = None, cause: int = 1) -> float:
-    """Return the mean of the AUC over time, where horizons count by the events up to each since the one before.
+def weighted_auc(case: np.ndarray, weight: np.ndarray, risk: ArrayLike, *, horizon: float) -> float:
+    """Return the share of pairs of a case and another in which the case has the higher risk, equal risks counting one half.
 
     Parameters
     ----------
-    y : structured ndarray of shape (n,)
-        Outcomes.
-    risk : array-like of float, shape (n,) or (n, m)
-        As for :func:`dynamic_auc`.
-    times : array-like of float, shape (m,)
-        Horizons, rising.
-    train : structured ndarray, optional
-        Outcomes from which the censoring is estimated; by default `y`.
-    cause : int
-        Of competing risks, whose events count.
+    case : ndarray of bool, shape (n,)
+        Who had the event.
+    weight : ndarray of float, shape (n,)
+        Of each, not negative.
+    risk : array-like of float, shape (n,)
+        Predictions.
+    horizon : float
+        For which, named in the error.
 
     Returns
     -------
     float
-        From 0 to 1.
 
-    Notes
-    -----
-    Lambert and Chevret (2016), Statistical Methods in Medical Research 25:2088; as scikit-survival sums it, with the rise of the
-    Kaplan-Meier or Aalen-Johansen incidence in `y` as weights.
+    Raises
+    ------
+    DataError
+        If there are no cases, or no others.
     """
-    auc = dynamic_auc(y, risk, times, train=train, cause=cause)
-    rise = np.diff(at_times(incidence(watched(y), cause)["estimate"], auc.index, start=0), prepend=0.0)
-    return float(auc @ rise / rise.sum())
+    levels, rank = np.unique(risk, return_inverse=True)
+    cases, others = (np.bincount(rank, np.where(who, weight, 0.0), minlength=len(levels)) for who in (case, ~case))
+    pairs = cases.sum() * others.sum()
+    if not pairs:
+        raise DataError(f"all who are known at the horizon {horizon:g} have had the event, or nobody has", hint="choose another horizon")
+    return float(cases @ (np.cumsum(others) - others / 2) / pairs)
 
 
 def brier(y: np.ndarray, risk: ArrayLike, times: ArrayLike, *, train: np.ndarray | None = None, cause: int = 1) -> pd.DataFrame:

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from workbench.risk.evaluation.cox_slope import cox_slope
 from workbench.risk.evaluation.horizon import binary, checked_probabilities, several_causes, until, watched
 from workbench.risk.evaluation.probability_regression import CLOGLOG, LOGIT, Link, regress
 from workbench.risk.evaluation.pseudo import pseudo_observations
 from workbench.risk.evaluation.shares import event_share
-from workbench.risk.survival.cox import CoxRegression
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -141,8 +141,8 @@ def calibration(y: ArrayLike, risk: ArrayLike, *, horizon: float | None = None, 
 def _slope(y: ArrayLike, observed: np.ndarray, x: np.ndarray, link: Link, horizon: float | None, z: float) -> tuple[float, ...]:
     if horizon is None or several_causes(y):
         return _bounded(*regress(observed, np.c_[np.ones(len(x)), x], link, start=np.array([0.0, 1.0])), z)
-    model = CoxRegression().fit(x[:, None], until(y, horizon))
-    return _bounded(model.coef_, np.sqrt(model.covariance_[0]), z)
+    ended = until(y, horizon)
+    return _bounded(*(np.array([each]) for each in cox_slope(x, ended["time"], ended["event"])), z)
 
 
 def _bounded(coefficients: np.ndarray, errors: np.ndarray, z: float) -> tuple[float, float, float, float]:

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from workbench.errors import DataError
 from workbench.locale import tr
-from workbench.risk.evaluation.accuracy import integrated_brier
+from workbench.risk.evaluation.accuracy import integrated_brier, weighted_auc
 from workbench.risk.evaluation.calibration import linear_predictor
 from workbench.risk.evaluation.calibration_curve import calibration_curve
 from workbench.risk.evaluation.classification import at_thresholds
@@ -20,7 +20,6 @@ from workbench.risk.evaluation.net_benefit import decision_curve
 from workbench.risk.evaluation.probability_regression import CLOGLOG, LOGIT, regress
 from workbench.risk.survival.concordance import harrell, uno
 from workbench.risk.survival.outcome import outcome
-from workbench.risk.validation.known import weighted_auc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,7 +211,7 @@ def _d_calibration(given: Judged, _: float | None) -> tuple[float]:
 
 def _auc(given: Judged, horizon: float) -> tuple[float]:
     at = given.known.at(horizon)
-    return (weighted_auc(at.case, at.weight, given.at(horizon)),)
+    return (weighted_auc(at.case, at.weight, given.at(horizon), horizon=horizon),)
 
 
 def _brier(given: Judged, horizon: float) -> tuple[float, float]:
