@@ -149,6 +149,14 @@ def test_points_are_the_curves_of_their_groups():
     assert len(calibration_points(y, np.full(200, 0.3), horizon=10)) == 1
 
 
+def test_a_group_begins_at_its_edge():
+    risk, y = np.repeat([0.1, 0.2, 0.3, 0.4], 5), np.arange(20) % 2 == 0
+    points = calibration_points(y, risk, edges=[0.2, 0.4])
+    assert points["n"].tolist() == [5, 10, 5]
+    assert points["predicted"].tolist() == pytest.approx([0.1, 0.25, 0.4])
+    assert points["events"].tolist() == [3, 5, 2]
+
+
 def test_a_group_that_was_not_followed_so_far_has_no_share():
     y = outcome([1, 2, 3, 9, 9, 8], [True, False, False, True, False, True])
     points = calibration_points(y, [0.1, 0.1, 0.1, 0.5, 0.5, 0.5], groups=2, horizon=9)

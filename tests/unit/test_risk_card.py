@@ -12,14 +12,16 @@ from workbench.disclosure import DisclosurePolicy
 from workbench.errors import DataError
 from workbench.release.checks import Scope, check_file
 from workbench.risk.models.equation import Equation, Factor, Term
-from workbench.risk.reporting.card import MOST_HORIZONS, card, coarsened, exportable, read_card, withheld, write_card
+from workbench.risk.reporting.card import MOST_HORIZONS, card, card_text, coarsened, exportable, read_card, withheld
 from workbench.risk.survival.outcome import outcome
 
 
 @pytest.fixture
 def written(tmp_path):
     def write(**parts):
-        return write_card(card(dataclasses.replace(result(), **parts), policy=POLICY), tmp_path / "card.json")
+        path = tmp_path / "card.json"
+        path.write_text(card_text(card(dataclasses.replace(result(), **parts), policy=POLICY)), encoding="utf-8")
+        return path
 
     return write
 

@@ -13,7 +13,7 @@ from workbench.errors import DataError, DefinitionError
 from workbench.risk.imputation.impute import ChainedImputer, TypicalImputer
 from workbench.risk.models.catalogue import make_model
 from workbench.risk.models.equation import Factor, UnseenCategories
-from workbench.risk.models.multiple import MultiplyImputed, fit_multiple
+from workbench.risk.models.multiple import MultiplyImputed
 from workbench.risk.models.preparation import ColumnsLeftOut, LinearColumns, UsableColumns, known_words, own_factors, steps
 from workbench.risk.protocol.parts import ModelChoice
 from workbench.risk.survival.cox import CoxRegression
@@ -175,7 +175,7 @@ def gappy(n=400):
 
 def test_a_pooled_model_is_near_that_of_whole_data():
     X, y, whole = gappy()
-    pooled, best = fit_multiple(completing("cox"), X, y, m=5), CoxRegression().fit(whole, y)
+    pooled, best = MultiplyImputed(completing("cox"), imputations=5).fit(X, y), CoxRegression().fit(whole, y)
     error = pooled.table_["standard_error"].to_numpy()
     np.testing.assert_allclose(pooled.table_["estimate"], best.coef_, atol=1.5 * error.max())
     assert (error > np.sqrt(np.diag(best.covariance_))).all()
@@ -185,7 +185,7 @@ def test_a_pooled_model_is_near_that_of_whole_data():
 @pytest.mark.parametrize(("name", "binary"), [("cox", False), ("spline_cox", False), ("logistic", True), ("spline_logistic", True)])
 def test_a_pooled_equation_is_near_the_mean_of_the_models(name, binary):
     X, y, whole = gappy()
-    pooled = fit_multiple(completing(name, binary=binary), X, y["event"] if binary else y, m=4)
+    pooled = MultiplyImputed(completing(name, binary=binary), imputations=4).fit(X, y["event"] if binary else y)
     times = None if binary else [365.0, 1000.0]
     equation = pooled.equation(() if binary else times)
     np.testing.assert_allclose(equation.predict_risk(whole), pooled.predict_risk(whole, times), atol=0.02)
@@ -208,7 +208,7 @@ def test_weights_and_copies():
 def test_what_is_no_equation_is_averaged():
     X, y, _ = gappy()
     both = outcome(y["time"], np.arange(400) % 3)
-    model = fit_multiple(completing("cause_specific", causes=2), X, both, m=2)
+    model = MultiplyImputed(completing("cause_specific", causes=2), imputations=2).fit(X, both)
     assert model.equation([365.0]) is None
     np.testing.assert_allclose(model.predict_risk(X, [365.0]), np.mean([copy.predict_risk(X, [365.0]) for copy in model.copies_], axis=0))
 
@@ -216,6 +216,6 @@ def test_what_is_no_equation_is_averaged():
 def test_what_cannot_be_pooled():
     X, y, _ = gappy()
     with pytest.raises(DefinitionError, match="chained imputers"):
-        fit_multiple(make_model(ModelChoice(name="cox"), binary=False, causes=1), X, y)
+        MultiplyImputed(make_model(ModelChoice(name="cox"), binary=False, causes=1)).fit(X, y)
     with pytest.raises(DataError, match="1 completed data sets"):
-        fit_multiple(completing("cox"), X, y, m=1)
+        MultiplyImputed(completing("cox"), imputations=1).fit(X, y)

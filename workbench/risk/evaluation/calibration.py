@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from workbench.locale import tr
 from workbench.risk.evaluation.cox_slope import cox_slope
 from workbench.risk.evaluation.horizon import binary, checked_probabilities, several_causes, until, watched
 from workbench.risk.evaluation.probability_regression import CLOGLOG, LOGIT, Link, regress
@@ -75,7 +76,14 @@ def linear_predictor(risk: np.ndarray, link: Link) -> np.ndarray:
     """
     edge = int(((risk == 0) | (risk == 1)).sum())
     if edge:
-        warnings.warn(f"{edge} of {len(risk)} predictions are exactly 0 or 1 and were moved by {_EDGE:g}", UserWarning, stacklevel=3)
+        warnings.warn(
+            tr(
+                f"{len(risk)} 个预测值中有 {edge} 个值恰为 0 或 1，已移动 {_EDGE:g}",
+                f"{edge} of {len(risk)} predictions are exactly 0 or 1 and were moved by {_EDGE:g}",
+            ),
+            UserWarning,
+            stacklevel=3,
+        )
     return link.link(np.clip(risk, _EDGE, 1 - _EDGE))
 
 
@@ -151,7 +159,14 @@ def _bounded(coefficients: np.ndarray, errors: np.ndarray, z: float) -> tuple[fl
 
 
 def calibration_points(
-    y: ArrayLike, risk: ArrayLike, *, groups: int = 10, horizon: float | None = None, cause: int = 1, level: float = 0.95
+    y: ArrayLike,
+    risk: ArrayLike,
+    *,
+    groups: int = 10,
+    edges: ArrayLike | None = None,
+    horizon: float | None = None,
+    cause: int = 1,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Return predicted and observed shares in groups of persons with similar predictions.
 
@@ -163,6 +178,8 @@ def calibration_points(
         Predicted probabilities of the event, by the horizon.
     groups : int
         How many, of about the same size; equal predictions stay together, so there may be fewer.
+    edges : array-like of float, optional
+        Predictions at which the second group begins, and each after it; by `groups` where None.
     horizon : float, optional
         By when; none for a binary outcome.
     cause : int
@@ -190,10 +207,10 @@ def calibration_points(
     [0.2, 0.6]
     """
     y = np.asarray(y)
-    _, risk, _ = target(y, risk, horizon, cause)
-    edges = np.unique(np.quantile(risk, np.linspace(0, 1, groups + 1)[1:-1]))
-    codes = np.unique(np.searchsorted(edges, risk), return_inverse=True)[1]
     happened = _happened(y, horizon, cause)
+    risk = checked_probabilities(risk, happened.shape)
+    edges = np.quantile(risk, np.linspace(0, 1, groups + 1)[1:-1]) if edges is None else np.asarray(edges, float)
+    codes = np.unique(np.searchsorted(np.unique(edges), risk, side="right"), return_inverse=True)[1]
     rows = []
     for code in range(codes.max() + 1):
         inside = codes == code
@@ -205,6 +222,6 @@ def calibration_points(
 
 def _happened(y: np.ndarray, horizon: float | None, cause: int) -> np.ndarray:
     if horizon is None:
-        return y.astype(bool)
+        return binary(y)
     given = watched(y)
     return (given.event.astype(int) == cause) & (given.time <= horizon)

@@ -17,6 +17,7 @@ from workbench.cohort.figures import Chart
 from workbench.cohort.plotting import ACCENT, GRID, INK, MUTED, PALETTE, new_figure, style, tidy
 from workbench.errors import DataError
 from workbench.locale import tr
+from workbench.risk.evaluation.calibration import calibration_points
 from workbench.risk.evaluation.calibration_curve import calibration_curve
 from workbench.risk.evaluation.horizon import binary, censoring_weights, checked_probabilities, watched
 from workbench.risk.evaluation.net_benefit import decision_curve
@@ -150,7 +151,11 @@ def calibration_chart(
     y, risk = np.asarray(y), checked_probabilities(risk, (len(y),))
     groups, (curve, told) = _groups(y, risk, horizon, policy, _codes(persons)), _smooth(y, risk, horizon, policy)
     if groups.empty and curve.empty:
-        raise DataError("too few persons had, or did not have, the event for a calibration figure", hint="leave the figure out")
+        raise DataError(
+            "too few persons had, or did not have, the event for a calibration figure",
+            zh="发生或未发生结局者太少，不能画校准曲线",
+            hint="leave the figure out",
+        )
     note = tr(
         "点为风险相近的各组（每组发生与未发生者均不少于 {0} 人）及 95% 区间，实线为平滑校准曲线，虚线为理想。",
         "Points: groups of similar risk (at least {0} with and without the event), 95% intervals; line: smooth curve; dashes: ideal. ",
@@ -167,7 +172,7 @@ def _smooth(y: np.ndarray, risk: np.ndarray, horizon: float | None, policy: Disc
             warnings.simplefilter("ignore", UserWarning)  # predictions of exactly 0 or 1 lie outside of what is shown
             smooth = calibration_curve(y, risk, horizon=horizon)
     except DataError as error:
-        return pd.DataFrame(columns=["predicted", "observed"], dtype=float), tr("无法拟合平滑曲线：", "No smooth curve: ") + error.message
+        return pd.DataFrame(columns=["predicted", "observed"], dtype=float), tr("无法拟合平滑曲线：", "No smooth curve: ") + error.shown
     beyond = min(0.25, max(0.01, policy.threshold / len(risk)))
     curve = smooth.curve[smooth.curve["predicted"].between(*np.quantile(risk, [beyond, 1 - beyond]))]
     return curve, f"ICI={smooth.ici:.3f}, E50={smooth.e50:.3f}, E90={smooth.e90:.3f}"
@@ -178,15 +183,12 @@ def _codes(persons: ArrayLike | None) -> np.ndarray | None:
 
 
 def _groups(y: np.ndarray, risk: np.ndarray, horizon: float | None, policy: DisclosurePolicy, persons: np.ndarray | None) -> pd.DataFrame:
+    """Return the groups, none where no two are possible; `n` counts persons, as they may be shown."""
     known = _known(y, horizon)
     cuts = safe_cuts(risk, known.case, most=_GROUPS, threshold=policy.threshold, weight=known.weight, persons=persons)
-    part = np.searchsorted(cuts, risk, side="right")
-    rows = []
-    for code in range(len(cuts) + 1) if len(cuts) else ():
-        share = event_share(y[part == code], horizon=horizon)
-        size = disclosure.suppress_count(_count(persons, part == code), policy=policy)
-        rows.append((str(size), risk[part == code].mean(), share.estimate, share.lower, share.upper))
-    return pd.DataFrame(rows, columns=["n", "predicted", "observed", "lower", "upper"])
+    points, part = calibration_points(y, risk, edges=cuts, horizon=horizon), np.searchsorted(cuts, risk, side="right")
+    sizes = [str(disclosure.suppress_count(_count(persons, part == code), policy=policy)) for code in range(len(points))]
+    return points.assign(n=sizes).reset_index(drop=True) if len(cuts) else points[:0]
 
 
 def _told(groups: pd.DataFrame) -> pd.DataFrame:
@@ -256,6 +258,7 @@ def _roc(risk: np.ndarray, known: _Known, policy: DisclosurePolicy, persons: np.
     if not len(cuts):
         raise DataError(
             f"fewer than {2 * policy.threshold} persons have, or have not, the event: no ROC curve can be shown",
+            zh=f"发生或未发生结局者不足 {2 * policy.threshold} 人，不能画 ROC 曲线",
             hint="leave the figure out",
         )
     cases, controls = known.weight * known.case, known.weight * ~known.case

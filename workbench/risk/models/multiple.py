@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.risk.models.equation import Equation
     from workbench.risk.models.pipeline import RiskPipeline
 
-__all__ = ["MultiplyImputed", "fit_multiple"]
+__all__ = ["MultiplyImputed"]
 
 
 class MultiplyImputed(BaseEstimator):
@@ -150,27 +150,3 @@ def _baseline(each: Sequence[Equation], mean: float) -> tuple[tuple[float, float
     with np.errstate(divide="ignore"):
         pooled = np.exp(-np.exp(np.log(hazards).mean(axis=0)))
     return tuple((horizon, share) for (horizon, _), share in zip(each[0].baseline, pooled.tolist(), strict=True))
-
-
-def fit_multiple(pipeline: RiskPipeline, X: pd.DataFrame, y: np.ndarray, *, m: int = 10, seed: int = 0) -> MultiplyImputed:
-    """Fit a model to several completed data sets.
-
-    Parameters
-    ----------
-    pipeline : RiskPipeline
-        With chained imputation; it stays as it is.
-    X : DataFrame of shape (n, p)
-        Predictors, with gaps.
-    y : ndarray of shape (n,)
-        Outcomes.
-    m : int
-        Data sets.
-    seed : int
-        From which the draws' seeds follow.
-
-    Returns
-    -------
-    MultiplyImputed
-        Fitted.
-    """
-    return MultiplyImputed(pipeline, imputations=m, random_state=seed).fit(X, y)

@@ -19,7 +19,6 @@ import numpy as np
 import workbench
 from workbench.errors import DataError
 from workbench.locale import tr
-from workbench.outfile import write_whole
 from workbench.risk.models.equation import Equation, Factor, Term
 from workbench.risk.reporting.contents import event_of_rows, population
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from workbench.risk.extraction.dataset import StudyData
     from workbench.risk.reporting.contents import ReportContents
 
-__all__ = ["MOST_HORIZONS", "SCHEMA", "card", "card_text", "coarsened", "exportable", "read_card", "withheld", "write_card"]
+__all__ = ["MOST_HORIZONS", "SCHEMA", "card", "card_text", "coarsened", "exportable", "read_card", "withheld"]
 
 #: Name and version of the form.
 SCHEMA = "workbench-card/1"
@@ -236,12 +235,6 @@ def card(contents: ReportContents, *, policy: DisclosurePolicy, performance: Ite
     }
 
 
-def write_card(given: dict[str, Any], path: str | Path) -> Path:
-    """Write a card as JSON, whole or not at all."""
-    write_whole(Path(path), card_text(given))
-    return Path(path)
-
-
 def card_text(given: dict[str, Any]) -> str:
     """Return a card as JSON text."""
     return json.dumps(given, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
@@ -253,7 +246,7 @@ def read_card(path: str | Path) -> Equation:
     Parameters
     ----------
     path : str or Path
-        A file that :func:`write_card` wrote.
+        The card.json of a report.
 
     Returns
     -------
