@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import numba
 import numpy as np
 
 if TYPE_CHECKING:
@@ -175,22 +176,22 @@ def _chunks(upto: np.ndarray, gone: np.ndarray) -> Iterator[_Chunk]:
 # ---------------------------------------------------------------------------------------------------------------- sweeping
 
 
-class _Running:
-    """Sums over the rows that have come by since their stratum began, with what earlier chunks left."""
-
-    def __init__(self, width: int) -> None:
-        self._carried = np.zeros(width)
-
-    def sums(self, columns: np.ndarray, start: int, upto: np.ndarray, begin: np.ndarray) -> np.ndarray:
-        """Add `columns`, of the rows from `start` on; return the sums `upto` each event time, without what came before its stratum."""
-        total = np.empty((len(columns), columns.shape[1] + 1))
-        total[:, 0] = self._carried
-        np.cumsum(columns, axis=1, out=total[:, 1:])
-        total[:, 1:] += self._carried[:, None]
-        begins = np.maximum(begin - start, 0)
-        sums = total[:, upto - start] - np.where(begin >= start, total[:, begins], 0)
-        self._carried = sums[:, -1] + total[:, -1] - total[:, upto[-1] - start]
-        return sums
+@numba.njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+def _sums(x, risk, place, upto, begin, carried):
+    """Sum x r over the columns from a stratum's begin up to each event time; `carried` brings the sums at `place`, keeps the last."""
+    sums = np.empty((len(x), len(upto)))
+    for row in range(len(x)):
+        total, at = carried[row], place
+        for k in range(len(upto)):
+            if begin[k] >= at:
+                total, at = 0.0, begin[k]
+            part = 0.0
+            for column in range(at, upto[k]):
+                part += x[row, column] * risk[column]
+            total, at = total + part, upto[k]
+            sums[row, k] = total
+        carried[row] = total
+    return sums
 
 
 class _Moments(NamedTuple):
@@ -221,36 +222,53 @@ class _Moments(NamedTuple):
 
 def _sweep(sets: RiskSets, x: np.ndarray, risk: np.ndarray) -> Iterator[_Moments]:
     """Yield the moments of each chunk; `x` has a row of ones above the covariates, a column a person."""
-    came, left = _Running(len(x)), _Running(len(x))
+    came, left = np.zeros(len(x)), np.zeros(len(x))
     for rows, leaving, times in sets.chunks:
-        at_risk = came.sums(x[:, rows] * risk[rows], rows.start, sets.upto[times], sets.begin[times])
+        at_risk = _sums(x, risk, rows.start, sets.upto[times], sets.begin[times], came)
         if len(sets.leave):
-            gone = sets.leave[leaving]
-            at_risk = at_risk - left.sums(x[:, gone] * risk[gone], leaving.start, sets.gone[times], sets.begin_gone[times])
+            gone, before = sets.leave[leaving], leaving.start
+            at_risk -= _sums(x.take(gone, axis=1), risk[gone], 0, sets.gone[times] - before, sets.begin_gone[times] - before, left)
         yield _terms(sets, times, at_risk, x, risk)
 
 
 def _terms(sets: RiskSets, times: slice, at_risk: np.ndarray, x: np.ndarray, risk: np.ndarray) -> _Moments:
-    count, weight = sets.tied[times], sets.mean_weight[times]
-    if not sets.efron or count.max() == 1:
-        phi, hazard = at_risk[0], count * weight / at_risk[0]
-        none = np.zeros_like(hazard)
-        return _Moments(
-            times, at_risk, np.zeros_like(at_risk), float((count * weight) @ np.log(phi)), hazard, none, (hazard / phi, none, none)
-        )
-    begin = np.cumsum(count) - count
-    events = sets.events[slice(*np.searchsorted(sets.event_time, (times.start, times.stop)))]
-    tied = np.add.reduceat(x[:, events] * risk[events], begin, axis=1)
-    term = np.repeat(np.arange(len(count)), count)
-    share = (np.arange(len(term)) - begin[term]) / count[term]
-    phi = at_risk[0, term] - share * tied[0, term]
-    one, two = weight[term] / phi, weight[term] / phi**2
+    count = sets.tied[times]
+    tied = np.zeros_like(at_risk)
+    if sets.efron and count.max() > 1:
+        events = sets.events[slice(*np.searchsorted(sets.event_time, (times.start, times.stop)))]
+        _tied_sums(x, risk, events, count, tied)
+    log, hazard, tied_hazard, *squares = _over_terms(at_risk[0], tied[0], count, sets.mean_weight[times], sets.efron)
+    return _Moments(times, at_risk, tied, log, hazard, tied_hazard, tuple(squares))
 
-    def over_terms(values: np.ndarray) -> np.ndarray:
-        return np.add.reduceat(values, begin)
 
-    squares = (over_terms(two), over_terms(share * two), over_terms(share**2 * two))
-    return _Moments(times, at_risk, tied, float(weight[term] @ np.log(phi)), over_terms(one), over_terms(share * one), squares)
+@numba.njit(cache=True, error_model="numpy")
+def _tied_sums(x, risk, events, count, sums):
+    """Add x r over the events of each event time to `sums`."""
+    for row in range(len(x)):
+        event = 0
+        for k in range(len(count)):
+            for _ in range(count[k]):
+                sums[row, k] += x[row, events[event]] * risk[events[event]]
+                event += 1
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _over_terms(at_risk, tied, count, weight, efron):
+    """Sum c log(phi), c/phi, f c/phi, c/phi^2, f c/phi^2 and f^2 c/phi^2 over the terms l of each event time; f is Efron's l/d."""
+    log, sums = 0.0, np.zeros((5, len(count)))
+    for k in range(len(count)):
+        for term in range(count[k]):
+            share = term / count[k] if efron else 0.0
+            phi = at_risk[k] - share * tied[k]
+            one = weight[k] / phi
+            two = one / phi
+            log += weight[k] * np.log(phi)
+            sums[0, k] += one
+            sums[1, k] += share * one
+            sums[2, k] += two
+            sums[3, k] += share * two
+            sums[4, k] += share * share * two
+    return log, sums[0], sums[1], sums[2], sums[3], sums[4]
 
 
 class Derivatives(NamedTuple):
