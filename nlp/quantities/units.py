@@ -96,7 +96,8 @@ def _find_atom(text: str, *, below: bool = False) -> tuple[_Atom, float] | None:
     if atom := table.exact.get(text) or table.folded.get(folded):
         return atom, 1.0
     if below and (timed := _TIMED.fullmatch(text)):
-        return table.folded[timed[2].casefold()], float(timed[1])
+        unit = timed[2].casefold()
+        return table.exact.get(unit) or table.folded[unit], float(timed[1])
     return _find_multiple(text) if text[:1] in _POWER_OF_TEN else None
 
 

@@ -72,6 +72,8 @@ def test_every_canonical_unit_is_one():
         (3, "斤", "kg", "", 1.5),
         (12, "g/dL", "g/L", "", 120.0),
         (0.5, "g/24h", "mg/d", "", 500.0),
+        (15, "mm/1h", "mm/h", "", 15.0),
+        (400, "mL/8h", "mL/h", "", 50.0),
     ],
 )
 def test_conversion(value, source, target, analyte, wanted):

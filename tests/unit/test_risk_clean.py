@@ -56,6 +56,13 @@ def test_the_catalogue_is_whole():
         ("sbp", "kPa", 7.5006),
         ("wbc", "10^3/uL", 1),
         ("hs_troponin_i", "ng/mL", 1000),
+        ("nt_probnp", "pmol/L", 8.457),
+        ("d_dimer", "ug/mL(FEU)", 1),
+        ("d_dimer", "ng/mL FEU", 0.001),
+        ("d_dimer", "ng/mL DDU", 0.002),  # one unit of D-dimer stands for two of fibrinogen
+        ("cd4", "cells/uL", 1),
+        ("age", "岁", 1),
+        ("esr", "mm/1h", 1),
     ],
 )
 def test_units_convert_as_tables_print_them(key, unit, factor):
@@ -91,6 +98,32 @@ def test_units_with_an_offset():
 def test_names_are_recognised(name, keys, unit):
     found = find_item(name)
     assert (sorted(one.key for one in found.items), found.unit) == (keys, unit)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [  # reported of living patients, or of infants
+        ("glucose", 147.6), ("creatinine", 6524), ("sodium", 255), ("chloride", 200), ("triglyceride", 230), ("ph", 6.33), ("pco2", 501),
+        ("temperature", 11.8), ("temperature", 46.5), ("platelets", 10_000), ("ck", 200_000),
+        ("procalcitonin", 500), ("bnp", 70_000), ("ferritin", 250_000), ("height", 25), ("weight", 0.25), ("weight", 610), ("bmi", 5),
+        ("heart_rate", 400), ("respiration", 120), ("sbp", 370), ("uric_acid", 2), ("fio2", 15),
+    ],
+)  # fmt: skip
+def test_what_has_been_measured_in_a_living_patient_is_no_error(key, value):
+    assert item(key).low <= value <= item(key).high
+
+
+@pytest.mark.parametrize(
+    "text", ["01/02/2020", "20/1/31", "2020", "2020-01", "09:05", "2020-01-31T09:05:00Z", "2020-01-31 09:05+08:00", "May"]
+)
+def test_a_time_whose_day_or_zone_must_be_guessed_is_none(text):
+    read = read_dates(pd.Series([text]))
+    assert (np.isnat(read.values[0]), read.counts) == (True, {"unreadable": 1})
+
+
+def test_times_to_the_second_are_read_as_people_write_them():
+    texts = ["2020年1月31日9时5分30秒", "2020/1/31 9:05:30", "20200131090530", "31-Jan-2020 09:05:30", "2020-01-31T09:05:30.000"]
+    assert (read_dates(pd.Series(texts)).values == np.datetime64("2020-01-31T09:05:30")).all()
 
 
 def test_texts_are_read_by_rule():

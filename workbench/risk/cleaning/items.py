@@ -27,6 +27,7 @@ _PASSED_OVER = re.compile(r"[\s_\-–—·.,:'\"()\[\]【】]")
 _BRACKETED = re.compile(r"(?P<name>.+?)\s*[(\[【](?P<inside>.+)[)\]】]")
 _TRAILING = re.compile(r"(?P<name>.+?)[\s,_;:]+(?P<inside>\S+)")
 _SPECIMEN = re.compile(r"^(?:血清|血浆|全血|静脉血|serum|plasma|blood)\s*|\s*(?:测定|检测|定量|水平|浓度|结果)$", re.IGNORECASE)
+_BRACKETS = str.maketrans("", "", "()")
 _OFFSET = re.compile(r"(?P<unit>.+)=(?P<factor>[^+]+)(?:\+(?P<offset>.+))?")
 
 
@@ -244,16 +245,17 @@ def _fold_unit(unit: str) -> str:
 
 
 def _folded(unit: str) -> str:
-    return _fold_unit(unit).casefold()
+    """Return how a unit is compared with those of the table: mg/L(FEU) is mg/L FEU."""
+    return _fold_unit(unit).casefold().translate(_BRACKETS)
 
 
 @cache
 def _conversion(key: str, unit: str) -> Conversion | None:
     of = items()[key]
-    if unit.casefold() in ("", _folded(of.unit)):
+    if _folded(unit) in ("", _folded(of.unit)):
         return Conversion(1.0, 0.0)
     for name, stated in of.stated:
-        if _folded(name) == unit.casefold():
+        if _folded(name) == _folded(unit):
             return stated
     source, target = find_unit(unit), find_unit(of.unit) if of.unit else None
     if source is None or target is None:

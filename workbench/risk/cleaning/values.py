@@ -27,7 +27,11 @@ __all__ = ["Read", "read_categories", "read_dates", "read_grades", "read_numbers
 _NUMBER = r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _MARKED = re.compile(r"\s*(?:[↑↓*]+|(?<=[\d\s])[HL]{1,2}|偏高|偏低|危急值?)\s*$|^\s*[↑↓*]+\s*")
 _RANGE = re.compile(rf"(?P<low>{_NUMBER})\s*(?:-|~|—|–|至)\s*(?P<high>\d*\.?\d+)")
-_CHINESE_DATE = re.compile(r"[年月/.]")
+_CHINESE_DATE = re.compile(r"[年月/.]\s*(?=\d{1,2}(?!\d))")
+_CLOCK = r"(?:[ t]+\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.\d+)?)?)?"
+_DAY = r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[- ][a-z]{3,9}[-, ]+\d{4}|[a-z]{3,9}[- ]\d{1,2}[-, ]+\d{4}"
+#: A whole day, with its year first or its month in letters. Pandas reads more, and guesses: 20/1/31 as of 2031, a clock alone as today's.
+_WHOLE = re.compile(rf"(?:{_DAY}){_CLOCK}|\d{{8}}(?: ?\d{{4}}(?:\d\d)?)?")
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 _EXCEL_DAYS = (18264, 73050)  # 1950 to 2100
 _NO_TIME = np.datetime64("NaT", "ns")
@@ -260,7 +264,7 @@ def _each(column: pd.Series, read: Callable[[object], tuple[object, str]], dtype
 
 
 def read_dates(column: pd.Series, *, latest: pd.Timestamp | None = None) -> Read:
-    """Read times: ISO, 2020/1/31, 2020年1月31日, 20200131, Excel's number of days.
+    """Read times: ISO, 2020/1/31, 2020年1月31日, 20200131, Excel's number of days; nothing that leaves the day or the zone to be guessed.
 
     Parameters
     ----------
@@ -294,12 +298,13 @@ def read_dates(column: pd.Series, *, latest: pd.Timestamp | None = None) -> Read
 
 def _date(text: object) -> tuple[object, str]:
     if isinstance(text, datetime):
-        return np.datetime64(text, "ns"), ""
+        return np.datetime64(text.replace(tzinfo=None), "ns"), ""
     plain = _plain(text)
     if plain in words()["no_result"]:
         return _NO_TIME, "no_result"
     if re.fullmatch(r"\d{5}(\.\d+)?", plain) and _EXCEL_DAYS[0] <= float(plain) < _EXCEL_DAYS[1]:
         return (_EXCEL_START + pd.Timedelta(days=float(plain))).round("s").to_datetime64(), "excel_date"
-    iso = _CHINESE_DATE.sub("-", plain.replace("日", " ").replace("号", " ").replace("时", ":").replace("分", "")).strip(" -:")
-    date = pd.to_datetime(iso, errors="coerce")
+    clock = plain.replace("日", " ").replace("号", " ").replace("时", ":").replace("分", ":").replace("秒", "")
+    iso = _CHINESE_DATE.sub("-", clock).strip(" -:")
+    date = pd.to_datetime(iso, errors="coerce") if _WHOLE.fullmatch(iso) else pd.NaT
     return (_NO_TIME, "unreadable") if pd.isna(date) else (date.to_datetime64(), "dated")
