@@ -228,16 +228,18 @@ def test_units_are_converted_and_what_cannot_be_is_left_out_and_counted():
     at = datetime(2024, 3, 2, 9)
     labs = [lab(100.0, at, "CREA", "umol/L"), lab(2.0, at + timedelta(hours=1), "CREA", "mg/dL"),
             lab(3.0, at + timedelta(hours=2), "CREA", "mmHg"), lab(1e7, at + timedelta(hours=3), "CREA", "umol/L"),
-            lab(50.0, at + timedelta(hours=4), "CREA", "umol/L", operator_concept_id=4171756)]  # fmt: skip
+            lab(60.0, at + timedelta(hours=4), "CREA", "umol/L", operator_concept_id=4171754),
+            lab(50.0, at + timedelta(hours=5), "CREA", "umol/L", operator_concept_id=4171756)]  # fmt: skip
     asked = source(measurement=labs)
-    found = asked.features(study({"labs": "肌酐", "pick": "max"}, {"labs": "CREA"}, {"labs": "CREA", "unit": "mg/dL", "name": "us"}),
+    found = asked.features(study({"labs": "肌酐", "pick": "max"}, {"labs": "CREA"}, {"labs": "CREA", "unit": "mg/dL", "name": "us"},
+                                 {"labs": "CREA", "pick": "min", "look_back_hours": 10.5}),
                            rows_at(datetime(2024, 3, 3)))  # fmt: skip
-    assert found.X.iloc[0].tolist() == pytest.approx([2.0 * 88.4017, 25.0, 25.0 / 88.4017], rel=1e-5)
+    assert found.X.iloc[0].tolist() == pytest.approx([2.0 * 88.4017, 25.0, 25.0 / 88.4017, 25.0], rel=1e-5)
     counted = {(change.rule, change.note): (change.count, change.of) for change in found.changes if "mg/dL →" in change.note}
     assert counted == {("converted", "mg/dL → umol/L"): (1, 1)}
     rules = {change.rule: change.count for change in found.changes}
-    assert rules["unit_unknown"] == rules["outlier"] == rules["below_detection"] == 1
-    assert [feature.unit for feature in found.columns] == ["umol/L", "umol/L", "mg/dL"]
+    assert (rules["unit_unknown"], rules["outlier"], rules["below_detection"]) == (1, 1, 2)
+    assert [feature.unit for feature in found.columns] == ["umol/L", "umol/L", "mg/dL", "umol/L"]
 
 
 def test_codes_are_found_by_prefix_concept_and_name():
@@ -334,6 +336,23 @@ def test_a_readmission_is_another_encounter_than_the_index():
     found = several(2, visit_occurrence=visits).cohort(asked)
     assert found.y["event"].tolist() == [False, True]
     assert found.y["time"][1] == pytest.approx((datetime(2024, 6, 1, 8) - ADMITTED) / timedelta(days=1) - 1)
+
+
+def test_of_days_without_a_clock_the_index_is_no_readmission_either():
+    days = {"visit_start_datetime": None, "visit_end_datetime": None}
+    again = [stay(3, 2, start=datetime(2024, 6, 1), end=datetime(2024, 6, 4), **days)]
+    asked = study(outcome={"label": "再入院", "events": {"encounters": "inpatient"}})
+    found = several(2, visit_occurrence=[stay(1, 1, **days), stay(2, 2, **days), *again]).cohort(asked)
+    assert found.y["event"].tolist() == [False, True]
+    assert found.y["time"][1] == pytest.approx((date(2024, 6, 2) - ADMITTED.date()).days)
+
+
+def test_landmarks_end_where_they_say_counted_from_the_index():
+    """As of plain tables: tests/unit/test_risk_tables.py."""
+    index = {"plus_hours": 24, "landmarks": {"every_hours": 24, "until_hours": 72}}
+    rows = source(**DIED).cohort(study(index=index)).rows
+    assert rows["landmark_hours"].tolist() == [24, 48, 72]
+    assert (rows["predicted_at"] - rows["index_at"]).eq(pd.to_timedelta(rows["landmark_hours"], unit="h")).all()
 
 
 def test_landmarks_of_several_stays_are_not_at_one_time():

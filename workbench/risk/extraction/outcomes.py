@@ -234,10 +234,6 @@ class _Steps:
 def _predictions(keep: _Steps, study: Protocol, *, timed: bool) -> None:
     """Turn rows of patients into rows of predictions, outcome-free and at risk."""
     landmarks, plus, asked = study.index.landmarks, study.index.plus_hours, study.outcome
-    if landmarks and plus > landmarks.until_hours:
-        raise DefinitionError(
-            "index.landmarks end before the first prediction", hint="until_hours counts from the index, as plus_hours does"
-        )
     many = np.ones(len(keep.rows), int)
     if landmarks:  # none at or after the end of follow-up, so that few rows are made in vain
         many = (np.maximum(np.minimum(landmarks.until_hours, keep.ends.days * 24) - plus, 0) / landmarks.every_hours + 1e-9).astype(int) + 1

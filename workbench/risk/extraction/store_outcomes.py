@@ -24,6 +24,7 @@ from workbench.locale import tr
 from workbench.risk.extraction.asof import end_of_day
 from workbench.risk.extraction.clocks import DOMAIN_OF, timed
 from workbench.risk.extraction.dataset import CohortRows, FlowStep
+from workbench.risk.extraction.readers import at_latest
 from workbench.risk.extraction.store_items import KEYS, find_codes, key_columns, keyed
 from workbench.risk.survival.outcome import outcome
 
@@ -135,11 +136,11 @@ def _predictions(codes: Codes, protocol: Protocol, index: pd.DataFrame) -> pd.Da
     ends, last = _ends(protocol, index)
     rows = pd.DataFrame({"person": index["person_id"].astype("int64"), "index_at": start, "care_site": index["care_site"]})
     rows = rows.assign(_end=ends, _last=last, visit=index["visit_occurrence_id"].astype("Int64"))
-    marks = protocol.index.landmarks
-    hours = np.arange(0.0, marks.until_hours + 1e-9, marks.every_hours) if marks else np.zeros(1)
+    marks, plus = protocol.index.landmarks, protocol.index.plus_hours
+    hours = np.arange(plus, marks.until_hours + 1e-9, marks.every_hours) if marks else np.array([plus])
     rows = rows.loc[rows.index.repeat(len(hours))].reset_index(drop=True)
     later = np.tile(hours, len(index))
-    rows.insert(2, "predicted_at", rows["index_at"] + pd.to_timedelta(np.round((later + protocol.index.plus_hours) * 3600), unit="s"))
+    rows.insert(2, "predicted_at", rows["index_at"] + pd.to_timedelta(np.round(later * 3600), unit="s"))
     if marks:
         rows.insert(3, "landmark_hours", later)
     return rows.sort_values(["person", "predicted_at", "index_at"], kind="stable", ignore_index=True)
@@ -222,10 +223,14 @@ def _events_of(codes: Codes, kind: str, words: tuple[str, ...], asked: pa.Table)
 
 
 def _first(rows: pd.DataFrame, events: pd.DataFrame, *, at_index: bool) -> pd.Series:
-    """Return the first event of each row's person from its index on; an encounter that begins at the index is the index's own."""
+    """Return the first event of each row's person from its index on; an encounter that begins at the index is the index's own.
+
+    Of an index without a clock it begins on that day, whose end stands for it.
+    """
     if events.empty:
         return pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us]")
     left = rows[["person", "index_at"]].reset_index().sort_values("index_at", kind="stable")
+    left = left if at_index else left.assign(index_at=at_latest(left["index_at"]))
     events = events.assign(at=events["at"].astype("datetime64[us]"))
     events = events.assign(found=events["at"])
     how = {"by": "person", "direction": "forward", "allow_exact_matches": at_index}

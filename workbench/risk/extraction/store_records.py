@@ -15,12 +15,12 @@ from workbench.risk.extraction.store_items import KEYS, Wanted, key_columns, key
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["BELOW", "code_table", "records"]
+__all__ = ["code_table", "records"]
 
 _VALUE = {"value": "value_as_number", "operator": "operator_concept_id"}
 
-#: OMOP's operator <: a result below what can be measured. It counts as this share of the limit, as in plain tables.
-BELOW, _BELOW_SHARE = 4171756, 0.5
+#: OMOP's operators < and <=: a result below what can be measured. It counts as this share of the limit, as in plain tables.
+_BELOW, _BELOW_SHARE = (4171756, 4171754), 0.5
 
 #: What a map from codes to features holds.
 _CODES = {"code": "string", "concept": "int64", "source_concept": "int64", "mark": "string", "item": "int64", "factor": "float64",
@@ -58,7 +58,7 @@ def records(domain: str, clock: str, *, visit: bool = False, all_units: bool = F
     names = (*key_columns(place), *(_VALUE.values() if number else ()), whose, *more)
     table, times = with_times(domain, tuple(dict.fromkeys(name for name in names if name)))
     raw = table.value_as_number if number else ibis.null("float64")
-    below = (table.operator_concept_id == BELOW).fill_null(False) if number else ibis.literal(False)
+    below = table.operator_concept_id.isin(_BELOW).fill_null(False) if number else ibis.literal(False)
     own = {name: table[name] for name in more}
     plain = table.select(person=table[whose], time=times.by(clock), raw=raw, below=below, **keyed(table, place), **own)
     codes = ibis.table(_CODES, name="_codes")

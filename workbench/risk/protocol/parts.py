@@ -71,18 +71,24 @@ class Rule(Part):
 
 
 class Landmarks(Part):
-    """Predictions made again and again: every so many hours from the index on, while the patient is at risk."""
+    """Predictions made again and again while the patient is at risk: every so many hours from the first one on."""
 
     every_hours: float = Field(gt=0)
-    until_hours: float = Field(gt=0)
+    until_hours: float = Field(gt=0)  # from the index, as plus_hours counts
 
 
 class Index(Part):
     """When a prediction is made. Of the store it counts from the index of the cohort; of tables from a column."""
 
     at: str = ""  # column of the tables; empty: rows of one table, all known at the index
-    plus_hours: float = Field(0.0, ge=0)  # the prediction is made so long after it
+    plus_hours: float = Field(0.0, ge=0)  # the (first) prediction is made so long after it
     landmarks: Landmarks | None = None
+
+    @model_validator(mode="after")
+    def _know_landmarks(self) -> Index:
+        if self.landmarks and self.plus_hours > self.landmarks.until_hours:
+            raise ValueError("landmarks end before the first prediction: until_hours counts from the index, as plus_hours does")
+        return self
 
 
 class Outcome(Part):
