@@ -59,6 +59,13 @@ def test_points_add_up_to_the_risk(patients, kind):
     assert min(scale.points.min() for scale in drawn.scales) == 0
 
 
+def test_levels_that_were_joined_have_the_points_of_their_coefficient():
+    joined = Factor("ward", "level", level="其他（2 类）", words=("B", "C"))
+    drawn = nomogram(Equation("e", (Term((Factor("age"),), 0.01), Term((joined,), 0.2)), "logistic"), {"age": (40, 80), "ward": ("A", "B")})
+    assert drawn.scales[1].values == ("A", "其他（2 类）")
+    assert drawn.scales[1].points.tolist() == pytest.approx([0, 50])
+
+
 def test_scales_show_no_single_patient(patients):
     patients.loc[0, "age"] = 119.0
     spans = safe_spans(patients, policy=POLICY)

@@ -30,8 +30,12 @@ def table(n=77):
 
 def test_rare_levels_are_joined_and_the_commonest_is_the_reference():
     fitted = UsableColumns(rare=5).fit(table())
-    assert [(level.name, level.words) for level in fitted.levels_["ward"]] == [("A", ("A",)), ("B", ("B",)), ("C / D / E", ("C", "D", "E"))]
-    assert fitted.transform(table())["ward"].value_counts().to_dict() == {"A": 40, "B": 30, "C / D / E": 7}
+    assert [(level.name, level.words) for level in fitted.levels_["ward"]] == [
+        ("A", ("A",)),
+        ("B", ("B",)),
+        ("其他（3 类）", ("C", "D", "E")),
+    ]
+    assert fitted.transform(table())["ward"].value_counts().to_dict() == {"A": 40, "B": 30, "其他（3 类）": 7}
 
 
 def test_rare_levels_too_few_to_stand_alone_join_the_reference():
@@ -45,9 +49,10 @@ def test_the_only_other_level_is_kept_however_rare():
     assert [level.words for level in fitted.levels_["ward"]] == [("A",), ("B", "C")]
 
 
-def test_many_rare_levels_have_a_short_name():
+def test_the_name_of_joined_levels_tells_no_word_of_few_patients():
     words = ["A"] * 50 + [f"w{i}" for i in range(27)]
-    assert UsableColumns().fit(table().assign(ward=words)).levels_["ward"][1].name == "w0 / w1 / w10 / ... (27)"
+    fitted = pipeline(rare=5).fit(table().assign(ward=words), np.arange(77) % 2 == 0)
+    assert [(term.label, term.factors[0].level) for term in fitted.equation().terms][-2] == ("ward=其他（27 类）", "其他（27 类）")
 
 
 def test_categories_never_seen_are_counted_and_are_the_reference():
@@ -116,7 +121,7 @@ def test_the_order_of_columns_does_not_matter():
 
 def test_numbers_of_few_values_stay_straight():
     usable = UsableColumns().fit_transform(table())
-    names = ["age", "age'", "age''", "crp", "crp'", "crp''", "grade", "ward=B", "ward=C / D / E", "male"]
+    names = ["age", "age'", "age''", "crp", "crp'", "crp''", "grade", "ward=B", "ward=其他（3 类）", "male"]
     assert list(LinearColumns().fit(usable).get_feature_names_out()) == names
     assert list(LinearColumns(knots=0).fit(usable).get_feature_names_out()) == [name for name in names if "'" not in name]
     with pytest.raises(DefinitionError, match="knots=2"):
@@ -134,7 +139,7 @@ def test_factors_are_of_the_predictors_themselves():
     factors = {fitted["linear"].get_feature_names_out()[place]: factor for place, factor in enumerate(own_factors(fitted))}
     assert factors["crp"] == Factor("crp", fill=float(np.median(X["crp"].dropna())))
     assert factors["crp_missing"] == Factor("crp", "missing")
-    assert factors["ward=C / D / E"] == Factor("ward", "level", level="C / D / E", words=("C", "D", "E"), fill="A")
+    assert factors["ward=其他（3 类）"] == Factor("ward", "level", level="其他（3 类）", words=("C", "D", "E"), fill="A")
     assert known_words(fitted) == (("ward", ("A", "B", "C", "D", "E")),)
 
 

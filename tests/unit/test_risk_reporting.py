@@ -16,10 +16,11 @@ from workbench.locale import set_language
 from workbench.release.checks import Scope, check_file
 from workbench.report.parts import Grid, Section
 from workbench.risk.models.equation import UnseenCategories, tell_unseen
+from workbench.risk.reporting.card import exportable
 from workbench.risk.reporting.checklists import probast_items, probast_table, tripod_items, tripod_table
 from workbench.risk.reporting.contents import population, safe_words
 from workbench.risk.reporting.facts import FACTS, Fact
-from workbench.risk.reporting.model import example_patient
+from workbench.risk.reporting.model import baseline_table, example_patient, terms_table
 from workbench.risk.reporting.performance import LeftOut, best_sample, metrics, table_of
 from workbench.risk.reporting.report import FILES, study_report, write_report
 
@@ -75,6 +76,13 @@ def test_the_page_is_self_contained(written):
 def test_the_same_result_on_the_same_day_has_the_same_bytes(written, tmp_path):
     again = write_report(result(), tmp_path, policy=POLICY, day=DAY)
     assert [again[name].read_bytes() == written[name].read_bytes() for name in FILES] == [True] * 4
+
+
+def test_the_printed_numbers_are_those_of_the_card():
+    equation = exportable(result().equation, result().data, POLICY)
+    printed = terms_table(equation, {})["系数 (标准误)"].str.split(" ").str[0].astype(float)
+    assert printed.tolist() == [term.coefficient for term in equation.terms]
+    assert baseline_table(equation).iloc[:, 1].astype(float).tolist() == [share for _, share in equation.baseline]
 
 
 def test_small_counts_in_words_are_hidden(written):

@@ -11,6 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from tests.lib.risk_tables import patients, survival_study, written
+from tests.lib.timed_leaks import timed_study
 from workbench.cli import app
 from workbench.disclosure import DisclosurePolicy
 from workbench.errors import DataError, DefinitionError, EnvironmentFault
@@ -19,12 +20,14 @@ from workbench.release.checks import Scope, check_file
 from workbench.release.findings import Severity
 from workbench.risk.models.catalogue import make_model
 from workbench.risk.protocol.parts import ModelChoice
+from workbench.risk.study.figures import _of_model, _Once, proportional
 from workbench.risk.study.horizons import HorizonsWarning, horizons_of
 from workbench.risk.study.run import run
 from workbench.risk.study.study import Study
 from workbench.risk.validation.fitting import fitted
 
 POLICY = DisclosurePolicy(threshold=10, rounding=5)
+QUICK = {"bootstrap": 0, "folds": 3, "split": "none"}
 
 
 @pytest.fixture
@@ -70,6 +73,12 @@ def test_the_report_may_leave_as_it_stands(result, policy, tmp_path):
     page = files["report.html"].read_text(encoding="utf-8")
     for words in ("列线图", "决策曲线", "校准曲线", "TRIPOD+AI", "森林图", "亚组", result.data.protocol.hash):
         assert words in page
+
+
+@pytest.mark.parametrize(("threshold", "drawn"), [(10, True), (200, False)])
+def test_numbers_that_may_not_leave_are_not_drawn_as_a_nomogram(result, threshold, drawn):
+    once = _Once(result, DisclosurePolicy(threshold=threshold, rounding=5))
+    assert ("列线图" in [name for _, name, _ in _of_model(once)]) == drawn
 
 
 def test_the_same_seed_gives_the_same_result_whatever_the_workers(table, result):
@@ -211,6 +220,22 @@ def test_a_model_that_takes_no_weights_is_refused_where_patients_have_several_ro
     assert fitted(model, X, y2, groups=persons).predict_risk(X, [365.0]).shape == (200, 1)
     with pytest.raises(DefinitionError, match="takes no weights"):
         fitted(model, X, y2, sample_weight=np.ones(200), groups=persons)
+
+
+def test_the_errors_of_a_landmark_study_are_by_person_and_the_report_says_so(policy, tmp_path):
+    protocol, source = timed_study(tmp_path, 300, 1, landmarks=True)
+    asked = {"outcome": protocol.outcome.model_copy(update={"kind": "survival"}), "models": ["cox"], "validation": QUICK}
+    index = protocol.index.model_copy(update={"plus_hours": 72})  # nobody leaves before
+    found = run(protocol.changed(index=index, **asked), source, workers=1)
+    data, persons = found.development, found.development.rows["person"]
+    assert persons.duplicated().any()
+    by_person, by_row = (fitted(found.fitted, data.X, data.y, groups=groups)[-1].covariance_ for groups in (persons, None))
+    np.testing.assert_allclose(found.fitted[-1].covariance_, by_person)
+    assert not np.allclose(by_person, by_row)
+    assert [term.std_error for term in found.equation.terms] == pytest.approx(np.sqrt(np.diag(by_person)).tolist())
+    assert proportional(found) is None  # the test does not know persons
+    page = found.report(tmp_path / "out", policy=POLICY)["report.html"].read_text(encoding="utf-8")
+    assert "标准误按患者聚类" in page
 
 
 @pytest.mark.parametrize("out", ["patients.csv", "patients.csv/out"])

@@ -245,8 +245,9 @@ def _marks(name: str, terms: Sequence[Term], span: Span) -> list[float | str]:
     """Return the values that a scale marks: levels, the reference first, or round numbers within the span."""
     factors = [factor for term in terms for factor in term.factors]
     if factors[0].transform == "level":
-        levels = list(dict.fromkeys(factor.level for factor in factors))
-        return [*([level for level in span if level not in levels] or [tr("其他", "Other")]), *levels]
+        known = {word for factor in factors for word in factor.all_words}
+        levels = dict.fromkeys(factor.level for factor in factors)
+        return [*([word for word in span if word not in known] or [tr("其他", "Other")]), *levels]
     if not span:
         raise DefinitionError(f"the predictor {name!r} has no span", hint="give one, or leave out a predictor of so few persons")
     low, high = span

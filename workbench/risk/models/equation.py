@@ -41,7 +41,7 @@ class Factor:
     level : str
         Of a category.
     words : tuple of str
-        What the level is called in the data, where rare levels were joined into it; `level` alone where empty.
+        What else the level is called in the data, where rare levels were joined into it.
     knots : tuple of float
         Of a spline, as :func:`workbench.risk.survival.splines.spline_basis` takes them.
     basis : int
@@ -63,6 +63,11 @@ class Factor:
     fill: float | str | None = None
 
     def values(self, X: pd.DataFrame) -> np.ndarray:
+    @property
+    def all_words(self) -> tuple[str, ...]:
+        """What stands for the level: its name, and the words that were joined into it."""
+        return tuple(dict.fromkeys((self.level, *self.words)))
+
         """Return the factor for each row, of shape (n,).
 
         Parameters
@@ -91,8 +96,8 @@ class Factor:
 
     def _at_level(self, column: pd.Series) -> np.ndarray:
         codes, found = pd.factorize(column)
-        ours = np.isin([str(word) for word in found], self.words or (self.level,)).astype(float)
-        missing = np.nan if self.fill is None else float(self.fill in (self.words or (self.level,)))
+        ours = np.isin([str(word) for word in found], self.all_words).astype(float)
+        missing = np.nan if self.fill is None else float(self.fill in self.all_words)
         return np.append(ours, missing)[codes]  # of what is missing the code is -1
 
     def _numbers(self, column: pd.Series) -> np.ndarray:

@@ -208,7 +208,8 @@ def _levels(given: pd.Series, rare: int) -> tuple[Level, ...]:
 
 
 def _joined(words: list[str]) -> str:
-    return " / ".join(words[:3]) + (f" / ... ({len(words)})" if len(words) > 3 else "")
+    """Return a name that tells none of the words, for each may be one patient's."""
+    return words[0] if len(words) == 1 else tr(f"其他（{len(words)} 类）", f"other ({len(words)} words)")
 
 
 def steps(

@@ -103,7 +103,7 @@ def _rests_on_few(factor: Factor, data: StudyData, threshold: int) -> bool:
     if factor.transform == "missing":
         return _few(column.isna(), data, threshold) or _few(column.notna(), data, threshold)
     if factor.transform == "level":
-        return _few(column.astype(str).isin(factor.words or (factor.level,)), data, threshold)
+        return _few(column.astype(str).isin(factor.all_words), data, threshold)
     if factor.transform == "spline":
         return any(_few(column <= knot, data, threshold) or _few(column >= knot, data, threshold) for knot in factor.knots)
     values = column.dropna()
@@ -153,14 +153,9 @@ def exportable(equation: Equation, data: StudyData, policy: DisclosurePolicy) ->
               for name, _ in equation.levels if name in data.X.columns}  # fmt: skip
 
     def factor(given: Factor) -> Factor:
-        words = (
-            tuple(dict.fromkeys((given.level, *(word for word in given.words if word in common.get(given.feature, ())))))
-            if given.words
-            else ()
-        )
         return replace(
             given,
-            words=words,
+            words=tuple(word for word in given.words if word in common.get(given.feature, ()) and word != given.level),
             knots=tuple(map(_rounded, given.knots)),
             centre=_rounded(given.centre),
             scale=_rounded(given.scale),
@@ -168,7 +163,7 @@ def exportable(equation: Equation, data: StudyData, policy: DisclosurePolicy) ->
         )
 
     def levels(name: str, words: tuple[str, ...]) -> tuple[str, ...]:
-        joined = [word for term in equation.terms for f in term.factors if f.feature == name for word in (f.level, *factor(f).words)]
+        joined = [word for term in equation.terms for f in term.factors if f.feature == name for word in factor(f).all_words]
         return tuple(dict.fromkeys(word for word in (*words, *joined) if word in common.get(name, ()) or word in joined))
 
     return replace(

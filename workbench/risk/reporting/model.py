@@ -48,7 +48,7 @@ def write_equation(writer: Writer) -> None:
         report.table(
             baseline_table(equation),
             tr("各预测时点的基线", "Baseline at each horizon"),
-            note=tr(f"线性预测值 LP = {equation.mean:.6g} 时的无事件概率。", f"Share without the event at LP = {equation.mean:.6g}."),
+            note=tr(f"线性预测值 LP = {equation.mean:.8g} 时的无事件概率。", f"Share without the event at LP = {equation.mean:.8g}."),
         )
         writer.tell("equation", evidence=report.last_number)
     _write_example(writer, equation, labels)
@@ -59,19 +59,19 @@ def terms_table(equation: Equation, labels: dict[str, str]) -> pd.DataFrame:
     ratio = "HR" if equation.kind == "cox" else "OR"
     rows, uses = [], Counter(factor.feature for term in equation.terms for factor in term.factors if factor.transform != "level")
     if equation.kind == "logistic":
-        rows.append((tr("截距", "Intercept"), "—", f"{equation.intercept:.6g} (—)", "—"))
+        rows.append((tr("截距", "Intercept"), "—", f"{equation.intercept:.8g} (—)", "—"))
     for term in equation.terms:
         how = " × ".join(_how(factor, labels) for factor in term.factors)
         spread = f"{term.std_error:.4g}" if np.isfinite(term.std_error) else "—"
         alone = len(term.factors) == 1 and uses[term.factors[0].feature] <= 1
-        rows.append((_name(term, labels), how, f"{term.coefficient:.6g} ({spread})", _ratio(term) if alone else "—"))
+        rows.append((_name(term, labels), how, f"{term.coefficient:.8g} ({spread})", _ratio(term) if alone else "—"))
     heads = [tr("项", "Term"), tr("计算方法", "Worked out as"), tr("系数 (标准误)", "Coefficient (SE)"), f"{ratio} (95% CI)"]
     return pd.DataFrame(rows, columns=heads)
 
 
 def baseline_table(equation: Equation) -> pd.DataFrame:
     """Return the baseline, a row a horizon."""
-    rows = [(f"{horizon:g}", f"{share:.6f}") for horizon, share in equation.baseline]
+    rows = [(f"{horizon:g}", f"{share:.8g}") for horizon, share in equation.baseline]
     return pd.DataFrame(rows, columns=[tr("预测时点（天）", "Horizon (days)"), tr("基线无事件概率 S₀", "Baseline survival S₀")])
 
 
@@ -97,7 +97,7 @@ def example_patient(X: pd.DataFrame, policy: DisclosurePolicy) -> pd.DataFrame |
 
 def _formula(equation: Equation) -> str:
     if equation.kind == "cox":
-        shift = f"{'+' if equation.mean < 0 else '−'} {abs(equation.mean):.6g}"
+        shift = f"{'+' if equation.mean < 0 else '−'} {abs(equation.mean):.8g}"
         return tr(
             f"风险(t) = 1 − S₀(t) ^ exp(LP {shift})，LP 为下表各项“系数 × 计算值”之和。",
             f"Risk(t) = 1 − S₀(t) ^ exp(LP {shift}); LP is the sum of coefficient × worked-out value over the table.",
@@ -123,12 +123,12 @@ def _how(factor: Factor, labels: dict[str, str]) -> str:
     if factor.transform == "missing":
         return tr(f"{name}缺失为 1，否则 0", f"1 if {name} is missing, else 0")
     if factor.transform == "level":
-        words = tr("、", ", ").join(map(shown_word, factor.words or (factor.level,)))
+        words = tr("、", ", ").join(map(shown_word, factor.all_words))
         return tr(f"{name}为“{words}”时 1，否则 0", f"1 if {name} is {words}, else 0")
-    inner = {"log": f"ln({name})", "spline": f"RCS{factor.basis + 1}({name}; {', '.join(f'{knot:g}' for knot in factor.knots)})"}
+    inner = {"log": f"ln({name})", "spline": f"RCS{factor.basis + 1}({name}; {', '.join(f'{knot:.8g}' for knot in factor.knots)})"}
     text = inner.get(factor.transform, name)
-    text = f"({text} {'+' if factor.centre < 0 else '−'} {abs(factor.centre):g})" if factor.centre else text
-    return f"{text} / {factor.scale:g}" if factor.scale != 1 else text
+    text = f"({text} {'+' if factor.centre < 0 else '−'} {abs(factor.centre):.8g})" if factor.centre else text
+    return f"{text} / {factor.scale:.8g}" if factor.scale != 1 else text
 
 
 def _ratio(term: Term) -> str:

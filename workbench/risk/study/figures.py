@@ -19,6 +19,7 @@ from workbench.risk.interpretation.nomogram import nomogram, safe_spans
 from workbench.risk.interpretation.performance_charts import calibration_chart, decision_chart, roc_chart
 from workbench.risk.interpretation.shap_chart import dependence_chart, explain, importance_chart
 from workbench.risk.models.preparation import own_factors
+from workbench.risk.reporting.card import exportable, withheld
 from workbench.risk.reporting.performance import best_sample, sample_label
 from workbench.risk.validation.performance import Scoring
 
@@ -183,9 +184,9 @@ def _of_model(once: _Once) -> Iterator[tuple[str, str, Callable[[], Any]]]:
         columns = {"features": features, "policy": policy}
         yield "model", tr("SHAP 重要性", "SHAP importance"), lambda: importance_chart(once.explained, **columns)
         yield "model", tr("SHAP 依赖图", "SHAP dependence"), lambda: dependence_chart(once.explained, **columns)
-    if result.equation is not None:
-        spans = safe_spans(data.X, policy=policy)
-        yield "model", tr("列线图", "nomogram"), lambda: nomogram(result.equation, spans, features=features).chart(policy=policy)
+    if not withheld(result.equation, data, policy):
+        spans, equation = safe_spans(data.X, policy=policy), exportable(result.equation, data, policy)
+        yield "model", tr("列线图", "nomogram"), lambda: nomogram(equation, spans, features=features).chart(policy=policy)
 
 
 def _compared(result: StudyResult, policy: DisclosurePolicy) -> Chart:
