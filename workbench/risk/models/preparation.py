@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from workbench.errors import DataError, DefinitionError
+from workbench.locale import tr
 from workbench.risk.imputation.impute import ChainedImputer, TypicalImputer
 from workbench.risk.models.equation import Factor, tell_unseen
 from workbench.risk.models.linear_columns import LinearColumns
