@@ -11,7 +11,7 @@ from workbench.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["Follow", "follow", "outcome"]
+__all__ = ["Follow", "case_weights", "follow", "outcome"]
 
 
 class Follow(NamedTuple):
@@ -91,6 +91,32 @@ def follow(y: np.ndarray) -> Follow:
         raise DataError("the outcome is no structured array of event and time", hint="survival.outcome.outcome(time, event) makes one")
     event, time, *entry = (np.ascontiguousarray(y[name]) for name in names)
     return _checked(time.astype(float, copy=False), _events(event), entry[0] if entry else None)
+
+
+def case_weights(sample_weight: ArrayLike | None, n: int) -> np.ndarray:
+    """Return case weights, checked.
+
+    Parameters
+    ----------
+    sample_weight : array-like of float, shape (n,), or None
+        As given; None for 1 each.
+    n : int
+        Persons.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+        The same.
+
+    Raises
+    ------
+    DataError
+        If there are not n of them, one is missing, infinite or negative, or all are 0.
+    """
+    weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, float)
+    if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
+        raise DataError(f"wanted {n} case weights that are finite and not negative, some positive")
+    return weight
 
 
 def _checked(time: np.ndarray, event: np.ndarray, entry: np.ndarray | None) -> Follow:
