@@ -178,7 +178,7 @@ def effects_chart(
         If there is no number with enough persons.
     """
     policy, labels, ratio = policy or disclosure.load_policy(), _labels(X, features), ratio or tr("比值", "Ratio")
-    spans = {name: span for name, span in safe_spans(X, policy=policy).items() if _is_range(span)}
+    spans = {name: span for name, span in safe_spans(X, policy=policy).items() if _is_range(span) and X[name].nunique() > 2}
     asked = {name: (float(f"{X[name].median():.3g}"), np.linspace(*span, _POINTS).tolist()) for name, span in spans.items()}
     found = several_contrasts(pipeline, X, asked).values() if asked else []
     curves = sorted((curve for curve in found if np.ptp(curve.table["log_ratio"]) > 0), key=lambda c: -np.ptp(c.table["log_ratio"]))[:most]

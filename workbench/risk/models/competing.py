@@ -14,6 +14,7 @@ from workbench.risk.models.equation import Equation
 from workbench.risk.models.linear import CoxModel
 from workbench.risk.models.preparation import known_words
 from workbench.risk.models.ridge import BY_AIC, check_alpha, ridge_by_aic
+from workbench.risk.models.sandwich import persons_of, summed
 from workbench.risk.models.subdistribution import WeightedRiskSets, maximised, weighted_risk_sets
 from workbench.risk.survival.outcome import follow, outcome
 from workbench.risk.threads import one_thread
@@ -197,7 +198,7 @@ class FineGray(BaseEstimator):
     coef_ : ndarray of float, shape (p,)
         Log subdistribution hazard ratios of cause 1.
     covariance_ : ndarray of float, shape (p, p)
-        The sandwich, with the part of the estimated censoring.
+        The sandwich, by person where one has several rows, with the part of the estimated censoring.
     baseline_ : tuple of ndarray
         Times, and the cumulative subdistribution hazard from each on, where the columns are 0.
     alpha_, lp_mean_, last_time_, n_events_ : float
@@ -220,7 +221,7 @@ class FineGray(BaseEstimator):
     def __init__(self, *, alpha: float | str = 0.0) -> None:
         self.alpha = alpha
 
-    def fit(self, X: ArrayLike, y: np.ndarray) -> Self:
+    def fit(self, X: ArrayLike, y: np.ndarray, groups: ArrayLike | None = None) -> Self:
         """Fit the regression.
 
         Parameters
@@ -234,6 +235,8 @@ class FineGray(BaseEstimator):
         -------
         FineGray
             This, fitted.
+        groups : array-like of shape (n,), optional
+            Whose the rows are; the errors are by person where one has several.
 
         Raises
         ------
@@ -260,7 +263,9 @@ class FineGray(BaseEstimator):
                 refuse_endless(self, step)
             top = sets.derivatives(beta)
             inverse = np.linalg.inv(top.information + self.alpha_ * np.eye(len(beta)))
-            pulls = sets.score_residuals(beta, top) @ inverse
+            persons = persons_of(groups)
+            in_order = None if persons is None else persons[np.argsort(given.time, kind="stable")]  # as the risk sets have the rows
+            pulls = summed(sets.score_residuals(beta, top), in_order) @ inverse
         back = 1 / np.where(scale > 0, scale, 1)
         self.coef_, self.covariance_ = beta * back, pulls.T @ pulls * np.outer(back, back)
         self.lp_mean_ = float(mean @ self.coef_)

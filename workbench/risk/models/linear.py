@@ -16,6 +16,7 @@ from workbench.risk.models.common import BeyondFollowUp, case_weights, horizons,
 from workbench.risk.models.equation import Equation
 from workbench.risk.models.preparation import known_words
 from workbench.risk.models.ridge import BY_AIC, PartialLikelihood, check_alpha, ridge_by_aic
+from workbench.risk.models.sandwich import persons_of, sandwich
 from workbench.risk.survival.cox import CoxRegression
 from workbench.risk.survival.outcome import follow
 from workbench.risk.threads import one_thread
@@ -47,7 +48,8 @@ class CoxModel(BaseEstimator):
     coef_ : ndarray of float, shape (p,)
         Log hazard ratios, per unit of each column.
     covariance_ : ndarray of float, shape (p, p)
-        Of the coefficients: the inverse of the information, with a ridge that of the penalised likelihood.
+        Of the coefficients: the inverse of the information, with a ridge that of the penalised likelihood; where persons have several
+        rows, the sandwich by person (:func:`~workbench.risk.models.sandwich.sandwich`).
     alpha_ : float
         The ridge that was used.
     lp_mean_ : float
@@ -76,7 +78,7 @@ class CoxModel(BaseEstimator):
         self.alpha = alpha
         self.ties = ties
 
-    def fit(self, X: ArrayLike, y: np.ndarray, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: ArrayLike, y: np.ndarray, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
         """Fit the model.
 
         Parameters
@@ -87,6 +89,8 @@ class CoxModel(BaseEstimator):
             Outcomes with times; entries are heeded.
         sample_weight : array-like of float, shape (n,), optional
             Case weights.
+        groups : array-like of shape (n,), optional
+            Whose the rows are; the errors are by person where one has several.
 
         Returns
         -------
@@ -104,12 +108,16 @@ class CoxModel(BaseEstimator):
         validate_data(self, X, dtype=float, ensure_min_samples=2)
         likelihood = PartialLikelihood(X, y, sample_weight, efron=self.ties == "efron") if self.alpha else None
 
+        persons = persons_of(groups)
+
         def fitted(alpha: float) -> CoxRegression:
-            return _finite(CoxRegression(ties=self.ties, alpha=alpha), X, y, sample_weight)
+            return _finite(CoxRegression(ties=self.ties, alpha=alpha), X, y, sample_weight, persons)
 
         self.regression_ = _by_aic(fitted, likelihood) if self.alpha == BY_AIC else fitted(self.alpha)
         self.alpha_, self.coef_, self.n_events_ = self.regression_.alpha, self.regression_.coef_, self.regression_.n_events_
-        self.covariance_ = likelihood.covariance(self.coef_, self.alpha_) if likelihood else self.regression_.covariance_
+        self.covariance_ = self.regression_.covariance_
+        if likelihood:
+            self.covariance_ = sandwich(likelihood.covariance(self.coef_, self.alpha_), lambda: likelihood.scores(self.coef_), persons)
         self.lp_mean_ = float(np.average(self.predict(X), weights=sample_weight))
         self.last_time_ = float(follow(y).time.max())
         return self
@@ -165,9 +173,9 @@ class CoxModel(BaseEstimator):
         return Equation("cox", terms, "cox", mean=self.lp_mean_, baseline=tuple(baseline), levels=known_words(pipeline))
 
 
-def _finite(regression: CoxRegression, X: ArrayLike, y: np.ndarray, weight: ArrayLike | None) -> CoxRegression:
+def _finite(regression: CoxRegression, X: ArrayLike, y: np.ndarray, weight: ArrayLike | None, persons: np.ndarray | None) -> CoxRegression:
     try:
-        return regression.fit(X, y, sample_weight=weight)
+        return regression.fit(X, y, sample_weight=weight, cluster=persons)
     except np.linalg.LinAlgError:
         raise DataError(
             f"the regression of {np.shape(X)[1]} columns finds no maximum with alpha={regression.alpha:g}",
@@ -198,7 +206,7 @@ class LogisticModel(BaseEstimator):
     intercept_, coef_ : float, ndarray of float of shape (p,)
         Log odds, and log odds ratios per unit of each column.
     covariance_ : ndarray of float, shape (1 + p, 1 + p)
-        Of the intercept and the coefficients.
+        Of the intercept and the coefficients; by person as that of :class:`CoxModel`.
     alpha_ : float
         The ridge that was used.
     n_events_ : int
@@ -219,7 +227,7 @@ class LogisticModel(BaseEstimator):
     def __init__(self, *, alpha: float | str = BY_AIC) -> None:
         self.alpha = alpha
 
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
         """Fit the model.
 
         Parameters
@@ -231,6 +239,8 @@ class LogisticModel(BaseEstimator):
         sample_weight : array-like of float, shape (n,), optional
             Case weights.
 
+        groups : array-like of shape (n,), optional
+            Whose the rows are; the errors are by person where one has several.
         Returns
         -------
         LogisticModel
@@ -262,7 +272,8 @@ class LogisticModel(BaseEstimator):
             if self.alpha == 0:
                 refuse_endless(self, np.linalg.lstsq(information, gradient)[0][1:])
             information[1:, 1:] += self.alpha_ * np.eye(len(scale))
-            covariance = np.linalg.pinv(information, hermitian=True)
+            bread = np.linalg.pinv(information, hermitian=True)
+            covariance = sandwich(bread, lambda: _scores(z, truth, weight, beta), persons_of(groups))
         back = np.diag(np.r_[1, 1 / scale])
         back[0, 1:] = -mean / scale
         self.intercept_, self.coef_ = float((back @ beta)[0]), (back @ beta)[1:]
@@ -343,6 +354,12 @@ def _logistic(z: np.ndarray, truth: np.ndarray, weight: np.ndarray, beta: np.nda
 
 def _chosen_logistic(z: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
     share = np.average(truth, weights=weight)
+def _scores(z: np.ndarray, truth: np.ndarray, weight: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    """Return what each row adds to the gradient, of shape (n, 1 + p)."""
+    x = np.column_stack([np.ones(len(z)), z])
+    return (weight * (truth - expit(x @ beta)))[:, None] * x
+
+
     beta, alpha = np.r_[np.log(share / (1 - share)), np.zeros(z.shape[1])], 0.0
     for _ in range(2):  # as for Cox's
         beta = _fitted_logistic(z, truth, weight, alpha) if alpha else beta

@@ -68,7 +68,7 @@ class MultiplyImputed(BaseEstimator):
         self.imputations = imputations
         self.random_state = random_state
 
-    def fit(self, X: pd.DataFrame, y: np.ndarray, *, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: pd.DataFrame, y: np.ndarray, *, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
         """Complete the data and fit the model, so many times.
 
         Parameters
@@ -79,6 +79,8 @@ class MultiplyImputed(BaseEstimator):
             Outcomes; they help to complete the data.
         sample_weight : array-like of float, shape (n,), optional
             For the models.
+        groups : array-like of shape (n,), optional
+            Whose the rows are, for the models.
 
         Returns
         -------
@@ -92,10 +94,10 @@ class MultiplyImputed(BaseEstimator):
         DataError
             If a model cannot be fitted, or there are fewer than two completions of an equation.
         """
-        name, model = self.estimator.steps[-1]
+        model = self.estimator.steps[-1][1]
         settled = _settled(self.estimator, X) if hasattr(model, "equation") else self.estimator
-        weights = {} if sample_weight is None else {f"{name}__sample_weight": sample_weight}
-        self.copies_ = [copy.fit(X, y, **weights) for copy in multiple(settled, m=self.imputations, seed=self.random_state)]
+        copies = multiple(settled, m=self.imputations, seed=self.random_state)
+        self.copies_ = [copy.fit(X, y, sample_weight=sample_weight, groups=groups) for copy in copies]
         self.table_ = _pooled([copy[-1] for copy in self.copies_]) if hasattr(model, "equation") else None
         return self
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.errors import DefinitionError
 from workbench.risk.survival.outcome import follow
-from workbench.risk.survival.partial_likelihood import derivatives, risk_sets
+from workbench.risk.survival.partial_likelihood import derivatives, risk_sets, score_residuals
 from workbench.risk.threads import one_thread
 
 if TYPE_CHECKING:
@@ -112,6 +112,13 @@ class PartialLikelihood:
         """Return the ridge that Akaike's criterion chooses by the likelihood's curve at given coefficients."""
         top = self.at(coefficients)
         return ridge_by_aic(top.information, top.gradient, coefficients * self.scale, size=self.events)
+
+    def scores(self, coefficients: np.ndarray) -> np.ndarray:
+        """Return what each row adds to the score of the coefficients per unit of each column, of shape (n, p)."""
+        residuals = np.empty((len(self.sets.order), len(self.scale)))
+        with one_thread():
+            residuals[self.sets.order] = score_residuals(self.sets, self.x, coefficients * self.scale) * self.scale
+        return residuals
 
     def covariance(self, coefficients: np.ndarray, alpha: float) -> np.ndarray:
         """Return the inverse of the penalised information, per unit of each column; not a number where one is constant."""

@@ -263,6 +263,9 @@ def _model(writer: Writer) -> None:
     if writer.contents.equation is not None:
         forms = _forms(writer)
         writer.report.text(tr(f"连续变量的函数形式：{forms}。", f"Form of continuous predictors: {forms}."))
+        if writer.contents.development.rows["person"].duplicated().any():
+            clustered = "同一患者有多次预测，各行并不独立：系数的标准误按患者聚类（三明治估计）。"
+            writer.report.text(tr(clustered, "Rows of one patient depend on each other: standard errors are the sandwich by patient."))
     writer.report.text(
         tr(
             "预处理、填补、变量变换与拟合合为一个流程，在每个重抽样样本中从头重做；罚参数的选择也在其中。未使用过采样、欠采样等类别不平衡处理。",

@@ -235,11 +235,14 @@ def _model(result: StudyResult) -> object:
 
 
 def proportional(result: StudyResult) -> pd.DataFrame | None:
-    """Test proportional hazards of a Cox model, the columns of each predictor together; None of other models."""
+    """Test proportional hazards of a Cox model, the columns of each predictor together; None of other models, or of several rows a person.
+
+    Rows of one person depend on each other, which the test does not know.
+    """
     from workbench.risk.interpretation.proportional import proportional_hazards_test, told
 
     model = _model(result)
-    if not hasattr(model, "regression_"):
+    if not hasattr(model, "regression_") or result.development.rows["person"].duplicated().any():
         return None
     rows = result.development.X
     for _, step in result.fitted.steps[:-1]:
