@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
+from sklearn.exceptions import ConvergenceWarning
 from statsmodels.api import GLM, add_constant, families
 
 from workbench.errors import DataError, DefinitionError
@@ -97,6 +98,14 @@ def test_the_closed_test_with_times(change, kind):
     assert found.tests["freedom"].tolist() == [3, 2]
     assert found.performance.loc["expected_observed", "after"] == pytest.approx(1, abs=0.05)
     assert found.performance.loc["slope", "after"] == pytest.approx(1, abs=0.12)
+
+
+def test_a_predictor_that_is_the_same_for_all_takes_no_freedom_of_the_test():
+    X = persons().assign(hospital=1.0)
+    wider = replace(COX, terms=(*COX.terms, Term((Factor("hospital"),), 0.4)))
+    with pytest.warns(ConvergenceWarning):
+        found = update(wider, X, followed(X))
+    pd.testing.assert_frame_equal(found.tests, update(COX, X, followed(X)).tests)
 
 
 def test_a_new_baseline_gives_the_observed_risk():

@@ -175,7 +175,8 @@ def _refuse_twice(X: ArrayLike) -> None:
 
 
 def _floats_or_texts(given: pd.Series) -> pd.Series:
-    if pd.api.types.is_numeric_dtype(given.dtype):
+    number = pd.api.types.is_numeric_dtype(given.dtype) or pd.api.types.is_bool_dtype(given.dtype)
+    if number and not isinstance(given.dtype, pd.CategoricalDtype):  # which is one of truths where its words are
         values = given.to_numpy(float, na_value=np.nan)
         if infinite := int(np.isinf(values).sum()):
             raise DataError(f"the predictor {given.name!r} holds {infinite} infinite values", hint="clean it first")

@@ -234,10 +234,10 @@ class _Cox:
 
     def tested(self) -> pd.DataFrame:
         """Return the closed test."""
-        p = self.columns.shape[1]
+        full = self._regression(self.columns)
+        p = int(np.isfinite(np.diag(full.covariance_)).sum())  # what adds nothing here has no coefficient to be tested
         simpler = {"intercept": (self._at(self.lp).value, p), "slope": (self._regression(self.lp[:, None]).log_likelihood_, p - 1)}
-        full = self._regression(self.columns).log_likelihood_
-        return _likelihood_ratios(full, {kind: row for kind, row in simpler.items() if row[1]})
+        return _likelihood_ratios(full.log_likelihood_, {kind: row for kind, row in simpler.items() if row[1] > 0})
 
     def performance(self, equation: Equation) -> pd.Series:
         """Return concordance, and at the last horizon Brier score and calibration."""
