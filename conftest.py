@@ -31,6 +31,12 @@ def _language_of_its_own():
     locale._chosen = before
 
 
+@pytest.fixture
+def english() -> None:
+    """Let what is shown be English, for tests that ask what it says."""
+    locale.set_language("en")
+
+
 @pytest.fixture(autouse=True)
 def _no_canary_gets_out(request, caplog):
     """Fail a test whose logs, ledger or released files name a planted identifier."""

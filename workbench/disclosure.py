@@ -451,7 +451,9 @@ def _accept_or_refuse(count: int, policy: DisclosurePolicy) -> None:
     """Everything that may be hidden is: the kept totals alone give this count away, which only a large count may be."""
     if count < policy.threshold:
         raise Refusal(
-            "the totals that are kept give a small count away", hint="merge categories, keep fewer totals, or leave the table out"
+            "the totals that are kept give a small count away",
+            zh="保留的合计会泄露小计数",
+            hint="merge categories, keep fewer totals, or leave the table out",
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from workbench.locale import tr
+
 __all__ = [
     "EXIT_CODES",
     "DataError",
@@ -23,15 +25,23 @@ class WorkbenchError(Exception):
         What was found and what was wanted, without any patient's value.
     hint : str, optional
         What to do next.
+    zh : str, optional
+        The message in Chinese, of an error that may stand in a report as the reason why something is not there.
     """
 
     exit_code = 1
     meaning = "unexpected failure inside the workbench"
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", zh: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.zh = zh
+
+    @property
+    def shown(self) -> str:
+        """The message in the language in force, for where it is told beside results and stops nothing."""
+        return tr(self.zh or self.message, self.message)
 
     def __str__(self) -> str:
         """Give the message, and the hint on a line of its own."""

@@ -23,6 +23,8 @@ from workbench.risk.validation.performance import Scoring
 from workbench.risk.validation.persons import Persons
 from workbench.risk.validation.spread import seeds, spread
 
+pytestmark = pytest.mark.usefixtures("english")
+
 AUROC = Scoring(measures=("auroc",))
 
 

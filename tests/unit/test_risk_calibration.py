@@ -26,6 +26,8 @@ from workbench.risk.survival.curves import cumulative_incidence, kaplan_meier
 from workbench.risk.survival.outcome import outcome
 from workbench.risk.survival.splines import spline_basis
 
+pytestmark = pytest.mark.usefixtures("english")
+
 
 def german():
     """Return outcomes within 5 years and the predictions of the model that was fitted to the Rotterdam study."""

@@ -18,6 +18,8 @@ from workbench.risk.validation.performance import Scoring, performance
 from workbench.risk.validation.random_effects import random_effects
 from workbench.risk.validation.sites import leave_one_site_out
 
+pytestmark = pytest.mark.usefixtures("english")
+
 AUROC = Scoring(measures=("auroc",))
 
 

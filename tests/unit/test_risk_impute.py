@@ -20,6 +20,8 @@ from workbench.risk.imputation.pooling import pool
 from workbench.risk.survival.cox import CoxRegression
 from workbench.risk.survival.outcome import outcome
 
+pytestmark = pytest.mark.usefixtures("english")
+
 
 @pytest.mark.parametrize(
     ("m", "estimate", "within", "between", "complete_df", "wanted"),

@@ -19,6 +19,8 @@ from workbench.risk.survival.outcome import outcome
 from workbench.risk.validation.measures import FAMILIES, MEASURES
 from workbench.risk.validation.performance import Scoring, performance
 
+pytestmark = pytest.mark.usefixtures("english")
+
 TIMES = (3.0, 6.0, 9.0, 12.0, 15.0)
 
 

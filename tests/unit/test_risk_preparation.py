@@ -22,8 +22,8 @@ from workbench.risk.survival.outcome import outcome
 
 WARDS = ["A"] * 40 + ["B"] * 30 + ["C"] * 3 + ["D"] * 3 + ["E"] * 1
 
-#: What three levels of few are called together.
-JOINED = "other (3 words)"
+#: What three levels of few are called together, in the language of the tests.
+JOINED = "其他（3 类）"
 
 
 def table(n=77):
@@ -75,6 +75,7 @@ def test_categories_never_seen_are_counted_and_are_the_reference():
         assert fitted.transform(table().assign(ward=[None, *WARDS[1:]]))["ward"].isna().tolist()[:2] == [True, False]
 
 
+@pytest.mark.usefixtures("english")
 def test_columns_that_teach_nothing_are_named():
     X = table().assign(constant=1.0, empty=np.nan, one_word="yes", flag=[1.0, *[np.nan] * 76])
     with pytest.warns(ColumnsLeftOut, match=r"constant \(one value\), empty \(all missing\), one_word \(one value\), flag \(one value\)"):

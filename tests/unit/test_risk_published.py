@@ -75,11 +75,13 @@ def test_each_says_where_it_is_from(name):
     assert all(equation.source for equation in found.equations)
 
 
+@pytest.mark.usefixtures("english")
 def test_who_was_not_of_the_derivation_is_told():
     with pytest.warns(OutsideRange, match="8 of 8"):
         CHINA_PAR.predict_risk(PERSONS.assign(age=80))
 
 
+@pytest.mark.usefixtures("english")
 def test_what_is_missing_is_told():
     gaps = PERSONS.astype(float)
     gaps.loc[0, "male"], gaps.loc[5, "sbp"] = np.nan, np.nan

@@ -11,6 +11,8 @@ from workbench.risk.protocol.parts import Validation
 from workbench.risk.survival.outcome import outcome
 from workbench.risk.validation.splits import FoldsWarning, hold_out, home_sites, person_folds
 
+pytestmark = pytest.mark.usefixtures("english")
+
 
 def study(n=300, seed=0, **columns):
     """Rows of persons that come once to five times, at two hospitals or more, in the order of nothing."""

@@ -20,6 +20,8 @@ from workbench.risk.validation.learning_curve import learning_curve
 from workbench.risk.validation.performance import Scoring
 from workbench.risk.validation.stability import stability
 
+pytestmark = pytest.mark.usefixtures("english")
+
 AUROC = Scoring(measures=("auroc",))
 POLICY = DisclosurePolicy(threshold=10, rounding=5)
 

@@ -12,6 +12,8 @@ from workbench.risk.protocol.protocol import Protocol
 from workbench.risk.validation.performance import Scoring, performance
 from workbench.risk.validation.subgroups import AGES, bands, groups_of, subgroups
 
+pytestmark = pytest.mark.usefixtures("english")
+
 SCORING = Scoring(measures=("auroc", "observed_expected", "slope"))
 
 

@@ -103,7 +103,7 @@ def correlation(
     asked = frame.shape[1]
     frame = frame[[name for name in frame if frame[name].nunique() > 1]]
     if frame.shape[1] < 2:
-        raise DataError("fewer than two predictors vary", hint="leave the figure out")
+        raise DataError("fewer than two predictors vary", zh="取值有差别的预测因子不足两个", hint="leave the figure out")
     matrix = _matrix(frame, method, policy.threshold)
     named = [found.labels.get(name, str(name)) for name in frame]
     table = pd.DataFrame(
@@ -155,6 +155,7 @@ def collinearity(
     if len(names) < 2 or sum(widths) >= len(frame):
         raise DataError(
             f"{len(names)} predictors that vary enough, of {sum(widths)} columns; wanted two or more, and more persons than columns",
+            zh=f"取值有足够差别的预测因子 {len(names)} 个，共 {sum(widths)} 列；须有两个以上，且人数多于列数",
             hint="describe fewer predictors",
         )
     design = np.hstack(blocks)

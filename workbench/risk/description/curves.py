@@ -241,7 +241,7 @@ def _shown_axis(panels: Sequence[Panel], span: Axis) -> Axis:
     """Keep the ticks up to which a curve is told."""
     ends = [line.points["time"].iloc[-1] for panel in panels for line in panel.lines]
     if not ends:
-        raise DataError("too few persons or events for any curve", hint="leave the figure out")
+        raise DataError("too few persons or events for any curve", zh="人数或事件数太少，不能画曲线", hint="leave the figure out")
     return span._replace(ticks=span.ticks[span.ticks <= max(ends)])
 
 

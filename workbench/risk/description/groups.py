@@ -49,12 +49,18 @@ def known(y: np.ndarray, by: ArrayLike | None, strata: ArrayLike | None) -> tupl
 def grouped(by: pd.Series | None, n: int, policy: DisclosurePolicy) -> Groups:
     """Code the groups; one alone, without a name, where `by` is None."""
     if n < policy.threshold:
-        raise DataError(f"fewer than {policy.threshold} persons to describe", hint="leave the figure out")
+        raise DataError(
+            f"fewer than {policy.threshold} persons to describe", zh=f"可描述的不足 {policy.threshold} 人", hint="leave the figure out"
+        )
     if by is None:
         return Groups(("",), np.zeros(n, dtype=np.int64), (True,))
     of = named_groups(by, str(by.name or "")).astype("category").cat.remove_unused_categories()
     names, codes = tuple(map(str, of.cat.categories)), of.cat.codes.to_numpy().astype(np.int64)
     if len(names) > MOST_GROUPS:
-        raise DataError(f"{len(names)} groups to draw; at most {MOST_GROUPS} can be told apart", hint="join some groups")
+        raise DataError(
+            f"{len(names)} groups to draw; at most {MOST_GROUPS} can be told apart",
+            zh=f"有 {len(names)} 组，图中最多能区分 {MOST_GROUPS} 组",
+            hint="join some groups",
+        )
     sizes = suppress_by_group([np.bincount(codes, minlength=len(names)).tolist()], policy).cells[0]
     return Groups(names, codes, tuple(not size.hidden for size in sizes))

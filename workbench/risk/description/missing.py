@@ -104,11 +104,15 @@ def missing_by(
     gone = found.frame[[name for name in chosen(found, columns) if name != by]].isna()
     gone = gone.loc[groups.notna().to_numpy(), gone.any()].astype(float)
     if gone.empty:
-        raise DataError("no predictor has a missing value", hint="leave the figure out")
+        raise DataError("no predictor has a missing value", zh="预测因子没有缺失", hint="leave the figure out")
     named = {name: found.labels.get(name, name) for name in gone}
     table = baseline_table(gone.assign(**{by: groups[gone.index].array}), by=by, columns=list(gone), labels=named)
     if len(table.groups) > MOST_GROUPS:
-        raise DataError(f"{len(table.groups)} groups to draw; at most {MOST_GROUPS} can be told apart", hint="join some groups")
+        raise DataError(
+            f"{len(table.groups)} groups to draw; at most {MOST_GROUPS} can be told apart",
+            zh=f"有 {len(table.groups)} 组，图中最多能区分 {MOST_GROUPS} 组",
+            hint="join some groups",
+        )
     shares = []
     for variable in table.variables:
         safe = suppress_by_group([*variable.counts, variable.missing], policy)
@@ -152,7 +156,7 @@ def missing_combinations(
     missing = frame.isna().sum()
     incomplete = missing[missing > 0].sort_values(ascending=False, kind="stable").index[:_MOST_COLUMNS].tolist()
     if not incomplete:
-        raise DataError("no predictor has a missing value", hint="leave the figure out")
+        raise DataError("no predictor has a missing value", zh="预测因子没有缺失", hint="leave the figure out")
     patterns = missing_patterns(frame, incomplete)
     kept = _common(patterns["patients"].to_numpy(), policy.threshold)
     others = int(patterns["patients"].sum() - patterns["patients"].iloc[kept].sum())

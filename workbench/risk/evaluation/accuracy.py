@@ -114,7 +114,11 @@ def weighted_auc(case: np.ndarray, weight: np.ndarray, risk: ArrayLike, *, horiz
     cases, others = (np.bincount(rank, np.where(who, weight, 0.0), minlength=len(levels)) for who in (case, ~case))
     pairs = cases.sum() * others.sum()
     if not pairs:
-        raise DataError(f"all who are known at the horizon {horizon:g} have had the event, or nobody has", hint="choose another horizon")
+        raise DataError(
+            f"all who are known at the horizon {horizon:g} have had the event, or nobody has",
+            zh=f"到预测时点 {horizon:g} 天结局已知者全部发生或全部未发生结局",
+            hint="choose another horizon",
+        )
     return float(cases @ (np.cumsum(others) - others / 2) / pairs)
 
 
@@ -197,7 +201,11 @@ def integrated_brier(
     """
     table = brier(y, risk, times, train=train, cause=cause)
     if len(table) < 2:
-        raise DataError("an integrated Brier score needs two horizons or more", hint="brier gives the score at one")
+        raise DataError(
+            "an integrated Brier score needs two horizons or more",
+            zh="积分 Brier 评分需要两个以上预测时点",
+            hint="brier gives the score at one",
+        )
     mean, null = (float(np.trapezoid(table[name], table.index) / np.ptp(table.index)) for name in ("brier", "null"))
     return IntegratedBrier(mean, null, 1 - mean / null)
 

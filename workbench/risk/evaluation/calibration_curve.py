@@ -91,7 +91,11 @@ def calibration_curve(
     observed, risk, link = target(y, risk, horizon, cause)
     x = linear_predictor(risk, link)
     if np.ptp(x) == 0:
-        raise DataError(f"all {len(x)} predictions are equal, so there is no curve", hint="calibration gives observed and expected shares")
+        raise DataError(
+            f"all {len(x)} predictions are equal, so there is no curve",
+            zh=f"{len(x)} 个预测值全部相等，没有校准曲线",
+            hint="calibration gives observed and expected shares",
+        )
     places = harrell_knots(x, knots)
     centre, scale = x.mean(), x.std()
 

@@ -41,7 +41,9 @@ def cox_slope(x: np.ndarray, time: np.ndarray, event: np.ndarray) -> tuple[float
     slope, curve, found = _newton((x[order] - x.mean()) / spread, time[order], event[order].astype(np.bool_))
     if not found:
         raise DataError(
-            "calibration has no finite slope", hint="the predictions tell events apart without error, or too few persons had the event"
+            "calibration has no finite slope",
+            zh="校准斜率没有有限的值",
+            hint="the predictions tell events apart without error, or too few persons had the event",
         )
     return float(slope) / spread, 1 / np.sqrt(curve) / spread
 

@@ -78,7 +78,7 @@ def d_calibration(y: np.ndarray, survival: ArrayLike, times: ArrayLike | None = 
     else:
         own, event = _at_own_time(given.time, event, survival, np.asarray(times, float))
     if not event.any():
-        raise DataError("nobody had the event, so survival curves cannot be compared with it")
+        raise DataError("nobody had the event, so survival curves cannot be compared with it", zh="无人发生结局，无法核对生存曲线")
     lower = np.arange(bins) / bins
     observed = np.bincount(np.minimum((own[event] * bins).astype(int), bins - 1), minlength=bins).astype(float)
     left = own[~event]

@@ -44,7 +44,9 @@ def binary(y: ArrayLike) -> np.ndarray:
     if pd.isna(values).any() or not np.isin(values, [0, 1]).all():
         raise DataError("a binary outcome has values other than 0 and 1, or missing ones", hint="drop or impute the missing ones")
     if len(values) < 2:
-        raise DataError(f"all {len(y)} persons have the same outcome, so there is nothing to compare")
+        raise DataError(
+            f"all {len(y)} persons have the same outcome, so there is nothing to compare", zh=f"{len(y)} 人的结局全部相同，无从比较"
+        )
     return y.astype(bool)
 
 
@@ -70,6 +72,7 @@ def watched(y: np.ndarray) -> Follow:
     if given.entry is not None and (given.entry > 0).any():
         raise DataError(
             f"{int((given.entry > 0).sum())} of {len(given.time)} persons entered after time 0; evaluation wants all from the start on",
+            zh=f"{len(given.time)} 人中有 {int((given.entry > 0).sum())} 人在起点之后才进入；评价要求全部从起点开始",
             hint="evaluate predictions made at the entry, with times counted from it",
         )
     return Follow(given.time, given.event, None)
@@ -101,9 +104,17 @@ def checked_times(times: ArrayLike, given: Follow, cause: int) -> np.ndarray:
     if times.ndim != 1 or not len(times) or not (np.isfinite(times).all() and times[0] > 0 and (np.diff(times) > 0).all()):
         raise DataError("horizons must be finite, greater than 0 and rise")
     if not ((given.event.astype(int) == cause) & (given.time <= times[0])).any():
-        raise DataError(f"nobody had the event (cause {cause}) by the horizon {times[0]:g}", hint="choose a later horizon")
+        raise DataError(
+            f"nobody had the event (cause {cause}) by the horizon {times[0]:g}",
+            zh=f"到预测时点 {times[0]:g} 天无人发生结局",
+            hint="choose a later horizon",
+        )
     if given.time.max() < times[-1]:
-        raise DataError(f"nobody was followed up to the horizon {times[-1]:g}", hint="choose an earlier horizon")
+        raise DataError(
+            f"nobody was followed up to the horizon {times[-1]:g}",
+            zh=f"无人随访到预测时点 {times[-1]:g} 天",
+            hint="choose an earlier horizon",
+        )
     return times
 
 
@@ -135,10 +146,14 @@ def checked_probabilities(risk: ArrayLike, shape: tuple[int, ...]) -> np.ndarray
         raise DataError(f"predictions of shape {found}, wanted {shape}", hint="a row a person, a column a horizon")
     missing = int(np.isnan(risk).sum())
     if missing:
-        raise DataError(f"{missing} of {risk.size} predictions are missing")
+        raise DataError(f"{missing} of {risk.size} predictions are missing", zh=f"{risk.size} 个预测值中有 {missing} 个缺失")
     outside = int(((risk < 0) | (risk > 1)).sum())
     if outside:
-        raise DataError(f"{outside} of {risk.size} predictions are not within 0 and 1", hint="give probabilities of the event, not scores")
+        raise DataError(
+            f"{outside} of {risk.size} predictions are not within 0 and 1",
+            zh=f"{risk.size} 个预测值中有 {outside} 个不在 0 与 1 之间",
+            hint="give probabilities of the event, not scores",
+        )
     return risk
 
 
@@ -182,7 +197,9 @@ def censoring_weights(given: Follow, times: np.ndarray, train: np.ndarray | None
         probability, known = np.where(early, own, left), had | ~early
         if (probability[known] <= 0).any():
             raise DataError(
-                f"everybody is censored before the horizon {horizon:g} where the censoring is estimated", hint="choose an earlier horizon"
+                f"everybody is censored before the horizon {horizon:g} where the censoring is estimated",
+                zh=f"用来估计删失的数据在预测时点 {horizon:g} 天之前已全部删失",
+                hint="choose an earlier horizon",
             )
         weight = np.divide(1.0, probability, where=known, out=np.zeros(len(known)))
         yield (given.event.astype(int) == cause) & (given.time <= horizon), weight

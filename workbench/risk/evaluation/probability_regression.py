@@ -138,6 +138,7 @@ def regress(observed: np.ndarray, x: np.ndarray, link: Link, *, offset: np.ndarr
             return Regression(beta, problem.errors(beta))
     raise DataError(
         "calibration has no finite intercept or slope",
+        zh="校准截距或斜率没有有限的值",
         hint="the predictions tell events apart without error, or too few persons had the event",
     )
 

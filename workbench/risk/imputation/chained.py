@@ -135,7 +135,7 @@ def describe(table: pd.DataFrame) -> Layout:
     empty = tuple(name for name in table if not table[name].notna().any())
     columns = tuple(_column(table[name], name) for name in table if name not in empty)
     if not columns:
-        raise DataError("no column has a value, so there is nothing to impute from")
+        raise DataError("no column has a value, so there is nothing to impute from", zh="没有一列有值，无从填补")
     return Layout(columns, empty)
 
 

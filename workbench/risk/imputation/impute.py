@@ -16,10 +16,13 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from workbench.errors import DataError, DefinitionError
+from workbench.locale import tr
 from workbench.risk.imputation.chained import Layout, complete, describe, outcome_columns, run_chain
 from workbench.risk.threads import one_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
     from sklearn.utils import Tags
 
@@ -37,9 +40,9 @@ class _Imputer(TransformerMixin, BaseEstimator):
         self.empty_ = list(self._layout.empty)
         self.constant_ = [column.name for column in self._layout.columns if column.is_constant]
         if self.empty_:
-            _warn(f"columns without any value are left out: {', '.join(map(str, self.empty_))}")
+            _warn(tr("没有任何值的列未纳入：", "columns without any value are left out: ") + _listed(self.empty_))
         if self.constant_:
-            _warn(f"columns of one value are filled with it: {', '.join(map(str, self.constant_))}")
+            _warn(tr("只有一个值的列以该值填补：", "columns of one value are filled with it: ") + _listed(self.constant_))
         return table, self._layout.encode(table)[0]
 
     def _coded(self, X: ArrayLike) -> tuple[pd.DataFrame, np.ndarray]:
@@ -47,8 +50,8 @@ class _Imputer(TransformerMixin, BaseEstimator):
         table = _as_table(self, X, reset=False)
         coded, unseen = self._layout.encode(table)
         if unseen:
-            told = ", ".join(f"{name} ({count} rows)" for name, count in unseen.items())
-            _warn(f"categories that training data lack count as missing: {told}")
+            told = _listed([tr(f"{name}（{count} 行）", f"{name} ({count} rows)") for name, count in unseen.items()])
+            _warn(tr("训练数据没有的类别按缺失处理：", "categories that training data lack count as missing: ") + told)
         return table, coded
 
     def __sklearn_tags__(self) -> Tags:
@@ -349,6 +352,10 @@ def _typical(values: np.ndarray, levels: np.ndarray | None) -> float:
 
 def _shown(value: float, levels: np.ndarray | None) -> object:
     return value if levels is None else levels[int(value)]
+
+
+def _listed(names: Sequence[object]) -> str:
+    return tr("、", ", ").join(map(str, names))
 
 
 def _warn(message: str) -> None:

@@ -100,7 +100,9 @@ def safe_alarms(
     safe = _apart([*asked[~np.isnan(asked)], *others], highest, policy.threshold)
     if not len(safe):
         raise DataError(
-            f"at no threshold do {policy.threshold} persons get true alarms, and as many false ones", hint="leave the figure out"
+            f"at no threshold do {policy.threshold} persons get true alarms, and as many false ones",
+            zh=f"没有一个阈值使得到真报警和得到假报警者都不少于 {policy.threshold} 人",
+            hint="leave the figure out",
         )
     burden = alarm_burden(rows, y, risk, safe, **given, resamples=resamples).xs(float(silence_hours), level="silence_hours")
     found = {float(load): float(at) if at in safe else None for load, at in zip(workloads, asked, strict=True)}

@@ -65,7 +65,11 @@ def comparison_chart(performance: pd.DataFrame, *, persons: int, title: str = ""
     panels = _panels(performance, ["model"])
     models = list(dict.fromkeys(name for panel in panels for name in panel.lines))
     if persons < policy.threshold or len(models) < 2:
-        raise DataError(f"wanted two models and {policy.threshold} persons to compare", hint="leave the figure out")
+        raise DataError(
+            f"wanted two models and {policy.threshold} persons to compare",
+            zh=f"比较须有两个模型和 {policy.threshold} 人以上",
+            hint="leave the figure out",
+        )
     told = pd.DataFrame(
         {tr("模型", "Model"): [name for (name,) in models], tr("人数", "Persons"): str(disclosure.suppress_count(persons, policy=policy))}
     )
@@ -101,7 +105,7 @@ def subgroup_chart(subgroups: pd.DataFrame, *, policy: DisclosurePolicy | None =
     enough = subgroups[(counts >= policy.threshold).all(axis=1) & subgroups["measure"].isin(_COMPARED)]
     several = enough.groupby("variable")["group"].transform("nunique") > 1
     if not several.any():
-        raise DataError("no variable has two groups of enough persons", hint="leave the figure out")
+        raise DataError("no variable has two groups of enough persons", zh="没有一个变量有两组人数足够", hint="leave the figure out")
     panels, sizes = _panels(enough[several], ["variable", "group"]), _sizes(subgroups, policy)
     lines = list(dict.fromkeys(zip(enough[several]["variable"].astype(str), enough[several]["group"].astype(str), strict=True)))
     cells = [(*line, sizes[line], *(_estimate(panel.lines.get(line)) for panel in panels)) for line in lines]

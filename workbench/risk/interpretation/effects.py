@@ -82,7 +82,7 @@ def forest_chart(
     found = several_contrasts(pipeline, X, asked) if asked else {}
     lines = _widest([line for one in found.values() for line in _told(one, labels[one.feature])])
     if not lines:
-        raise DataError("no predictor has enough persons for a ratio", hint="leave the figure out")
+        raise DataError("no predictor has enough persons for a ratio", zh="没有一个预测因子的人数足以给出比值", hint="leave the figure out")
     ratio = ratio or tr("比值", "Ratio")
     heads = [tr("预测因子", "Predictor"), tr("比较", "Comparison"), tr("{0}（95% 区间）", "{0} (95% interval)").format(ratio)]
     told = pd.DataFrame([(line.label, line.compared, _interval(line)) for line in lines], columns=heads)
@@ -183,7 +183,9 @@ def effects_chart(
     found = several_contrasts(pipeline, X, asked).values() if asked else []
     curves = sorted((curve for curve in found if np.ptp(curve.table["log_ratio"]) > 0), key=lambda c: -np.ptp(c.table["log_ratio"]))[:most]
     if not curves:
-        raise DataError("there is no number with enough persons for a curve", hint="leave the figure out")
+        raise DataError(
+            "there is no number with enough persons for a curve", zh="没有人数足以画曲线的数值型预测因子", hint="leave the figure out"
+        )
     rows = [
         (labels[curve.feature], f"{row.value:.3g}", f"{row.ratio:.2f} ({row.lower:.2f}, {row.upper:.2f})")
         for curve in curves

@@ -52,7 +52,11 @@ def learning_curve_chart(curve: pd.DataFrame, *, policy: DisclosurePolicy | None
     panels = {name: _last(known[known["measure"] == name]) for name in _DRAWN}
     panels = dict([(name, own) for name, own in panels.items() if len(own) > 1][:_PANELS])
     if not panels:
-        raise DataError("no two sizes hold enough persons for a learning curve", hint="leave the figure out")
+        raise DataError(
+            "no two sizes hold enough persons for a learning curve",
+            zh="人数足够的样本量不足两个，不能画学习曲线",
+            hint="leave the figure out",
+        )
     rows = [
         (MEASURES[name].label, _count(row.persons, policy), _count(row.events, policy), f"{row.mean:.3f} ({row.least:.3f}, {row.most:.3f})")
         for name, own in panels.items()

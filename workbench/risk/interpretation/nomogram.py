@@ -206,13 +206,21 @@ def nomogram(equation: Equation, spans: Mapping[str, Span], *, features: Sequenc
     """
     effects = _effects(equation)
     if len(effects) > _MOST_SCALES:
-        raise DefinitionError(f"the equation has {len(effects)} predictors; a nomogram has at most {_MOST_SCALES}", hint="use the equation")
+        raise DefinitionError(
+            f"the equation has {len(effects)} predictors; a nomogram has at most {_MOST_SCALES}",
+            zh=f"方程有 {len(effects)} 个预测因子，列线图最多画 {_MOST_SCALES} 个",
+            hint="use the equation",
+        )
     labels = {feature.name: f"{feature.label} ({feature.unit})" if feature.unit else feature.label for feature in features}
     marked = {name: _marks(name, terms, spans.get(name, ())) for name, terms in effects.items()}
     parts = {name: _part(name, terms, marked[name]) for name, terms in effects.items()}
     widest = max((np.ptp(part) for part in parts.values()), default=0.0)
     if not widest > 0:
-        raise DefinitionError("the equation has no effect to draw", hint="a nomogram wants at least one predictor that adds to the risk")
+        raise DefinitionError(
+            "the equation has no effect to draw",
+            zh="方程没有可画的效应",
+            hint="a nomogram wants at least one predictor that adds to the risk",
+        )
     per_point = widest / WIDEST
     scales = tuple(
         Scale(name, labels.get(name, name), tuple(marked[name]), (part - part.min()) / per_point) for name, part in parts.items()
@@ -234,7 +242,9 @@ def _effects(equation: Equation) -> dict[str, list[Term]]:
         names = {factor.feature for factor in term.factors}
         if len(names) != 1:
             raise DefinitionError(
-                f"the term {term.label or ' × '.join(sorted(names))} is an interaction", hint="a nomogram draws main effects only"
+                f"the term {term.label or ' × '.join(sorted(names))} is an interaction",
+                zh=f"{term.label or ' × '.join(sorted(names))} 是交互项，列线图只画主效应",
+                hint="a nomogram draws main effects only",
             )
         if term.factors[0].transform != "missing":
             effects.setdefault(names.pop(), []).append(term)
@@ -249,7 +259,11 @@ def _marks(name: str, terms: Sequence[Term], span: Span) -> list[float | str]:
         levels = dict.fromkeys(factor.level for factor in factors)
         return [*([word for word in span if word not in known] or [tr("其他", "Other")]), *levels]
     if not span:
-        raise DefinitionError(f"the predictor {name!r} has no span", hint="give one, or leave out a predictor of so few persons")
+        raise DefinitionError(
+            f"the predictor {name!r} has no span",
+            zh=f"预测因子“{name}”有值的人太少，不能给出刻度范围",
+            hint="give one, or leave out a predictor of so few persons",
+        )
     low, high = span
     if (low, high) == (0.0, 1.0):
         return [low, high]

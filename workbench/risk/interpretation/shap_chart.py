@@ -194,7 +194,9 @@ def dependence_chart(
     }
     drawn = dict([(name, own) for name, own in tried.items() if len(own.parts) > 1][:most])
     if not drawn:
-        raise DataError("no predictor has enough persons for two bins", hint="leave the figure out")
+        raise DataError(
+            "no predictor has enough persons for two bins", zh="没有一个预测因子的人数足以分成两段", hint="leave the figure out"
+        )
     labels, scale = _labels(explained.found, features), _scale(explained.found)
     rows = [
         (labels[name], part.label, str(part.n), f"{part.mean:.3f}", _range(part))
@@ -213,7 +215,9 @@ def dependence_chart(
 
 def _sizes(explained: Explained, policy: DisclosurePolicy) -> pd.Series:
     if len(explained.X) < policy.threshold:
-        raise DataError(f"fewer than {policy.threshold} persons were explained", hint="leave the figure out")
+        raise DataError(
+            f"fewer than {policy.threshold} persons were explained", zh=f"给出解释的不足 {policy.threshold} 人", hint="leave the figure out"
+        )
     return pd.Series(np.abs(explained.found.values).mean(axis=0), index=explained.found.features).sort_values(
         ascending=False, kind="stable"
     )

@@ -47,7 +47,11 @@ def stability_chart(found: Stability, *, policy: DisclosurePolicy | None = None)
     """
     policy, groups = policy or disclosure.load_policy(), found.by_risk
     if groups["n"].min() < policy.threshold:
-        raise DataError(f"a group of similar risk has fewer than {policy.threshold} persons", hint="leave the figure out")
+        raise DataError(
+            f"a group of similar risk has fewer than {policy.threshold} persons",
+            zh=f"风险相近的一组不足 {policy.threshold} 人",
+            hint="leave the figure out",
+        )
     low, high = groups["risk"].min(), groups["risk"].max()
     curves = found.calibration[found.calibration["predicted"].between(low, high)]
     told = pd.DataFrame(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import DataError, DefinitionError
+from workbench.locale import tr
 from workbench.risk.models.equation import Term
 from workbench.risk.models.linear_columns import column_name
 from workbench.risk.models.preparation import own_factors
@@ -73,6 +74,7 @@ def refuse_endless(model: BaseEstimator, step: np.ndarray) -> None:
         names = getattr(model, "feature_names_in_", np.array([f"x{place}" for place in range(len(step))]))
         raise DataError(
             f"these columns tell events apart without error, so their coefficients have no finite value: {', '.join(names[endless])}",
+            zh=f"以下各列完全区分了是否发生结局，系数没有有限的值：{'、'.join(names[endless])}",
             hint="look whether they are known before the event at all; else join categories, or give alpha for a penalty",
         )
 
@@ -105,7 +107,14 @@ def horizons(times: ArrayLike | None, last_time: float) -> np.ndarray:
     if (late := wanted[wanted > last_time]).size:
         told = ", ".join(f"{time:g}" for time in late)
         # How long exactly is one patient's value.
-        warnings.warn(f"nobody was followed up to {told}; the risk by the longest follow-up is given", BeyondFollowUp, stacklevel=3)
+        warnings.warn(
+            tr(
+                f"无人随访到 {told} 天，给出的是到最长随访时间的风险",
+                f"nobody was followed up to {told}; the risk by the longest follow-up is given",
+            ),
+            BeyondFollowUp,
+            stacklevel=3,
+        )
     return wanted
 
 

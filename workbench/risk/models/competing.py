@@ -99,7 +99,8 @@ class CauseSpecific(BaseEstimator):
             try:
                 self.models_[cause] = CoxModel(alpha=self.alpha, ties=self.ties).fit(X, one, sample_weight)
             except DataError as error:
-                raise DataError(f"cause {cause}: {error.message}", hint=error.hint) from None
+                told = f"第 {cause} 种事件：{error.zh or error.message}"
+                raise DataError(f"cause {cause}: {error.message}", hint=error.hint, zh=told) from None
         self.last_time_, self.n_events_ = float(given.time.max()), self.models_[1].n_events_
         return self
 
@@ -174,7 +175,11 @@ class CauseSpecific(BaseEstimator):
 
 def _refuse_without_first(causes: list[int]) -> None:
     if 1 not in causes:
-        raise DataError("nobody had an event of cause 1, so there is nothing to learn", hint="look at the outcome's definition")
+        raise DataError(
+            "nobody had an event of cause 1, so there is nothing to learn",
+            zh="无人发生结局，无从建模",
+            hint="look at the outcome's definition",
+        )
 
 
 def _incidence(risk: np.ndarray, rises: np.ndarray, ours: int) -> np.ndarray:
@@ -230,13 +235,13 @@ class FineGray(BaseEstimator):
             Columns, none missing.
         y : structured ndarray of shape (n,)
             Outcomes with causes counted from 1, all watched from time 0 on.
+        groups : array-like of shape (n,), optional
+            Whose the rows are; the errors are by person where one has several.
 
         Returns
         -------
         FineGray
             This, fitted.
-        groups : array-like of shape (n,), optional
-            Whose the rows are; the errors are by person where one has several.
 
         Raises
         ------
@@ -251,7 +256,11 @@ class FineGray(BaseEstimator):
         event = given.event.astype(int)
         _refuse_without_first(np.unique(event).tolist())
         if given.entry is not None and (given.entry > 0).any():
-            raise DataError("some entered after time 0, which the weights do not heed", hint="use cause_specific, which does")
+            raise DataError(
+                "some entered after time 0, which the weights do not heed",
+                zh="有人在起点之后才进入，所用权重不适用",
+                hint="use cause_specific, which does",
+            )
         mean, scale = values.mean(axis=0), values.std(axis=0)
         self.n_events_ = int((event == 1).sum())
         with np.errstate(over="ignore"), one_thread():
@@ -279,10 +288,15 @@ class FineGray(BaseEstimator):
         if x.shape[1] >= self.n_events_:
             raise DataError(
                 f"{x.shape[1]} columns against {self.n_events_} events",
+                zh=f"{x.shape[1]} 列，仅 {self.n_events_} 例结局",
                 hint="choose fewer predictors beforehand, or give alpha for a penalty",
             )
         if np.linalg.matrix_rank(x) < x.shape[1]:
-            raise DataError("some columns are constant or sums of others", hint="leave them out, or give alpha for a penalty")
+            raise DataError(
+                "some columns are constant or sums of others",
+                zh="有的列只有一个值，或是其他列之和",
+                hint="leave them out, or give alpha for a penalty",
+            )
 
     def _chosen(self, sets: WeightedRiskSets) -> float:
         beta, alpha = np.zeros(sets.x.shape[1]), 0.0

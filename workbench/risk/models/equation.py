@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import expit
 
 from workbench.errors import DataError, DefinitionError
+from workbench.locale import tr
 from workbench.risk.survival.splines import spline_basis
 
 if TYPE_CHECKING:
@@ -62,12 +63,12 @@ class Factor:
     scale: float = 1.0
     fill: float | str | None = None
 
-    def values(self, X: pd.DataFrame) -> np.ndarray:
     @property
     def all_words(self) -> tuple[str, ...]:
         """What stands for the level: its name, and the words that were joined into it."""
         return tuple(dict.fromkeys((self.level, *self.words)))
 
+    def values(self, X: pd.DataFrame) -> np.ndarray:
         """Return the factor for each row, of shape (n,).
 
         Parameters
@@ -193,7 +194,14 @@ class Equation:
         self._tell_unseen(X)
         lp = self._sum(X)
         if lacking := int(np.isnan(lp).sum()):
-            warnings.warn(f"{lacking} of {len(lp)} rows lack a predictor of {self.name!r} and have no risk", IncompleteRows, stacklevel=2)
+            warnings.warn(
+                tr(
+                    f"{len(lp)} 行中有 {lacking} 行缺少“{self.name}”的预测因子，没有风险值",
+                    f"{lacking} of {len(lp)} rows lack a predictor of {self.name!r} and have no risk",
+                ),
+                IncompleteRows,
+                stacklevel=2,
+            )
         return lp
 
     def _tell_unseen(self, X: pd.DataFrame) -> None:
@@ -240,14 +248,18 @@ class Equation:
         return 1 - survival ** np.exp(lp - self.mean)[:, None]
 
 
-def tell_unseen(counts: dict[str, int]) -> None:
+def tell_unseen(counts: dict[str, int], *, missing: bool = False) -> None:
     """Warn of categories that a model does not know.
 
     Parameters
     ----------
     counts : dict of str to int
         Predictor -> rows.
+    missing : bool
+        Whether they count as missing; as the reference where not.
     """
-    told = ", ".join(f"{name} ({count} rows)" for name, count in counts.items() if count)
+    told = tr("、", ", ").join(tr(f"{name}（{count} 行）", f"{name} ({count} rows)") for name, count in counts.items() if count)
     if told:
-        warnings.warn(f"categories that the model was not made with count as the reference: {told}", UnseenCategories, stacklevel=4)
+        zh, en = ("缺失", "missing") if missing else ("参照类别", "the reference")
+        told = tr(f"建模时没有的类别按{zh}处理：{told}", f"categories that the model was not made with count as {en}: {told}")
+        warnings.warn(told, UnseenCategories, stacklevel=4)

@@ -51,11 +51,13 @@ def inner_parts(X: np.ndarray, happened: np.ndarray, groups: ArrayLike | None, *
     if groups is None and 2 * len(distinct) < len(person):  # a bootstrap leaves 63 % distinct: these rows are equal by nature
         person = np.arange(len(person))
     rows = {"": np.ones(len(person), bool), " with the event": happened == 1} | ({" without the event": happened == 0} if both else {})
+    names = {"": "共", " with the event": "发生结局者", " without the event": "未发生结局者"}
     for which, chosen in rows.items():
         found = len(np.unique(person[chosen]))
         if found < parts:
             raise DataError(
                 f"there are {found} persons{which}; this model wants {parts} or more, as each of its members holds some out",
+                zh=f"{names[which]} {found} 人，该模型需要 {parts} 人以上：每个成员都要留出一部分",
                 hint="choose a linear model; or look at the outcome's definition",
             )
     event = (happened > 0).astype(int)

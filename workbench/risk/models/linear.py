@@ -179,6 +179,7 @@ def _finite(regression: CoxRegression, X: ArrayLike, y: np.ndarray, weight: Arra
     except np.linalg.LinAlgError:
         raise DataError(
             f"the regression of {np.shape(X)[1]} columns finds no maximum with alpha={regression.alpha:g}",
+            zh=f"{np.shape(X)[1]} 列的回归在 alpha={regression.alpha:g} 下不收敛",
             hint="give a larger alpha, or fewer predictors",
         ) from None
 
@@ -238,9 +239,9 @@ class LogisticModel(BaseEstimator):
             Whether each had the event.
         sample_weight : array-like of float, shape (n,), optional
             Case weights.
-
         groups : array-like of shape (n,), optional
             Whose the rows are; the errors are by person where one has several.
+
         Returns
         -------
         LogisticModel
@@ -285,10 +286,11 @@ class LogisticModel(BaseEstimator):
         if z.shape[1] >= rarer:
             raise DataError(
                 f"{z.shape[1]} columns against {rarer} of the rarer outcome",
+                zh=f"{z.shape[1]} 列，而较少见的结局仅 {rarer} 例",
                 hint="choose fewer predictors beforehand, or give alpha for a penalty",
             )
         if np.linalg.matrix_rank(z) < z.shape[1]:
-            raise DataError("some columns are sums of others", hint="leave them out, or give alpha for a penalty")
+            raise DataError("some columns are sums of others", zh="有的列是其他列之和", hint="leave them out, or give alpha for a penalty")
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return log odds, of shape (n,)."""
@@ -352,14 +354,14 @@ def _logistic(z: np.ndarray, truth: np.ndarray, weight: np.ndarray, beta: np.nda
     return x.T @ (weight * (truth - risk)), (x * (weight * risk * (1 - risk))[:, None]).T @ x
 
 
-def _chosen_logistic(z: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
-    share = np.average(truth, weights=weight)
 def _scores(z: np.ndarray, truth: np.ndarray, weight: np.ndarray, beta: np.ndarray) -> np.ndarray:
     """Return what each row adds to the gradient, of shape (n, 1 + p)."""
     x = np.column_stack([np.ones(len(z)), z])
     return (weight * (truth - expit(x @ beta)))[:, None] * x
 
 
+def _chosen_logistic(z: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
+    share = np.average(truth, weights=weight)
     beta, alpha = np.r_[np.log(share / (1 - share)), np.zeros(z.shape[1])], 0.0
     for _ in range(2):  # as for Cox's
         beta = _fitted_logistic(z, truth, weight, alpha) if alpha else beta

@@ -108,10 +108,14 @@ class UsableColumns(TransformerMixin, BaseEstimator):
         self.left_out_ = {name: why for name, why in reasons.items() if why}
         self._kept = [name for name in table if name not in self.left_out_]
         if self.left_out_:
-            told = ", ".join(f"{name} ({why})" for name, why in self.left_out_.items())
-            warnings.warn(f"columns are left out: {told}", ColumnsLeftOut, stacklevel=2)
+            told = tr("、", ", ").join(tr(f"{name}（{why}）", f"{name} ({why})") for name, why in self.left_out_.items())
+            warnings.warn(tr(f"未纳入的列：{told}", f"columns are left out: {told}"), ColumnsLeftOut, stacklevel=2)
         if not self._kept:
-            raise DataError("no column varies, so there is nothing to learn from", hint="look at the predictors of the study")
+            raise DataError(
+                "no column varies, so there is nothing to learn from",
+                zh="没有一列的取值有差别，无从建模",
+                hint="look at the predictors of the study",
+            )
         self.levels_ = {name: _levels(table[name], self.rare) for name in self._kept if table[name].dtype == object}
         return self
 
@@ -188,7 +192,7 @@ def _floats_or_texts(given: pd.Series) -> pd.Series:
 
 def _useless(given: pd.Series) -> str:
     distinct = given.nunique()
-    return "" if distinct > 1 else "one value" if distinct else "all missing"
+    return "" if distinct > 1 else tr("只有一个值", "one value") if distinct else tr("全部缺失", "all missing")
 
 
 def _levels(given: pd.Series, rare: int) -> tuple[Level, ...]:

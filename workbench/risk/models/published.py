@@ -111,7 +111,14 @@ class PublishedEquation:
         if strange.any():
             raise DataError(f"{int(strange.sum())} rows have a {self.stratum!r} that is none of {self.values}")
         if lacking := int(np.isnan(which).sum()):
-            warnings.warn(f"{lacking} of {len(X)} rows lack {self.stratum!r} and have no risk", IncompleteRows, stacklevel=3)
+            warnings.warn(
+                tr(
+                    f"{len(X)} 行中有 {lacking} 行缺少“{self.stratum}”，没有风险值",
+                    f"{lacking} of {len(X)} rows lack {self.stratum!r} and have no risk",
+                ),
+                IncompleteRows,
+                stacklevel=3,
+            )
         return which
 
     def _tell_outside(self, X: pd.DataFrame) -> None:
@@ -119,7 +126,10 @@ class PublishedEquation:
             if "range" in about and name in X:
                 low, high = about["range"]
                 if outside := int((~pd.to_numeric(X[name], errors="coerce").between(low, high) & X[name].notna()).sum()):
-                    told = f"{outside} of {len(X)} rows have {name!r} outside of {low} to {high}, which {self.name} was derived from"
+                    told = tr(
+                        f"{len(X)} 行中有 {outside} 行的“{name}”超出 {self.name} 建模时的范围 {low} 至 {high}",
+                        f"{outside} of {len(X)} rows have {name!r} outside of {low} to {high}, which {self.name} was derived from",
+                    )
                     warnings.warn(told, OutsideRange, stacklevel=3)
 
 

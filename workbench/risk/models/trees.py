@@ -13,11 +13,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from workbench.errors import DataError, DefinitionError
+from workbench.locale import tr
 from workbench.risk.evaluation.horizon import binary
 from workbench.risk.models.breslow import Breslow
 from workbench.risk.models.catalogue import Recipe
 from workbench.risk.models.common import horizons
-from workbench.risk.models.equation import UnseenCategories
+from workbench.risk.models.equation import tell_unseen
 from workbench.risk.models.extras import needed
 from workbench.risk.models.inner_split import case_weights, inner_parts
 from workbench.risk.models.preparation import UsableColumns
@@ -65,8 +66,7 @@ class _Codes(NamedTuple):
             codes = pd.Index(levels).get_indexer(column.astype(object))
             values[:, place] = np.where(codes < 0, np.nan, codes)
             unseen[name] = int((codes < 0).sum() - column.isna().sum())
-        if told := ", ".join(f"{name} ({count} rows)" for name, count in unseen.items() if count):
-            warnings.warn(f"categories that the trees were not made with count as missing: {told}", UnseenCategories, stacklevel=4)
+        tell_unseen(unseen, missing=True)
         return values
 
 
@@ -257,9 +257,11 @@ class BoostedTrees(BaseEstimator):
         if np.ptp(score) > 0:
             slope = _logistic(score, event, weight)[0] if given is None else _cox_slope(score, given, weight)
         if slope <= 0:
-            warnings.warn(
-                "the trees tell rows held out from them no better than chance: all get the same risk", NothingLearnt, stacklevel=3
+            told = (
+                "各树对留出的行的区分不优于随机：所有人的风险相同",
+                "the trees tell rows held out no better than chance: all get one risk",
             )
+            warnings.warn(tr(*told), NothingLearnt, stacklevel=3)
         self.slope_, self.intercept_, self.baseline_, self.last_time_ = max(slope, 0.0), 0.0, None, float("nan")
         if given is None:
             share = np.average(event, weights=weight)
@@ -346,7 +348,9 @@ def _refuse_constant(values: np.ndarray) -> None:
     gaps = np.isnan(values)
     first = values[gaps.argmin(axis=0), np.arange(values.shape[1])]
     if not (((values != first) & ~gaps).any() or (gaps.any(axis=0) & ~gaps.all(axis=0)).any()):
-        raise DataError("no column varies, so there is nothing to learn from", hint="look at the predictors")
+        raise DataError(
+            "no column varies, so there is nothing to learn from", zh="没有一列的取值有差别，无从建模", hint="look at the predictors"
+        )
 
 
 def _is_binary(y: np.ndarray) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import DataError
+from workbench.locale import tr
 from workbench.risk.survival.outcome import follow
 
 if TYPE_CHECKING:
@@ -73,7 +74,14 @@ def horizons_of(data: StudyData) -> tuple[float, ...]:
     stated = tuple(sorted(set(data.protocol.outcome.horizons_days)))
     if not stated:
         chosen = round_horizon(data.y)
-        warnings.warn(f"the study names no horizon: {chosen:g} days were chosen by its follow-up", HorizonsWarning, stacklevel=2)
+        warnings.warn(
+            tr(
+                f"研究未指定预测时点，已按随访时间选定 {chosen:g} 天",
+                f"the study names no horizon: {chosen:g} days were chosen by its follow-up",
+            ),
+            HorizonsWarning,
+            stacklevel=2,
+        )
         stated = (chosen,)
     given = follow(data.y)
     if not ((given.event.astype(int) == 1) & (given.time <= stated[0])).any():

@@ -90,7 +90,9 @@ def uno(y: np.ndarray, risk: ArrayLike, *, train: np.ndarray | None = None, tau:
     left = censoring_survival(y if train is None else train, given.time)
     counts = given.event.astype(bool) & (left > 0 if tau is None else given.time < tau)
     if (counts & (left <= 0)).any():
-        raise DataError(f"everybody is censored before tau={tau}", hint="choose tau within the follow-up")
+        raise DataError(
+            f"everybody is censored before tau={tau}", zh=f"在 tau={tau} 之前已全部删失", hint="choose tau within the follow-up"
+        )
     weight = np.zeros(len(left))
     weight[counts] = left[counts] ** -2.0
     return _share(given, _checked(risk, given), weight)
@@ -164,7 +166,9 @@ def _share(given: Follow, risk: np.ndarray, weight: np.ndarray) -> float:
 
 def _ratio(better: float, pairs: float) -> float:
     if not pairs:
-        raise DataError("no pair of persons can be compared", hint="there must be an event before somebody's last time")
+        raise DataError(
+            "no pair of persons can be compared", zh="没有可以比较先后的两人", hint="there must be an event before somebody's last time"
+        )
     return float(better / pairs)
 
 

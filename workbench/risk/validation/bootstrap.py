@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError, DefinitionError
+from workbench.locale import tr
 from workbench.risk.validation.fitting import Sample, counted_warnings, reason
 from workbench.risk.validation.known import Known
 from workbench.risk.validation.measures import TIE_RULE
@@ -197,7 +198,9 @@ def _table(apparent: list[Score], done: list[_Resample], level: float) -> pd.Dat
         kept = gaps[usable[:, place], place]
         few = len(kept) < (1 - _FAILING) * len(done)
         optimism, *limits = (np.nan,) * 3 if few else (float(kept.mean()), *np.quantile(kept, tails))
-        note = score.note or (f"has a value in {len(kept)} of {len(done)} resamples only" if few else "")
+        note = score.note or (
+            tr(f"{len(done)} 次重抽样中仅 {len(kept)} 次有值", f"has a value in {len(kept)} of {len(done)} resamples only") if few else ""
+        )
         shifted = (score.value - gap for gap in (optimism, *limits))
         rows.append((*score[:3], score.value, optimism, *shifted, len(kept), note))
     columns = [*KEYS, "apparent", "optimism", "corrected", "lower", "upper", "resamples", "note"]

@@ -151,9 +151,9 @@ def reason(error: Exception) -> str:
     Returns
     -------
     str
-        The message of one of the workbench's errors; else its kind and the first line.
+        The message of one of the workbench's errors, in the language in force; else its kind and the first line.
     """
-    own = getattr(error, "message", None)
+    own = getattr(error, "shown", None)
     return own or f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from workbench.errors import DataError, DefinitionError
+from workbench.locale import tr
 from workbench.risk.validation.known import Known
 from workbench.risk.validation.measures import MEASURES, TIE_RULE
 from workbench.risk.validation.persons import Persons
@@ -98,7 +99,7 @@ def with_intervals(
     table[["std_error", "lower", "upper"]] = np.reshape(ends, (len(table), 3))
     table["note"] = table.pop("note")
     bare = table["value"].notna() & table["lower"].isna() & (table["note"] == "") & ~table["measure"].isin(_BARE) & bool(resamples)
-    table.loc[bare, "note"] = "no interval: too many resamples have no value"
+    table.loc[bare, "note"] = tr("没有置信区间：无值的重抽样过多", "no interval: too many resamples have no value")
     return table
 
 

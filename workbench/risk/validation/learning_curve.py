@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError, DefinitionError
+from workbench.locale import tr
 from workbench.risk.validation.fitting import Sample, reason
 from workbench.risk.validation.performance import KEYS
 from workbench.risk.validation.splits import happened, person_folds
@@ -110,12 +111,16 @@ def _one(
 
 def _summary(rows: pd.DataFrame) -> pd.DataFrame:
     sizes = rows.drop_duplicates(["share", "persons", "events", "measure"]).groupby("share")[["persons", "events"]].mean()
-    failed = rows[rows["measure"] == ""].groupby("share")["note"].agg(lambda notes: f"{len(notes)} fits failed: {notes.iloc[0]}")
+    failed = (
+        rows[rows["measure"] == ""]
+        .groupby("share")["note"]
+        .agg(lambda notes: tr(f"{len(notes)} 次拟合失败：{notes.iloc[0]}", f"{len(notes)} fits failed: {notes.iloc[0]}"))
+    )
     parts = rows[rows["measure"] != ""].groupby(["share", *KEYS], dropna=False, sort=False)
     table = parts["value"].agg(mean="mean", least="min", most="max", fits="count").reset_index()
     notes = parts["note"].agg(lambda notes: next((one for one in notes if one), "")).to_numpy()
     told = table["share"].map(failed).fillna("")
-    table["note"] = [" ; ".join(filter(None, pair)) for pair in zip(told, notes, strict=True)]
+    table["note"] = [tr("；", "; ").join(filter(None, pair)) for pair in zip(told, notes, strict=True)]
     return (
         sizes.reset_index().merge(table, on="share", how="left").assign(note=lambda whole: whole["note"].fillna(whole["share"].map(failed)))
     )

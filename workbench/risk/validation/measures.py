@@ -168,13 +168,19 @@ def _harrell(given: Judged, _: float | None) -> tuple[float]:
 
 def _uno(given: Judged, _: float | None) -> tuple[float]:
     if given.known.competing:
-        raise DataError("Uno's C has no form for competing risks here; the AUC at the horizon weighs for censoring")
+        raise DataError(
+            "Uno's C has no form for competing risks here; the AUC at the horizon weighs for censoring",
+            zh="有竞争事件时不计算 Uno C 指数；预测时点的 AUC 已按删失加权",
+        )
     return (uno(given.y, given.risk[:, -1], train=given.known.train, tau=float(given.times[-1])),)
 
 
 def _curves(given: Judged, wanted: int = 2) -> np.ndarray:
     if len(given.times) < wanted:
-        raise DataError(f"needs risks at {wanted} times or more, found {len(given.times)}")
+        raise DataError(
+            f"needs risks at {wanted} times or more, found {len(given.times)}",
+            zh=f"需要 {wanted} 个以上时间点的风险，现有 {len(given.times)} 个",
+        )
     return 1 - given.risk
 
 
@@ -193,7 +199,7 @@ def _antolini(given: Judged, _: float | None) -> tuple[float]:
     pairs = np.bincount(place[event], outlived[event], minlength=len(given.times))
     parts = [count * harrell(outcome(time, event & (place == k)), given.risk[:, k]) for k, count in enumerate(pairs) if count]
     if not parts:
-        raise DataError("no pair of persons can be compared")
+        raise DataError("no pair of persons can be compared", zh="没有可以比较先后的两人")
     return (float(sum(parts) / pairs.sum()),)
 
 
@@ -205,7 +211,10 @@ def _integrated(given: Judged, _: float | None) -> tuple[float, float]:
 
 def _d_calibration(given: Judged, _: float | None) -> tuple[float]:
     if given.known.competing:
-        raise DataError("D-calibration needs curves of all causes together, and the risks are of one")
+        raise DataError(
+            "D-calibration needs curves of all causes together, and the risks are of one",
+            zh="分布校准需要合并各种事件的生存曲线，而这里是一种事件的风险",
+        )
     return (d_calibration(given.y, _curves(given, 5), given.times).p,)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError, DefinitionError
+from workbench.locale import tr
 from workbench.risk.evaluation.horizon import checked_probabilities
 from workbench.risk.survival.outcome import follow
 from workbench.risk.validation.known import Known
@@ -176,7 +177,7 @@ class Scoring:
         for name, value in zip(family.names, values, strict=True):
             if self.measures is None or name in self.measures:
                 for threshold, one in zip(thresholds, np.broadcast_to(value, len(thresholds)), strict=True):
-                    why = note or ("" if np.isfinite(one) else "is not defined here")
+                    why = note or ("" if np.isfinite(one) else tr("在此没有定义", "is not defined here"))
                     yield Score(name, np.nan if horizon is None else horizon, threshold, float(one), why)
 
 
@@ -193,8 +194,8 @@ def _tried(family: Family, given: Judged, horizon: float | None) -> tuple[tuple,
         try:
             values, reasons = family.work(given, horizon), []
         except (DataError, ArithmeticError, np.linalg.LinAlgError) as error:
-            values, reasons = (np.nan,) * len(family.names), [getattr(error, "message", str(error))]
-    return values, "; ".join(dict.fromkeys([*reasons, *(str(one.message) for one in told)]))
+            values, reasons = (np.nan,) * len(family.names), [getattr(error, "shown", str(error))]
+    return values, tr("；", "; ").join(dict.fromkeys([*reasons, *(str(one.message) for one in told)]))
 
 
 def performance(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError, DefinitionError
+from workbench.locale import tr
 from workbench.risk.validation.persons import Persons
 
 if TYPE_CHECKING:
@@ -107,8 +108,12 @@ def person_folds(persons: ArrayLike, y: np.ndarray, *, folds: int = 5, seed: int
             f"{int(had.sum())} of {whole.n} persons had the outcome, too few for two folds", hint="choose another outcome, or more patients"
         )
     if most < folds:
-        what = "had" if had.sum() == most else "did not have"
-        warnings.warn(f"fewer than {folds} folds: only {most} persons {what} the outcome, one a fold", FoldsWarning, stacklevel=2)
+        zh, en = ("发生", "had") if had.sum() == most else ("未发生", "did not have")
+        told = (
+            f"不足 {folds} 折：{zh}结局者仅 {most} 人，每折一人",
+            f"fewer than {folds} folds: only {most} persons {en} the outcome, one a fold",
+        )
+        warnings.warn(tr(*told), FoldsWarning, stacklevel=2)
     rng, fold = np.random.default_rng(seed), np.empty(whole.n, int)
     dealt = np.r_[rng.permutation(np.flatnonzero(had)), rng.permutation(np.flatnonzero(~had))]
     fold[dealt] = np.arange(whole.n) % min(folds, most)

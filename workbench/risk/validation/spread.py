@@ -13,6 +13,7 @@ from numpy.random import SeedSequence
 from tqdm.auto import tqdm
 
 from workbench.errors import EnvironmentFault
+from workbench.locale import get_language, speaking
 from workbench.risk.threads import one_thread
 from workbench.workers import default_workers
 
@@ -95,7 +96,7 @@ def _results(work: Callable[..., _Out], given: tuple, items: list[_Item], worker
     parts = [items[start : start + size] for start in range(0, len(items), size)]
     # processes of joblib: they need no guard in a script, and know what was defined in a notebook's cell
     try:
-        with closing(Parallel(workers, return_as="generator")(delayed(_part)(work, given, part) for part in parts)) as done:
+        with closing(Parallel(workers, return_as="generator")(delayed(_part)(work, given, part, get_language()) for part in parts)) as done:
             told = set()
             for results, heard in done:
                 for category, text in heard - told:
@@ -108,9 +109,9 @@ def _results(work: Callable[..., _Out], given: tuple, items: list[_Item], worker
         ) from error
 
 
-def _part(work: Callable[..., _Out], given: tuple, items: list[_Item]) -> tuple[list[_Out], set[tuple[type[Warning], str]]]:
-    """Do some pieces; return what was warned of, too, which would not leave the process."""
-    with warnings.catch_warnings(record=True) as heard:
+def _part(work: Callable[..., _Out], given: tuple, items: list[_Item], language: str) -> tuple[list[_Out], set[tuple[type[Warning], str]]]:
+    """Do some pieces in a language; return what was warned of, too, which would not leave the process."""
+    with speaking(language), warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         results = [_once(work, given, item) for item in items]
     return results, {(one.category, str(one.message)) for one in heard}
