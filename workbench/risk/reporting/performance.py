@@ -141,7 +141,14 @@ def metrics(performance: pd.DataFrame, model: str, persons: SafeCount, policy: D
     kept = performance
     if len(kept) > _MOST_ROWS:
         kept = kept[(kept["model"] == model) | kept["threshold"].isna()].iloc[:_MOST_ROWS]
-        warnings.warn(f"{len(performance) - len(kept)} of {len(performance)} metrics are left out of metrics.csv", LeftOut, stacklevel=2)
+        warnings.warn(
+            tr(
+                f"metrics.csv 未列入 {len(performance)} 项指标中的 {len(performance) - len(kept)} 项",
+                f"{len(performance) - len(kept)} of {len(performance)} metrics are left out of metrics.csv",
+            ),
+            LeftOut,
+            stacklevel=2,
+        )
     text = {name: kept[name].map(lambda value: "" if pd.isna(value) else f"{value:z.5f}") for name in ("value", "low", "high")}
     days = {name: kept[name].map(_plain) for name in ("horizon_days", "threshold")}
     shown = kept[list(PERFORMANCE_COLUMNS)].assign(**text, **days).fillna("").astype(str)

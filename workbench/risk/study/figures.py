@@ -105,7 +105,7 @@ def _named(what: str, name: str, left_out: list[str]) -> Iterator[None]:
     try:
         yield
     except (DataError, DefinitionError, Refusal) as error:
-        left_out.append(tr("{0}“{1}”未列出：{2}", "{0} {1!r} is left out: {2}").format(what, name, error.message))
+        left_out.append(tr("{0}“{1}”未列出：{2}", "{0} {1!r} is left out: {2}").format(what, name, error.shown))
 
 
 def _makers(once: _Once) -> Iterator[tuple[str, str, Callable[[], Any]]]:

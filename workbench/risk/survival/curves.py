@@ -114,8 +114,7 @@ def cumulative_incidence(y: np.ndarray, *, cause: int = 1, weight: ArrayLike | N
     """
     given = follow(y)
     if not (given.event.astype(int) == cause).any():
-        raise DataError(f"nobody had an event of cause {cause}")
-    weight = None if weight is None else np.asarray(weight, float)
+        raise DataError(f"nobody had an event of cause {cause}", zh=f"无人发生第 {cause} 种事件")
     of_all = _counts(given, given.event.astype(bool), weight)
     events = _counts(given, given.event.astype(int) == cause, weight).events
     risk, every = of_all.at_risk, of_all.events

@@ -168,7 +168,7 @@ def within(
         events = int(happened(y[inside]).sum())
         counts = {"group": name, "rows": int(inside.sum()), "persons": len(np.unique(whole.codes[inside])), "events": events}
         if events < least_events:
-            own = pd.DataFrame({"note": [f"fewer than {least_events} events: not evaluated"]})
+            own = pd.DataFrame({"note": [tr(f"事件不足 {least_events} 例，未评价", f"fewer than {least_events} events: not evaluated")]})
         else:
             own = with_intervals(y[inside], risk[inside], scoring=scoring, persons=whole.codes[inside], **drawn)
         tables.append(own.assign(**counts)[[*counts, *own.columns]])
