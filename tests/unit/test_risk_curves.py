@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from lifelines import KaplanMeierFitter
 from statsmodels.duration.survfunc import CumIncidenceRight, survdiff
@@ -32,6 +33,22 @@ def test_a_median_that_is_not_reached_is_infinite():
     assert quantile(kaplan_meier(outcome([1, 2, 3], [True, False, False])))[0] == np.inf
 
 
+def test_who_weighs_nothing_is_not_there_and_wrong_weights_are_refused():
+    y, weight = outcome([1, 2, 3, 4], [True, True, True, False]), [2, 1, 0, 0]
+    pd.testing.assert_frame_equal(kaplan_meier(y, weight=weight), kaplan_meier(y[:2], weight=weight[:2]))
+    assert cumulative_incidence(y, weight=weight)["incidence"].tolist() == pytest.approx([2 / 3, 1])
+    for wrong in ([1, 1], [1, 1, 1, -1], [1, 1, 1, np.nan]):
+        with pytest.raises(DataError, match="wanted 4 case weights"):
+            kaplan_meier(y, weight=wrong)
+
+
+def test_a_curve_that_falls_to_nothing_before_others_enter_is_told():
+    y = outcome([1, 5, 6, 7], [True, True, False, True], entry=[0, 3, 3, 4])
+    for curve in (kaplan_meier, cumulative_incidence):
+        with pytest.warns(UserWarning, match="延迟进入"):
+            curve(y)
+
+
 def test_cumulative_incidence_agrees_with_statsmodels():
     d = draw(whole_days=True)
     cause = np.where(d.event, 1 + d.stratum % 2, 0)
@@ -55,6 +72,8 @@ def test_the_log_rank_test_agrees_with_statsmodels(stratified):
     assert ours.table["observed"].sum() == pytest.approx(ours.table["expected"].sum())
     with pytest.raises(DataError, match="two groups"):
         log_rank(outcome(d.time, d.event), np.zeros(len(group)))
+    with pytest.raises(DataError, match="1 persons have no group"):
+        log_rank(outcome(d.time, d.event), np.where(np.arange(len(group)) == 3, None, "a"))
 
 
 def test_censoring_comes_after_events_of_the_same_time():

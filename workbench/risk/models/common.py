@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
     from sklearn.pipeline import Pipeline
 
-__all__ = ["BeyondFollowUp", "case_weights", "horizons", "refuse_endless", "terms_of"]
+__all__ = ["BeyondFollowUp", "horizons", "refuse_endless", "terms_of"]
 
 #: A Newton step of more standard deviations than this from where the search ended leads to infinity.
 _ENDLESS = 0.01
@@ -26,32 +26,6 @@ _ENDLESS = 0.01
 
 class BeyondFollowUp(UserWarning):
     """A horizon that nobody of the training data was followed up to: the risk is that of the last day."""
-
-
-def case_weights(sample_weight: ArrayLike | None, n: int) -> np.ndarray:
-    """Return case weights, checked.
-
-    Parameters
-    ----------
-    sample_weight : array-like of float, shape (n,), or None
-        As given; None for 1 each.
-    n : int
-        Persons.
-
-    Returns
-    -------
-    ndarray of float, shape (n,)
-        The same.
-
-    Raises
-    ------
-    DataError
-        If there are not n of them, one is missing, infinite or negative, or all are 0.
-    """
-    weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, float)
-    if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
-        raise DataError(f"wanted {n} case weights that are finite and not negative, some positive")
-    return weight
 
 
 def refuse_endless(model: BaseEstimator, step: np.ndarray) -> None:

@@ -14,9 +14,9 @@ from workbench.risk.evaluation.horizon import binary
 from workbench.risk.models.catalogue import Recipe
 from workbench.risk.models.common import horizons
 from workbench.risk.models.extras import needed
-from workbench.risk.models.inner_split import case_weights, inner_parts
+from workbench.risk.models.inner_split import inner_parts
 from workbench.risk.models.networks import Networks, Teaching, Training, log_shares, train
-from workbench.risk.survival.outcome import Follow, follow
+from workbench.risk.survival.outcome import Follow, case_weights, follow
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -202,7 +202,8 @@ class HazardNet(BaseEstimator):
         target = np.zeros((len(X), len(self.intervals_.edges) - 1, self.causes_))
         had = np.flatnonzero(happened)
         target[had, self.intervals_.place(given.time[had]), happened[had] - 1] = 1
-        teaching = Teaching(self._scaled(X), self.intervals_.exposed(given), target, case_weights(sample_weight, len(X)), part)
+        weight = case_weights(sample_weight, len(X))
+        teaching = Teaching(self._scaled(X), self.intervals_.exposed(given), target, weight / weight.mean(), part)
         self.networks_: Networks = train(teaching, self._training())
         return self
 

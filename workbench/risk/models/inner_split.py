@@ -13,7 +13,7 @@ from workbench.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["case_weights", "inner_parts"]
+__all__ = ["inner_parts"]
 
 
 def inner_parts(X: np.ndarray, happened: np.ndarray, groups: ArrayLike | None, *, parts: int, seed: int, both: bool = False) -> np.ndarray:
@@ -67,34 +67,3 @@ def inner_parts(X: np.ndarray, happened: np.ndarray, groups: ArrayLike | None, *
     for number, (_, held) in enumerate(split.split(person, event if enough else np.zeros_like(event), person)):
         part[held] = number
     return part
-
-
-def case_weights(sample_weight: ArrayLike | None, n: int) -> np.ndarray:
-    """Return case weights whose mean is 1.
-
-    Parameters
-    ----------
-    sample_weight : array-like of float, shape (n,), or None
-        Not negative; all alike where None.
-    n : int
-        Rows.
-
-    Returns
-    -------
-    ndarray of float, shape (n,)
-        The weights.
-
-    Raises
-    ------
-    DataError
-        If they are not `n` finite numbers, or one is negative, or all are 0.
-
-    Examples
-    --------
-    >>> case_weights([1, 3], 2).tolist()
-    [0.5, 1.5]
-    """
-    weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, float)
-    if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
-        raise DataError(f"wanted {n} case weights that are finite and not negative, some positive")
-    return weight / weight.mean()

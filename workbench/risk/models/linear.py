@@ -12,13 +12,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.evaluation.horizon import binary
-from workbench.risk.models.common import BeyondFollowUp, case_weights, horizons, refuse_endless, terms_of
+from workbench.risk.models.common import BeyondFollowUp, horizons, refuse_endless, terms_of
 from workbench.risk.models.equation import Equation
 from workbench.risk.models.preparation import known_words
 from workbench.risk.models.ridge import BY_AIC, PartialLikelihood, check_alpha, ridge_by_aic
 from workbench.risk.models.sandwich import persons_of, sandwich
 from workbench.risk.survival.cox import CoxRegression
-from workbench.risk.survival.outcome import follow
+from workbench.risk.survival.outcome import case_weights, follow
 from workbench.risk.threads import one_thread
 
 if TYPE_CHECKING:

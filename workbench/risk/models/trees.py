@@ -20,11 +20,11 @@ from workbench.risk.models.catalogue import Recipe
 from workbench.risk.models.common import horizons
 from workbench.risk.models.equation import tell_unseen
 from workbench.risk.models.extras import needed
-from workbench.risk.models.inner_split import case_weights, inner_parts
+from workbench.risk.models.inner_split import inner_parts
 from workbench.risk.models.preparation import UsableColumns
 from workbench.risk.survival.cox import CoxRegression
 from workbench.risk.survival.curves import at_times
-from workbench.risk.survival.outcome import Follow, follow, outcome
+from workbench.risk.survival.outcome import Follow, case_weights, follow, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -190,6 +190,7 @@ class BoostedTrees(BaseEstimator):
         table = self._table(X, reset=True)
         self._codes = _Codes.of(table)
         values, weight = self._codes.values(table), case_weights(sample_weight, len(table))
+        weight = weight / weight.mean()  # not in place: it may be the caller's
         _refuse_constant(values)
         truth = binary(y) if _is_binary(y) else None
         given = None if truth is not None else _one_cause(y)

@@ -14,8 +14,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from workbench.errors import DataError, DefinitionError
+from workbench.locale import tr
 from workbench.risk.survival.concordance import harrell
-from workbench.risk.survival.outcome import Follow, follow
+from workbench.risk.survival.outcome import Follow, case_weights, follow
 from workbench.risk.survival.partial_likelihood import Derivatives, derivatives, risk_sets, score_residuals
 from workbench.risk.threads import one_thread
 
@@ -141,7 +142,7 @@ class CoxRegression(BaseEstimator):
         X = validate_data(self, X, dtype=float, ensure_min_samples=2)
         given = follow(y)
         self._check_outcome(X, given)
-        weight = None if sample_weight is None else _weights(sample_weight, len(X))
+        weight = None if sample_weight is None else case_weights(sample_weight, len(X))
         self.strata_, codes = (np.array([0]), None) if strata is None else np.unique(np.asarray(strata), return_inverse=True)
         sets = risk_sets(given, strata=codes, weight=weight, efron=self.ties == "efron")
         self.n_events_ = len(sets.events)
@@ -173,11 +174,15 @@ class CoxRegression(BaseEstimator):
         events = int(given.event.sum())
         if not events:
             raise DataError(
-                "nobody had the event, so there is nothing to learn", hint="look at the outcome's definition, or follow up longer"
+                "nobody had the event, so there is nothing to learn",
+                zh="无人发生结局，无从建模",
+                hint="look at the outcome's definition, or follow up longer",
             )
         if X.shape[1] >= events and not self.alpha:
             raise DataError(
-                f"{X.shape[1]} covariates against {events} events", hint="choose fewer covariates beforehand, or give alpha for a penalty"
+                f"{X.shape[1]} covariates against {events} events",
+                zh=f"{X.shape[1]} 个协变量，仅 {events} 例结局",
+                hint="choose fewer covariates beforehand, or give alpha for a penalty",
             )
 
     def _names(self, columns: ArrayLike) -> str:
@@ -205,8 +210,9 @@ class CoxRegression(BaseEstimator):
             start = start._replace(gradient=start.gradient[adds], information=start.information[np.ix_(adds, adds)])
         idle = np.setdiff1d(np.arange(self.n_features_in_), used)
         if len(idle):
-            why = "covariates that add nothing (constant among those at risk, or a sum of others) have the coefficient 0"
-            warnings.warn(f"{why}: {self._names(idle)}", ConvergenceWarning, stacklevel=3)
+            zh = "系数取 0 的协变量（在险者中只有一个值，或是其他协变量之和）："
+            en = "covariates that add nothing (constant among those at risk, or a sum of others) have the coefficient 0: "
+            warnings.warn(tr(zh, en) + self._names(idle), ConvergenceWarning, stacklevel=3)
         return x, used, start
 
     def _maximise(self, sets: RiskSets, x: np.ndarray, used: np.ndarray, start: Derivatives) -> tuple[np.ndarray, Derivatives]:
@@ -231,13 +237,15 @@ class CoxRegression(BaseEstimator):
                 break
         self._refuse_endless(used[wanted > _ENDLESS])
         if abs(gained) > self.tol * abs(before):
-            warnings.warn(f"no maximum after {self.max_iter} steps", ConvergenceWarning, stacklevel=4)
+            told = tr(f"迭代 {self.max_iter} 步仍未收敛", f"no maximum after {self.max_iter} steps")
+            warnings.warn(told, ConvergenceWarning, stacklevel=4)
         return beta, at
 
     def _refuse_endless(self, columns: np.ndarray) -> None:
         if len(columns):
             raise DataError(
                 f"these covariates tell events apart without error, so their coefficients have no finite value: {self._names(columns)}",
+                zh=f"以下协变量完全区分了是否发生结局，系数没有有限的值：{self._names(columns)}",
                 hint="look whether they are known before the event at all; else join categories, or give alpha for a penalty",
             )
 
@@ -355,13 +363,6 @@ class CoxRegression(BaseEstimator):
             "p": chi2.sf(z**2, 1),
         }
         return pd.DataFrame(columns, index=pd.Index(names, name="covariate"))
-
-
-def _weights(sample_weight: ArrayLike, n: int) -> np.ndarray:
-    weight = np.asarray(sample_weight, float)
-    if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
-        raise DataError(f"wanted {n} case weights that are finite and not negative, some positive")
-    return weight
 
 
 def _adding(information: np.ndarray) -> np.ndarray:

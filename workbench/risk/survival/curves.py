@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,7 +10,8 @@ import pandas as pd
 from scipy.stats import chi2, norm
 
 from workbench.errors import DataError
-from workbench.risk.survival.outcome import Follow, follow
+from workbench.locale import tr
+from workbench.risk.survival.outcome import Follow, case_weights, follow
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -44,6 +46,26 @@ def _counts(given: Follow, event: np.ndarray, weight: np.ndarray | None) -> _Cou
     return _Counts(time[start], entered - np.r_[0.0, np.cumsum(left)[:-1]], events, left - events)
 
 
+def _weighted(y: np.ndarray, weight: ArrayLike | None) -> tuple[Follow, np.ndarray | None]:
+    """Return the outcomes and weights of who weighs anything."""
+    given = follow(y)
+    if weight is None:
+        return given, None
+    weight = case_weights(weight, len(given.time))
+    return Follow(*(None if part is None else part[weight > 0] for part in given)), weight[weight > 0]
+
+
+def _warn_of_gap(count: _Counts) -> None:
+    """Tell where all who had entered had the event while others were to come: the product stays 0, whatever happens to them."""
+    empty = np.flatnonzero(count.at_risk[:-1] - count.events[:-1] < _ROUNDING)
+    if len(empty):
+        told = tr(
+            "延迟进入：曾有时刻在观察者全部发生事件，此后曲线不再变化；请从进入者足够多的时刻算起",
+            "delayed entry: at some time all who were watched had the event, so the curve cannot move after it; count from a later time",
+        )
+        warnings.warn(told, UserWarning, stacklevel=3)
+
+
 def kaplan_meier(y: np.ndarray, *, weight: ArrayLike | None = None, level: float = 0.95) -> pd.DataFrame:
     """Return the Kaplan-Meier estimate of survival.
 
@@ -52,7 +74,7 @@ def kaplan_meier(y: np.ndarray, *, weight: ArrayLike | None = None, level: float
     y : structured ndarray of shape (n,)
         Outcomes; of competing risks any cause is an event.
     weight : array-like of float, shape (n,), optional
-        Case weights.
+        Case weights; 0 leaves a person out.
     level : float
         Of the intervals.
 
@@ -71,8 +93,9 @@ def kaplan_meier(y: np.ndarray, *, weight: ArrayLike | None = None, level: float
     >>> kaplan_meier(outcome([1, 2, 2, 3], [True, True, False, False]))["survival"].tolist()
     [0.75, 0.5, 0.5]
     """
-    given = follow(y)
-    count = _counts(given, given.event.astype(bool), None if weight is None else np.asarray(weight, float))
+    given, weight = _weighted(y, weight)
+    count = _counts(given, given.event.astype(bool), weight)
+    _warn_of_gap(count)
     with np.errstate(divide="ignore", invalid="ignore"):
         survival = np.cumprod(1 - count.events / count.at_risk)
         greenwood = np.cumsum(count.events / (count.at_risk * (count.at_risk - count.events)))
@@ -93,7 +116,7 @@ def cumulative_incidence(y: np.ndarray, *, cause: int = 1, weight: ArrayLike | N
     cause : int
         Which.
     weight : array-like of float, shape (n,), optional
-        Case weights.
+        Case weights; 0 leaves a person out.
     level : float
         Of the intervals.
 
@@ -112,10 +135,11 @@ def cumulative_incidence(y: np.ndarray, *, cause: int = 1, weight: ArrayLike | N
     Aalen and Johansen (1978), Scand J Stat 5:141; variance by the delta method as in Marubini and Valsecchi (1995), section 10.2.
     One minus Kaplan-Meier, with other causes as censoring, would overstate it.
     """
-    given = follow(y)
+    given, weight = _weighted(y, weight)
     if not (given.event.astype(int) == cause).any():
         raise DataError(f"nobody had an event of cause {cause}", zh=f"无人发生第 {cause} 种事件")
     of_all = _counts(given, given.event.astype(bool), weight)
+    _warn_of_gap(of_all)
     events = _counts(given, given.event.astype(int) == cause, weight).events
     risk, every = of_all.at_risk, of_all.events
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -257,17 +281,19 @@ def log_rank(y: np.ndarray, group: ArrayLike, *, strata: ArrayLike | None = None
     Raises
     ------
     DataError
-        If there is one group alone.
+        If there is one group alone, or somebody has none.
 
     Notes
     -----
     Mantel (1966), Cancer Chemother Rep 50:163; Peto and Peto (1972), JRSS A 135:185.
     """
     given = follow(y)
-    names, codes = np.unique(np.asarray(group), return_inverse=True)
+    codes, names = pd.factorize(np.asarray(group), sort=True)
+    if (codes < 0).any():
+        raise DataError(f"{int((codes < 0).sum())} persons have no group", hint="leave them out")
     if len(names) < 2:
         raise DataError("a test needs two groups or more", hint=f"found: {', '.join(map(str, names)) or 'none'}")
-    layers = np.zeros(len(codes), int) if strata is None else np.unique(np.asarray(strata), return_inverse=True)[1]
+    layers = np.zeros(len(codes), int) if strata is None else pd.factorize(np.asarray(strata))[0]
     observed, expected, spread = np.zeros(len(names)), np.zeros(len(names)), np.zeros((len(names), len(names)))
     for layer in np.unique(layers):
         inside = layers == layer
