@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.lib.study_reports import POLICY, Result, fitted, result
+from tests.lib.study_reports import POLICY, Result, fitted, result, rossi
 from workbench.disclosure import DisclosurePolicy
 from workbench.errors import DataError, DefinitionError, EnvironmentFault
 from workbench.locale import set_language
@@ -189,6 +189,37 @@ def test_a_model_that_is_no_equation_says_so():
     assert not [part for part in report.parts if isinstance(part, Grid) and part.caption.startswith("完整模型")]
     twenty_two = table(report, "TRIPOD+AI").set_index("序号").loc["22", "回答位置"]
     assert twenty_two == "作者填写"
+
+
+def test_it_says_what_became_of_missing_values_by_model():
+    made, data = result().performance, result().data
+    trees = made.assign(model=made["model"].replace({"spline_cox": "lightgbm"}))
+    complete = dataclasses.replace(data, features=dataclasses.replace(data.features, X=data.X.fillna({"age": 40.0})))
+    pages = [
+        study_report(changed(**parts, charts={}, baseline=None), policy=POLICY, day=DAY).html()
+        for parts in (
+            {},
+            {"model": "lightgbm", "equation": None, "performance": trees},
+            {"model": "lightgbm", "equation": None, "performance": trees[trees["model"] == "lightgbm"]},
+            {"data": complete},
+        )
+    ]
+    assert [("典型值填补" in page, "lightgbm 直接使用缺失值" in page) for page in pages] == [
+        (True, False),
+        (True, True),
+        (False, True),
+        (False, False),
+    ]
+    assert "没有缺失值" in pages[3]
+
+
+def test_a_study_without_a_bootstrap_does_not_tell_of_one():
+    told = [
+        study_report(changed(data=rossi(validation={"bootstrap": resamples}), charts={}, baseline=None), policy=POLICY, day=DAY).html()
+        for resamples in (0, 100)
+    ]
+    assert ["重抽样 100 次" in page for page in told] == [False, True]
+    assert not [page for page in told if "重抽样 0 次" in page]
 
 
 def test_the_baseline_and_terms_are_the_equations(report):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.risk.extraction.dataset import Feature
     from workbench.risk.protocol.parts import ModelChoice
 
-__all__ = ["RECIPES", "Recipe", "make_model"]
+__all__ = ["RECIPES", "Recipe", "make_model", "takes_gaps"]
 
 OutcomeKind = Literal["binary", "survival", "competing"]
 
@@ -140,6 +140,11 @@ def make_model(
         if name not in recipe.known:
             raise _unknown(f"the model {choice.name!r} has no parameter {name!r}", name, recipe.known)
     return RiskPipeline(recipe.made(choice.parameters, features=features, imputation=imputation, seed=seed))
+
+
+def takes_gaps(name: str) -> bool:
+    """Return whether it is a model of the catalogue that takes missing values as they are; before others they are filled."""
+    return name in RECIPES and _found(name).steps is not steps
 
 
 def _found(name: str) -> Recipe:

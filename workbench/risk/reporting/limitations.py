@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.locale import tr
+from workbench.risk.models.catalogue import takes_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,9 +89,14 @@ def _missing(writer: Writer) -> str:
     if not much:
         return ""
     names = tr("、", ", ").join(much[:10]) + tr(" 等" if len(much) > 10 else "", " and others" if len(much) > 10 else "")
-    return tr(
-        f"缺失超过 {_MUCH_MISSING:.0%} 的变量有 {len(much)} 个：{names}；填补依赖“随机缺失”的假设。",
-        f"{len(much)} predictors are missing in more than {_MUCH_MISSING:.0%}: {names}; imputation supposes missing at random.",
+    filled = tr("；填补依赖“随机缺失”的假设", "; imputation supposes missing at random")
+    return (
+        tr(
+            f"缺失超过 {_MUCH_MISSING:.0%} 的变量有 {len(much)} 个：{names}",
+            f"{len(much)} predictors are missing in more than {_MUCH_MISSING:.0%}: {names}",
+        )
+        + ("" if takes_gaps(writer.contents.model) else filled)
+        + tr("。", ".")
     )
 
 

@@ -9,14 +9,16 @@ import pandas as pd
 from workbench import disclosure
 from workbench.locale import tr
 from workbench.risk.cleaning.changes import RULES
+from workbench.risk.models.catalogue import takes_gaps
 from workbench.risk.reporting.contents import safe_words
 from workbench.risk.reporting.performance import SAMPLES, label_of, sample_label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from workbench.disclosure import DisclosurePolicy
     from workbench.risk.extraction.dataset import StudyData
+    from workbench.risk.protocol.parts import Validation
     from workbench.risk.reporting.facts import Writer
 
 __all__ = ["write_methods"]
@@ -214,20 +216,33 @@ def _cleaning(writer: Writer) -> None:
             tr("单位、别名和生理界限按项目目录核对，没有改动。", "Units, aliases and limits were checked: nothing was changed.")
         )
         writer.tell("cleaning")
-    validation = writer.contents.data.protocol.validation
-    writer.report.text(
-        tr(
-            f"缺失值用链式方程多重填补（{validation.imputations} 次，按 Rubin 规则合并），在每次重抽样内重新拟合。",
-            f"Missing values: chained equations ({validation.imputations} times, Rubin's rules), fitted in each resample.",
-        )
-        if validation.imputation == "multiple"
-        else tr(
-            "缺失值以训练数据的典型值填补（数值取中位数、类别取众数），在每次重抽样内重新拟合；没有因缺失而剔除研究对象。",
-            "Missing values take the training data's typical value (median, most frequent word), fitted in each resample; nobody was "
-            "left out for them.",
-        )
-    )
+    writer.report.text(tr("", " ").join(_gaps(writer)))
     writer.tell("missing")
+
+
+def _gaps(writer: Writer) -> Iterator[str]:
+    """Say what became of missing values, by the models that were run."""
+    data, run = writer.contents.data, list(dict.fromkeys(writer.performance["model"]))
+    if not data.X.isna().any(axis=None):
+        yield tr("候选预测变量没有缺失值。", "No predictor has missing values.")
+        return
+    as_they_are, validation = [name for name in run if takes_gaps(name)], data.protocol.validation
+    if len(as_they_are) < len(run):
+        yield (
+            tr(
+                f"缺失值用链式方程多重填补（{validation.imputations} 次，按 Rubin 规则合并），在每次重抽样内重新拟合。",
+                f"Missing values: chained equations ({validation.imputations} times, Rubin's rules), fitted in each resample.",
+            )
+            if validation.imputation == "multiple"
+            else tr(
+                "缺失值以训练数据的典型值填补（数值取中位数、类别取众数），在每次重抽样内重新拟合。",
+                "Missing values take the training data's typical value (median, most frequent word), fitted in each resample.",
+            )
+        )
+    if as_they_are:
+        names = tr("、", ", ").join(as_they_are)
+        yield tr(f"{names} 直接使用缺失值，不作填补。", f"Missing values are not filled for {names}, which take them as they are.")
+    yield tr("没有因缺失而剔除研究对象。", "Nobody was left out for them.")
 
 
 def _sample_size(writer: Writer) -> None:
@@ -317,10 +332,7 @@ def _validation(writer: Writer) -> None:
             (tr("数据划分", "Split"), split + tr("；同一患者只在一侧", "; a patient is on one side only")),
             (
                 tr("内部验证", "Internal validation"),
-                tr(
-                    f"自助法 {validation.bootstrap} 次（乐观校正与区间），{validation.folds} 折按患者分组交叉验证",
-                    f"bootstrap of {validation.bootstrap} resamples (optimism, intervals); {validation.folds} folds by patient",
-                ),
+                tr("；", "; ").join(_resampling(validation)),
             ),
             (tr("报告的样本", "Samples told"), tr("、", ", ").join(map(sample_label, dict.fromkeys(samples)))),
             (tr("指标", "Measures"), tr("、", ", ").join(_labels(performance["measure"]))),
@@ -344,3 +356,13 @@ def _found_split(samples: Iterable[str]) -> str:
 
 def _labels(measures: pd.Series) -> list[str]:
     return list(dict.fromkeys(map(label_of, measures)))
+def _resampling(validation: Validation) -> Iterator[str]:
+    if validation.bootstrap:
+        yield tr(
+            f"自助法重抽样 {validation.bootstrap} 次校正研究模型的乐观偏差",
+            f"{validation.bootstrap} bootstrap resamples correct the study's model for optimism",
+        )
+    yield tr(f"{validation.folds} 折按患者分组交叉验证", f"cross-validation of {validation.folds} folds by patient")
+    yield tr("区间由按患者的自助抽样得出", "intervals by drawing patients with replacement")
+
+

@@ -206,7 +206,7 @@ def _made(choice: ModelChoice, study: Protocol, data: StudyData) -> RiskPipeline
     causes, columns = len(data.cohort.causes) or 1, data.features.columns
     pipeline = make_model(choice, binary=data.binary, causes=causes, features=columns, imputation=asked.imputation, seed=study.seed)
     check_model(data, pipeline).check()
-    if asked.imputation == "multiple" and data.X.isna().any(axis=None):
+    if asked.imputation == "multiple" and "impute" in pipeline.named_steps and data.X.isna().any(axis=None):
         return MultiplyImputed(pipeline, imputations=asked.imputations, random_state=study.seed)
     return pipeline
 
