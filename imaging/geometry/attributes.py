@@ -1,0 +1,176 @@
+"""Numbers and texts of a data set, read from the bytes that stand in the file.
+
+pydicom warns about, or cuts, decimal strings of more than 16 characters (PS3.5 6.2); scanners write them all the same, and what
+they wrote is what the geometry needs. What cannot be read is None: it is for the caller to say what follows from that.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.sequence import Sequence
+
+if TYPE_CHECKING:
+    from pydicom.dataelem import RawDataElement
+    from pydicom.dataset import Dataset
+
+__all__ = ["count", "items", "numbers", "parts", "present", "text"]
+
+#: Value representations whose numbers are bytes, not characters (PS3.5 6.2).
+BINARY = frozenset({"FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "OB", "OW", "OD", "OF", "OL", "OV", "US or SS"})
+
+_TAGS: dict[str, int] = {}
+
+
+def numbers(dataset: Dataset, keyword: str, length: int | None = None) -> tuple[float, ...] | None:
+    """Return the finite numbers of an attribute, exactly as written.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As pydicom reads it, or as it was made in memory.
+    keyword : str
+        The attribute's keyword (PS3.6).
+    length : int, optional
+        How many there have to be.
+
+    Returns
+    -------
+    tuple of float or None
+        None where the attribute is absent, empty, of another length, or no number.
+
+    Examples
+    --------
+    >>> from pydicom.dataset import Dataset
+    >>> from pydicom.dataelem import RawDataElement
+    >>> dataset, value = Dataset(), b"-71.123456789012345"
+    >>> dataset[0x00201041] = RawDataElement(0x00201041, "DS", len(value), value, 0, False, True)
+    >>> numbers(dataset, "SliceLocation")
+    (-71.12345678901235,)
+    """
+    try:
+        found = tuple(_number(part) for part in parts(dataset, keyword))
+    except (TypeError, ValueError):
+        return None
+    if not found or (length is not None and len(found) != length) or not all(map(math.isfinite, found)):
+        return None
+    return found
+
+
+def count(dataset: Dataset, keyword: str, default: int | None = None) -> int | None:
+    """Return a whole number; `default` where the attribute is absent or empty, None where it is no whole number.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data set.
+    keyword : str
+        The attribute's keyword.
+    default : int, optional
+        What absence means.
+    """
+    if not present(dataset, keyword):
+        return default
+    found = numbers(dataset, keyword, 1)
+    return int(found[0]) if found and found[0].is_integer() else None
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    r"""Return an attribute's characters without padding, its values joined by a backslash; empty where it is absent.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data set.
+    keyword : str
+        The attribute's keyword.
+    """
+    return "\\".join(str(part) for part in parts(dataset, keyword))
+
+
+def present(dataset: Dataset, keyword: str) -> bool:
+    """Whether the attribute is there and not empty.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data set.
+    keyword : str
+        The attribute's keyword.
+    """
+    return any(part != "" for part in parts(dataset, keyword))
+
+
+def items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """Return the items of a sequence; none where it is absent or no sequence.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data set.
+    keyword : str
+        The sequence's keyword.
+    """
+    tag = _tag(keyword)
+    value = dataset[tag].value if tag in dataset else None
+    return list(value) if isinstance(value, Sequence) else []
+
+
+def parts(dataset: Dataset, keyword: str) -> list:
+    """Return the values of an attribute: text cut at its backslashes, or what a binary representation holds.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data set.
+    keyword : str
+        The attribute's keyword.
+    """
+    element = dataset.get_item(_tag(keyword))
+    if element is None or element.value is None:
+        return []
+    value = element.value
+    if isinstance(value, bytes):
+        if element.VR in BINARY or _implicit_binary(element, keyword):
+            return _binary(dataset, keyword)
+        value = value.decode("ascii", "replace")
+    if isinstance(value, str):
+        return [part.strip(" \0") for part in value.split("\\")]
+    return [value] if isinstance(value, int | float) else [_exact(part) for part in value]
+
+
+def _implicit_binary(element: RawDataElement, keyword: str) -> bool:
+    """Whether a data set without representations (implicit VR) holds this attribute as bytes."""
+    return element.VR is None and dictionary_VR(_tag(keyword)) in BINARY
+
+
+def _binary(dataset: Dataset, keyword: str) -> list:
+    try:
+        value = dataset[_tag(keyword)].value
+    except (ValueError, TypeError, NotImplementedError):
+        return []
+    if value is None or isinstance(value, bytes):
+        return []
+    return list(value) if hasattr(value, "__len__") and not isinstance(value, str) else [value]
+
+
+def _number(part: object) -> float:
+    if isinstance(part, str) and "_" in part:
+        raise ValueError("Python reads 1_0 as ten; a decimal string has no such thing")
+    return float(part)
+
+
+def _exact(part: object) -> object:
+    """Return what the text said where pydicom keeps it beside a rounded number."""
+    return getattr(part, "original_string", None) or part
+
+
+def _tag(keyword: str) -> int:
+    if keyword not in _TAGS:
+        tag = tag_for_keyword(keyword)
+        if tag is None:
+            raise KeyError(keyword)
+        _TAGS[keyword] = int(tag)
+    return _TAGS[keyword]
