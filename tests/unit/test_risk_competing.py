@@ -131,7 +131,7 @@ def test_cause_specific_hazards_have_equations_and_the_risk_has_none():
     X, y = transplants()
     model = made("cause_specific", knots=0, alpha=0.0).fit(X, y)
     assert model.equation(HORIZONS) is None
-    hazards = sum(-np.log(1 - equation.predict_risk(X)) for equation in model[-1].cause_equations(model, HORIZONS).values())
+    hazards = sum(-np.log(1 - one.equation(model, HORIZONS).predict_risk(X)) for one in model[-1].models_.values())
     incidence = sum(model[-1].incidence(model[:-1].transform(X), HORIZONS, cause=cause) for cause in (1, 2))
     np.testing.assert_allclose(incidence, 1 - np.exp(-hazards), atol=1e-12)
 

@@ -238,6 +238,15 @@ def test_the_errors_of_a_landmark_study_are_by_person_and_the_report_says_so(pol
     assert "标准误按患者聚类" in page
 
 
+def test_the_sample_size_counts_whoever_had_the_outcome_after_any_prediction(tmp_path):
+    protocol, source = timed_study(tmp_path, 300, 1, landmarks=True)
+    found = run(protocol.changed(models=["logistic"], validation=QUICK), source, workers=1)
+    persons = found.development.rows["person"]
+    had = persons[found.development.y].nunique()
+    assert had > found.development.y[~persons.duplicated()].sum()
+    assert f"现有 {persons.nunique()} 人、{had} 例结局" in found.sample_size.iloc[-1, 0]
+
+
 @pytest.mark.parametrize("out", ["patients.csv", "patients.csv/out"])
 def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(table, policy, tmp_path, monkeypatch, out):
     file = tmp_path / "study.yaml"

@@ -155,23 +155,6 @@ class CauseSpecific(BaseEstimator):
         parts = [_incidence(risk[first : first + _ROWS], rises, ours)[:, at] for first in range(0, len(risk), _ROWS)]
         return np.concatenate(parts)
 
-    def cause_equations(self, pipeline: Pipeline, horizons_days: ArrayLike) -> dict[int, Equation]:
-        """Return the equation of each cause's hazard, in terms of a pipeline's own predictors.
-
-        Parameters
-        ----------
-        pipeline : Pipeline
-            Of the steps of :mod:`workbench.risk.models.preparation` and this.
-        horizons_days : array-like of float, shape (m,)
-            Horizons of the baselines.
-
-        Returns
-        -------
-        dict of int to Equation
-            By cause. What one of them gives alone is no risk: it holds were the other causes away.
-        """
-        return {cause: model.equation(pipeline, horizons_days) for cause, model in self.models_.items()}
-
 
 def _refuse_without_first(causes: list[int]) -> None:
     if 1 not in causes:

@@ -11,7 +11,9 @@ from workbench.locale import tr
 from workbench.risk.cleaning.shown import shown_word
 from workbench.risk.reporting.contents import SUBGROUP_COLUMNS
 from workbench.risk.validation import sample_size
-from workbench.risk.validation.splits import happened
+from workbench.risk.validation.persons import Persons
+from workbench.risk.validation.sites import leave_one_site_out
+from workbench.risk.validation.splits import happened, home_sites
 from workbench.risk.validation.subgroups import groups_of, subgroups
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ def sample_size_of(data: StudyData, pipeline: RiskPipeline, horizons: tuple[floa
     DataFrame
         `criterion`, `n`; then the finding in one sentence.
     """
-    first = ~data.rows["person"].duplicated().to_numpy()
-    found = sample_size.check(data.y[first], parameters_of(pipeline), horizon=horizons[-1] if horizons else None)
+    one = Persons(data.rows["person"]).first(~happened(data.y))  # of several predictions the one that the outcome followed
+    found = sample_size.check(data.y[one], parameters_of(pipeline), horizon=horizons[-1] if horizons else None)
     rows = [(need.label, f"{need.n:,}") for need in found.needs]
     return pd.DataFrame([*rows, (found.sentence, "")], columns=[tr("准则", "Criterion"), tr("所需人数", "Patients needed")])
