@@ -178,8 +178,6 @@ class Columns:
         return Columns(tuple(tables), self.layout)
 
     def _fulfils(self, rule: Rule, raw: pd.Series) -> pd.Series:
-        if rule.at_least is None and rule.at_most is None and not rule.one_of:
-            raise DefinitionError(f"rule {rule.name!r} asks nothing", hint="at_least, at_most or one_of")
         kept = raw.notna()
         if rule.one_of:
             kept &= self.matches(rule.column, raw, rule.one_of)

@@ -13,6 +13,12 @@ Scalar = bool | int | float | str
 #: Words, or one word for a list of one.
 Words = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
 
+#: Hours, 0 or more, and never without end.
+Hours = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+#: Predictions of one patient at the most.
+_MOST_LANDMARKS = 10_000
+
 Values = tuple[Scalar, ...] | Scalar
 
 #: Where a predictor comes from: facts of the person; timed numbers; timed events; a column that is known at the index.
@@ -69,19 +75,31 @@ class Rule(Part):
     at_most: float | None = None
     one_of: tuple[Scalar, ...] = ()
 
+    @model_validator(mode="after")
+    def _know_asked(self) -> Rule:
+        if self.at_least is None and self.at_most is None and not self.one_of:
+            raise ValueError(f"rule {self.name} asks nothing: at_least, at_most or one_of")
+        return self
+
 
 class Landmarks(Part):
     """Predictions made again and again while the patient is at risk: every so many hours from the first one on."""
 
-    every_hours: float = Field(gt=0)
-    until_hours: float = Field(gt=0)  # from the index, as plus_hours counts
+    every_hours: float = Field(gt=0, allow_inf_nan=False)
+    until_hours: float = Field(gt=0, allow_inf_nan=False)  # from the index, as plus_hours counts
+
+    @model_validator(mode="after")
+    def _know_many(self) -> Landmarks:
+        if self.until_hours > _MOST_LANDMARKS * self.every_hours:
+            raise ValueError(f"{self.until_hours / self.every_hours:,.0f} predictions a patient; at most {_MOST_LANDMARKS:,}")
+        return self
 
 
 class Index(Part):
     """When a prediction is made. Of the store it counts from the index of the cohort; of tables from a column."""
 
     at: str = ""  # column of the tables; empty: rows of one table, all known at the index
-    plus_hours: float = Field(0.0, ge=0)  # the (first) prediction is made so long after it
+    plus_hours: Hours = 0.0  # the (first) prediction is made so long after it
     landmarks: Landmarks | None = None
 
     @model_validator(mode="after")
@@ -98,7 +116,7 @@ class Outcome(Part):
     the stay. In the store `events` names what happens, as a predictor does; `deaths` stands for dying.
     """
 
-    label: str
+    label: str = Field(min_length=1)
     kind: Literal["survival", "binary"] = "survival"
     # plain tables
     status: str = ""  # column that says how it ended
@@ -114,7 +132,19 @@ class Outcome(Part):
     codes: Words = ()  # codes that define the outcome, where `status` alone does not tell them: predictors with them are flagged
     # both
     horizons_days: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = ()
-    blackout_hours: float = Field(0.0, ge=0)  # an outcome so soon after the prediction is no prediction: such rows leave the study
+    blackout_hours: Hours = 0.0  # an outcome so soon after the prediction is no prediction: such rows leave the study
+
+    @model_validator(mode="after")
+    def _know_labels(self) -> Outcome:
+        if self.label in self.competing:
+            raise ValueError(f"{self.label} is the outcome and a competing event; give them different labels")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of plain tables that say how and when it ended, competing events included: no predictors, and no rules."""
+        others = [name for meaning in self.competing.values() if isinstance(meaning, dict) for name in meaning]
+        return tuple(name for name in (self.status, self.time, self.at, *others) if name)
 
 
 class Predictor(Part):
@@ -129,14 +159,14 @@ class Predictor(Part):
     """
 
     source: Source
-    of: Words
+    of: Words = Field(min_length=1)
     name: str = ""
     label: str = ""
     unit: str = ""
     pick: Literal["last", "first", "min", "max", "mean", "slope", "count", "any"] | None = None  # last of numbers, any of events
-    look_back_hours: float | None = Field(None, gt=0)  # None: as far as the record goes
-    look_back_days: float | None = Field(None, gt=0)
-    gap_hours: float = Field(0.0, ge=0)  # nothing so shortly before the prediction
+    look_back_hours: float | None = Field(None, gt=0, allow_inf_nan=False)  # None: as far as the record goes
+    look_back_days: float | None = Field(None, gt=0, allow_inf_nan=False)
+    gap_hours: Hours = 0.0  # nothing so shortly before the prediction
     same_visit: bool = False  # of the index encounter only, in a store
     clock: Literal["available", "recorded"] = "available"  # the time it was known, or the time it is about (with a warning)
     kind: Literal["number", "category", "yes_no"] | None = None  # as the values say
@@ -158,6 +188,14 @@ class Predictor(Part):
     def _know_visit(self) -> Predictor:
         if self.same_visit and self.source not in (*NUMBERS, *EVENTS):
             raise ValueError(f"{self.source} belongs to no encounter: leave same_visit out")
+        return self
+
+    @model_validator(mode="after")
+    def _know_window(self) -> Predictor:
+        if self.look_back_hours is not None and self.look_back_days is not None:
+            raise ValueError("look_back_hours and look_back_days are both given; keep one of them")
+        if self.look_back is not None and self.gap_hours >= self.look_back:
+            raise ValueError(f"a gap of {self.gap_hours:g} hours leaves nothing of a look-back of {self.look_back:g}")
         return self
 
     @model_serializer(mode="wrap")
@@ -193,12 +231,14 @@ class Validation(Part):
     """How a model is tried.
 
     ``split`` makes the hold-out: the latest patients (``time``), whole hospitals (``site``), patients at random (``random``), or none
-    (``none``: by resampling alone). All by person; whoever is on one side is on no other.
+    (``none``: by resampling alone). All by person; whoever is on one side is on no other. ``leave_one_site_out`` tries the study's model
+    hospital by hospital beside that, within the development part.
     """
 
     split: Literal["time", "site", "random", "none"] | None = None  # None: time where the index has dates, else none
     holdout: float = Field(0.25, gt=0, lt=1)  # share of patients
     site: str = ""  # column; care_site of the store where empty
+    leave_one_site_out: bool = False  # at each hospital a model made at the others (internal-external validation), joined over hospitals
     held_sites: tuple[Scalar, ...] = ()  # sites held out; the smallest that make up the share where empty
     bootstrap: int = Field(200, ge=0)  # resamples for optimism and intervals
     folds: int = Field(5, ge=2)

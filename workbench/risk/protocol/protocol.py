@@ -16,7 +16,7 @@ from workbench.risk.protocol.parts import Index, ModelChoice, Outcome, Part, Pre
 if TYPE_CHECKING:
     from workbench.cohort.query import Definition
 
-__all__ = ["SCHEMA", "Protocol", "plain_errors"]
+__all__ = ["SCHEMA", "Protocol"]
 
 #: Name and version of the form; it is part of the hash.
 SCHEMA = "workbench-study/1"
@@ -86,7 +86,7 @@ class Protocol(Part):
         try:
             super().__init__(**given)
         except ValidationError as error:
-            raise DefinitionError(plain_errors(error), hint="see the reference of the study file for its keys") from None
+            raise DefinitionError(_plain_errors(error), hint="see the reference of the study file for its keys") from None
         if self.cohort is None and self.tables is None:
             raise DefinitionError("the study has neither a cohort nor tables", hint="give cohort (for a store) or tables (for files)")
 
@@ -153,7 +153,12 @@ class Protocol(Part):
         return type(self)(**{**self.plain(), **parts})
 
 
-def plain_errors(error: ValidationError) -> str:
+def _plain_errors(error: ValidationError) -> str:
     """Return pydantic's findings as lines: where, and what is wrong there."""
-    lines = [f"{'.'.join(map(str, found['loc'])) or 'study'}: {found['msg']}" for found in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    places = [one["loc"] for one in found]
+    # A list whose one member is wrong is not too short as well.
+    within = [any(place != one["loc"] and place[: len(one["loc"])] == one["loc"] for place in places) for one in found]
+    own = [one for one, more in zip(found, within, strict=True) if one["type"] != "too_short" or not more]
+    lines = [f"{'.'.join(map(str, one['loc'])) or 'study'}: {one['msg'].removeprefix('Value error, ')}" for one in own]
     return f"the study's protocol has {len(lines)} error{'s'[: len(lines) != 1]}: " + "; ".join(lines)
