@@ -238,6 +238,13 @@ def test_the_errors_of_a_landmark_study_are_by_person_and_the_report_says_so(pol
     assert "标准误按患者聚类" in page
 
 
+def test_trees_take_gaps_as_they_are_beside_a_model_of_several_completions(table):
+    asked = {"models": ["cox", "lightgbm"], "validation": {**QUICK, "folds": 2, "imputation": "multiple", "imputations": 2}}
+    found = Study(**survival_study(**asked)).run(table, workers=1)
+    assert found.data.X.isna().any(axis=None)
+    assert [type(model).__name__ for model in found.pipelines.values()] == ["MultiplyImputed", "RiskPipeline"]
+
+
 def test_the_sample_size_counts_whoever_had_the_outcome_after_any_prediction(tmp_path):
     protocol, source = timed_study(tmp_path, 300, 1, landmarks=True)
     found = run(protocol.changed(models=["logistic"], validation=QUICK), source, workers=1)
