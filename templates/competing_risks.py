@@ -135,7 +135,7 @@ show("calibration", "discrimination", "benefit")
 # ## 7 模型、亚组与稳定性 Model, sub-groups, stability
 
 # %%
-show("model", "subgroups", "stability", "missing")
+show("model", "subgroups", "clusters", "stability", "missing")
 
 # %% [markdown]
 # ## 8 报告 Report

@@ -142,7 +142,7 @@ show("alarms")
 # 系数说的是“这样的病人风险高”，不是“纠正它就能救命”。血氧低的人常常已经在吸氧：治疗本身改变了数据。
 
 # %%
-show("model", "subgroups", "missing")
+show("model", "subgroups", "clusters", "missing")
 
 # %% [markdown]
 # ## 7 报告 Report

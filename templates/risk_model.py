@@ -125,7 +125,7 @@ show("benefit")
 # 比例风险检验不通过时，看效应是否随时间改变，而不是简单删掉变量。稳定性图：同一个病人在各次重抽样的模型里得到的风险相差多大。
 
 # %%
-show("model", "stability", "subgroups", "alarms")
+show("model", "stability", "subgroups", "clusters", "alarms")
 
 # %% [markdown]
 # ## 8 报告 Report

@@ -1,4 +1,4 @@
-"""Performance side by side: of models, and of sub-groups."""
+"""Performance side by side: of models, of sub-groups, and of hospitals."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from workbench.cohort.plotting import ACCENT, INK, MUTED, PALETTE, new_figure, s
 from workbench.errors import DataError
 from workbench.locale import tr
 from workbench.risk.validation.measures import MEASURES
+from workbench.risk.validation.random_effects import joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from workbench.disclosure import DisclosurePolicy
+    from workbench.risk.validation.sites import SiteValidation
 
-__all__ = ["comparison_chart", "subgroup_chart"]
+__all__ = ["comparison_chart", "safe_sites", "site_chart", "subgroup_chart"]
 
 #: Measures that are drawn, those of them that there are.
 _COMPARED = ("harrell_c", "auroc", "auc", "slope", "observed_expected")
@@ -31,8 +33,9 @@ _LABEL = 26
 
 
 class _Panel(NamedTuple):
-    """A measure: its name, where a perfect model would be (not a number where that is out of sight), and a line's value and interval."""
+    """A measure: key, name, where a perfect model would be (not a number where out of sight), and each line's value and interval."""
 
+    measure: str
     title: str
     best: float
     lines: dict[tuple[str, ...], tuple[float, float, float]]
@@ -121,6 +124,87 @@ def subgroup_chart(subgroups: pd.DataFrame, *, policy: DisclosurePolicy | None =
         return Chart(tr("亚组森林图", "Forest plot of sub-groups"), _draw(panels, lines, colours), told, policy, note)
 
 
+def safe_sites(found: SiteValidation, *, policy: DisclosurePolicy) -> SiteValidation:
+    """Return validation by site without the sites of too few persons; what is joined is joined of the others.
+
+    Parameters
+    ----------
+    found : SiteValidation
+        Of all sites.
+    policy : DisclosurePolicy
+        A site has at least its threshold of persons with the event, and without.
+
+    Returns
+    -------
+    SiteValidation
+        The risks stay.
+    """
+    sites = found.sites.dropna(subset="measure")
+    enough = np.minimum(sites["events"], sites["persons"] - sites["events"]) >= policy.threshold
+    return found._replace(sites=sites[enough], joined=joined(sites[enough]))
+
+
+def site_chart(found: SiteValidation, *, policy: DisclosurePolicy | None = None) -> Chart:
+    """Draw performance at each site of a model made at the others, and what it is over sites: the mean, and where a new one may lie.
+
+    Parameters
+    ----------
+    found : SiteValidation
+        As :func:`workbench.risk.validation.sites.leave_one_site_out` gives it.
+    policy : DisclosurePolicy, optional
+        The centre's where None. Sites are shown as :func:`safe_sites` has them.
+
+    Returns
+    -------
+    Chart
+        Its table also tells how much of the variance is between sites.
+
+    Raises
+    ------
+    DataError
+        If fewer than two sites have enough persons.
+
+    Notes
+    -----
+    Debray et al. (2017), BMJ 356:i6460; Riley et al. (2016), BMJ 353:i3140.
+    """
+    policy = policy or disclosure.load_policy()
+    safe = safe_sites(found, policy=policy)
+    panels = _panels(safe.sites.rename(columns={"lower": "low", "upper": "high"}), ["site"])
+    lines = list(dict.fromkeys(line for panel in panels for line in panel.lines))
+    if len(lines) < 2:
+        raise DataError("fewer than two sites have enough persons", zh="人数足够的中心不到两个", hint="leave the figure out")
+    over = [safe.joined[safe.joined["measure"] == panel.measure].iloc[0] for panel in panels]
+    mean, ahead = (tr("合并", "Joined"),), (tr("95% 预测区间", "95% prediction interval"),)
+    for panel, row in zip(panels, over, strict=True):
+        panel.lines[mean] = (row["estimate"], row["lower"], row["upper"])
+    sizes = _sizes(found.sites.assign(variable="", group=found.sites["site"]), policy)
+    cells = [(*line, sizes.get(("", *line), ""), *(_estimate(panel.lines.get(line)) for panel in panels)) for line in [*lines, mean]]
+    cells.append((*ahead, "", *(_between(row["predicted_lower"], row["predicted_upper"]) for row in over)))
+    cells.append((tr("中心间异质性 I²（P）", "Between sites: I² (P)"), "", *(_heterogeneity(row) for row in over)))
+    measures = [tr("{0}（95% 区间）", "{0} (95% interval)").format(panel.title) for panel in panels]
+    told = pd.DataFrame(cells, columns=[tr("中心", "Site"), tr("人数", "Persons"), *measures])
+    note = tr(
+        "每个中心由其余中心建立的模型预测。菱形为随机效应合并值及 95% 区间，浅色宽线为新中心的 95% 预测区间，虚线为理想值；"
+        "发生或未发生结局者过少的中心不列出，也不合并。",
+        "At each site a model made at the others. Diamond: the mean by random effects with its 95% interval; wide line: 95% prediction "
+        "interval of a new site; dashes: ideal. Sites of too few persons with or without the event are left out.",
+    )
+    with style():
+        figure = _draw(panels, [*lines, mean], [INK] * len(lines) + [ACCENT])
+        for axes, row in zip(figure.axes, over, strict=True):
+            _draw_joined(axes, row, len(lines))
+        return Chart(tr("各中心的表现（逐中心验证）", "Performance site by site"), figure, told, policy, note)
+
+
+def _between(low: float, high: float) -> str:
+    return f"{low:z.3f}, {high:z.3f}" if np.isfinite(low) and np.isfinite(high) else "—"
+
+
+def _heterogeneity(row: pd.Series) -> str:
+    return "—" if np.isnan(row["i2"]) else f"{100 * row['i2']:.0f}% (" + ("<0.001" if row["p"] < 0.001 else f"{row['p']:.3f}") + ")"
+
+
 def _panels(table: pd.DataFrame, keys: list[str]) -> list[_Panel]:
     """Return the measures that there are, of the last horizon, at no threshold."""
     rows = table[table["value"].notna() & (table["threshold"].isna() if "threshold" in table else True)]
@@ -134,7 +218,7 @@ def _panels(table: pd.DataFrame, keys: list[str]) -> list[_Panel]:
         if lines:
             days = own["horizon_days"].max()
             title = MEASURES[measure].label + ("" if np.isnan(days) else tr("（{0:g} 天）", " ({0:g} days)").format(days))
-            panels.append(_Panel(title, 1.0 if measure in _IDEAL else np.nan, lines))
+            panels.append(_Panel(measure, title, 1.0 if measure in _IDEAL else np.nan, lines))
     return panels
 
 
@@ -179,3 +263,12 @@ def _draw_panel(axes: Axes, panel: _Panel, lines: Sequence[tuple[str, ...]], col
             value, low, high = panel.lines[line]
             axes.plot([low, high], [place, place], color=colour, linewidth=1.3)
             axes.plot(value, place, marker="s", markersize=5, color=colour)
+
+
+def _draw_joined(axes: Axes, row: pd.Series, place: int) -> None:
+    """Mark the mean over sites, and where a new one may lie."""
+    ahead = [row["predicted_lower"], row["predicted_upper"]]
+    axes.plot(ahead, [place, place], color=ACCENT, linewidth=7, alpha=0.25, solid_capstyle="butt")
+    axes.plot(row["estimate"], place, marker="D", markersize=7, color=ACCENT)
+    axes.axvline(row["estimate"], color=ACCENT, linewidth=0.8, alpha=0.6, zorder=0)
+    axes.axhline(place - 0.5, color=MUTED, linewidth=0.6)

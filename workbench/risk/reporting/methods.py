@@ -339,6 +339,17 @@ def _validation(writer: Writer) -> None:
         ]
     )
     writer.tell("split", "resampling", "measures")
+    if validation.leave_one_site_out:
+        writer.report.text(
+            tr(
+                "逐中心验证（内部-外部验证）：每个中心的患者由其余中心建立的模型预测；各中心的结果在该指标的适当尺度上以随机效应模型合并"
+                "（限制性最大似然，Hartung-Knapp 区间），预测区间给出新中心可能的表现。发生结局者过少的中心不单独评价。",
+                "Site by site (internal-external validation): patients of each site are predicted by a model made at the others; sites are "
+                "joined by random effects (restricted maximum likelihood, Hartung and Knapp's interval); the prediction interval says what "
+                "a new site may show. Sites where too few had the outcome are not evaluated by themselves.",
+            )
+        )
+        writer.tell("clusters")
     if "holdout" in samples:
         writer.report.text(
             tr(

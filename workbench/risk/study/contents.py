@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from workbench.risk.description.table_one import table_one
+from workbench.risk.interpretation.comparison_chart import safe_sites
+from workbench.risk.reporting.contents import PERFORMANCE_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import pandas as pd
 
     from workbench.cohort.baseline import BaselineTable
     from workbench.cohort.figures import Chart
@@ -85,7 +87,12 @@ class StudyContents:
     @property
     def performance(self) -> pd.DataFrame:
         """Every measure of every model on every sample."""
-        return self.result.performance
+        result = self.result
+        if result.sites is None:
+            return result.performance
+        mean = safe_sites(result.sites, policy=self.policy).joined.rename(columns={"estimate": "value", "lower": "low", "upper": "high"})
+        over = mean.assign(model=result.model, sample="sites")[list(PERFORMANCE_COLUMNS)]
+        return pd.concat([result.performance, over], ignore_index=True)
 
     @property
     def subgroups(self) -> pd.DataFrame | None:

@@ -13,7 +13,7 @@ import numpy as np
 from workbench.errors import DataError, DefinitionError, Refusal
 from workbench.locale import tr
 from workbench.risk.interpretation.alarm_chart import alarm_chart, lead_chart, safe_alarms, workload_table
-from workbench.risk.interpretation.comparison_chart import comparison_chart, subgroup_chart
+from workbench.risk.interpretation.comparison_chart import comparison_chart, site_chart, subgroup_chart
 from workbench.risk.interpretation.effects import effects_chart, forest_chart
 from workbench.risk.interpretation.nomogram import nomogram, safe_spans
 from workbench.risk.interpretation.performance_charts import calibration_chart, decision_chart, roc_chart
@@ -122,6 +122,8 @@ def _makers(once: _Once) -> Iterator[tuple[str, str, Callable[[], Any]]]:
         yield "stability", tr("学习曲线", "learning curve"), lambda: _learning_curve(result, policy)
     if result.subgroups is not None:
         yield "subgroups", tr("亚组森林图", "sub-groups"), lambda: subgroup_chart(result.subgroups, policy=policy)
+    if result.sites is not None:
+        yield "clusters", tr("各中心森林图", "forest plot of sites"), lambda: site_chart(result.sites, policy=policy)
     if result.landmarks:
         yield from _of_alarms(once)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from workbench.risk.models.pipeline import RiskPipeline
     from workbench.risk.study.figures import Shown
     from workbench.risk.validation.bootstrap import Bootstrap
+    from workbench.risk.validation.sites import SiteValidation
 
 __all__ = ["Judged", "StudyResult"]
 
@@ -83,6 +84,8 @@ class StudyResult:
         Predictions for rows that the models had not seen: the hold-out's, or those of cross-validation.
     resampled : Bootstrap or None
         The study's model in resamples.
+    sites : SiteValidation or None
+        The study's model hospital by hospital, where the protocol asks for it.
     subgroups, sample_size : DataFrame or None
         Performance by sub-group; what the sample should have.
     looks : int
@@ -99,6 +102,7 @@ class StudyResult:
     performance: pd.DataFrame
     judged: Judged
     resampled: Bootstrap | None = None
+    sites: SiteValidation | None = None
     subgroups: pd.DataFrame | None = None
     sample_size: pd.DataFrame | None = None
     looks: int = 0

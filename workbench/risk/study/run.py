@@ -22,7 +22,7 @@ from workbench.risk.models.multiple import MultiplyImputed
 from workbench.risk.reporting.contents import PERFORMANCE_COLUMNS
 from workbench.risk.study.horizons import horizons_of
 from workbench.risk.study.result import Judged, StudyResult
-from workbench.risk.study.sections import sample_size_of, subgroups_of
+from workbench.risk.study.sections import sample_size_of, sites_of, subgroups_of
 from workbench.risk.study.suspicion import warn_if_too_good
 from workbench.risk.validation.bootstrap import bootstrap
 from workbench.risk.validation.crossval import cross_validate
@@ -111,10 +111,11 @@ def run(
         development = data if split is None else data.take(split.development)
         pipelines = _pipelines(study, development, models)
         scoring = Scoring.of(data.protocol, curve=_CURVE)
+        step(tr("交叉验证", "cross-validation"))
+        sites = sites_of(development, next(iter(pipelines.values())), scoring, **way._asdict())
+        tried = _cross_validated(study, development, pipelines, scoring, way)
         step(tr("自助法", "bootstrap"))
         resampled, tables = _resampled(study, development, pipelines, scoring, way)
-        step(tr("交叉验证", "cross-validation"))
-        tried = _cross_validated(study, development, pipelines, scoring, way)
         tables += tried.tables
         step(tr("最终模型", "final models"))
         final = _final(development, pipelines, resampled) if split is None else _held_out(data, split, pipelines, scoring, way, looks)
@@ -132,6 +133,7 @@ def run(
         performance=performance,
         judged=judged,
         resampled=resampled,
+        sites=sites,
         subgroups=subgroups,
         sample_size=sample_size_of(development, next(iter(final.models.values())), scoring.horizons),
         looks=final.looks,

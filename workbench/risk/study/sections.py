@@ -1,4 +1,4 @@
-"""What a study's result tells beside its models' performance: sub-groups, and whether the sample is large enough."""
+"""What a study's result tells beside its models' performance: sub-groups, hospitals, and whether the sample is large enough."""
 
 from __future__ import annotations
 
@@ -18,13 +18,50 @@ from workbench.risk.validation.subgroups import groups_of, subgroups
 
 if TYPE_CHECKING:
     from workbench.risk.extraction.dataset import StudyData
+    from workbench.risk.models.multiple import MultiplyImputed
     from workbench.risk.models.pipeline import RiskPipeline
     from workbench.risk.study.result import Judged
     from workbench.risk.validation.performance import Scoring
+    from workbench.risk.validation.sites import SiteValidation
 
-__all__ = ["parameters_of", "sample_size_of", "subgroups_of"]
+__all__ = ["parameters_of", "sample_size_of", "sites_of", "subgroups_of"]
 
 _RESAMPLES = 100
+
+
+def _few(scoring: Scoring, *, binary: bool) -> Scoring:
+    """Return what is told of a part of the persons: how well they are told apart, and calibration, by the last horizon."""
+    measures = ("auroc" if binary else "harrell_c", "observed_expected", "slope")
+    return replace(scoring, times=scoring.horizons, horizons=scoring.horizons[-1:], thresholds=(), measures=measures)
+
+
+def sites_of(
+    data: StudyData, pipeline: RiskPipeline | MultiplyImputed, scoring: Scoring, *, seed: int, workers: int | None, progress: bool
+) -> SiteValidation | None:
+    """Try the study's model at each hospital by a model made at the others; None where the protocol does not ask for it.
+
+    Parameters
+    ----------
+    data : StudyData
+        Of the development.
+    pipeline : RiskPipeline or MultiplyImputed
+        The study's model, not fitted.
+    scoring : Scoring
+        Horizons.
+    seed, workers, progress : int, int, bool
+        Of the resampling.
+
+    Raises
+    ------
+    DataError
+        As :func:`~workbench.risk.validation.sites.leave_one_site_out`, or if a hospital is missing.
+    """
+    asked = data.protocol.validation
+    if not asked.leave_one_site_out:
+        return None
+    how = {"scoring": _few(scoring, binary=data.binary), "persons": data.rows["person"], "resamples": _RESAMPLES}
+    way = {"seed": seed, "workers": workers, "progress": progress}
+    return leave_one_site_out(pipeline, data.X, data.y, home_sites(data.rows, asked.site), **how, **way)
 
 
 def subgroups_of(
@@ -49,30 +86,21 @@ def subgroups_of(
     groups = groups_of(judged.data)
     if groups.empty:
         return None
-    measures = ("auroc" if data.binary else "harrell_c", "observed_expected", "slope")
-    short = replace(scoring, times=scoring.horizons, horizons=scoring.horizons[-1:], thresholds=(), measures=measures)
     found = subgroups(
         judged.data.y,
         judged.risks[model],
         groups,
-        scoring=short,
+        scoring=_few(scoring, binary=data.binary),
         persons=judged.data.rows["person"],
         resamples=_RESAMPLES,
         seed=seed,
         workers=workers,
     ).table
-    found["events"] = [_persons_with_event(judged.data, groups[row.by], row.group) for row in found.itertuples()]
     labels = {name: feature.label for feature in data.features.columns for name in (feature.item, feature.name) if name}
     labels |= {"year": tr("年份", "Year"), "care_site": tr("院区", "Hospital"), "department": tr("科室", "Department")}
     table = found.rename(columns={"by": "variable", "lower": "low", "upper": "high"})
     named = table.assign(variable=table["variable"].map(lambda name: labels.get(name, name)), group=table["group"].map(shown_word))
     return named.reindex(columns=list(SUBGROUP_COLUMNS))
-
-
-def _persons_with_event(data: StudyData, groups: pd.Series, group: object) -> int:
-    """Count persons: one with several predictions has the outcome once."""
-    inside = (groups == group).to_numpy() if (groups == group).any() else groups.isna().to_numpy()
-    return int(data.rows["person"][inside & happened(data.y)].nunique())
 
 
 def parameters_of(pipeline: RiskPipeline) -> int:

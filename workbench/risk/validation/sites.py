@@ -30,7 +30,8 @@ class SiteValidation(NamedTuple):
     Parameters
     ----------
     sites : DataFrame
-        `site`, `rows`, `persons`, `events`, and the table of performance there of a model made without it, with intervals.
+        `site`, `rows`, `persons`, `events` (persons with the event), and the table of performance there of a model made without it, with
+        intervals; one row without a measure for a site that was not evaluated.
     joined : DataFrame
         As :func:`~workbench.risk.validation.random_effects.joined` gives it.
     risk : ndarray of float, shape (n, m)
@@ -77,7 +78,7 @@ def leave_one_site_out(
     sample_weight : array-like of float, shape (n,), optional
         For the fit.
     least_events : int
-        A site with fewer is not evaluated; it still helps to make the models of others.
+        A site where fewer persons had the event is not evaluated; it still helps to make the models of others.
     resamples : int
         Draws of persons within each site, for the intervals and the errors by which sites count.
     level : float
@@ -105,7 +106,7 @@ def leave_one_site_out(
     """
     sample = Sample.of(X, y, persons, sample_weight)
     codes, names = _sites(sample, sites)
-    events = np.bincount(codes, happened(sample.y), minlength=len(names)).astype(int)
+    events = np.bincount(codes[sample.persons.first()], sample.persons.any(happened(sample.y)), minlength=len(names)).astype(int)
     places = np.flatnonzero(events >= least_events)
     if not len(places):
         raise DataError(f"no site has {least_events} events; the most are {events.max()}", hint="lower least_events, or join sites")

@@ -41,8 +41,8 @@ class SubGroups(NamedTuple):
     Parameters
     ----------
     table : DataFrame
-        `by`, `group`, `rows`, `persons`, `events`, and a table of performance with intervals; one row without a measure for a group that
-        was not evaluated. Counts are exact: what is shown of them passes the disclosure policy.
+        `by`, `group`, `rows`, `persons`, `events` (persons with the event), and a table of performance with intervals; one row without a
+        measure for a group that was not evaluated. Counts are exact: what is shown of them passes the disclosure policy.
     differences : DataFrame
         `by`, and what :func:`~workbench.risk.validation.random_effects.joined` finds over its groups: Cochran's `q` with `p`, `i2`, and
         where a new group would lie.
@@ -109,6 +109,11 @@ def subgroups(
     drawn = {"resamples": resamples, "level": level, "seed": seed, "workers": workers}
     tables, differences = [], []
     for by in groups.columns:
+        if groups[by].nunique() > _MANY:
+            raise DataError(
+                f"a column with {groups[by].nunique()} values makes no groups; the most are {_MANY}",
+                hint="make bands of it, or join values",
+            )
         table = within(y, risk, groups[by], scoring=scoring, persons=persons, least_events=least_events, drawn=drawn)
         tables.append(table.assign(by=by)[["by", *table.columns]])
         over = joined(table.dropna(subset="measure"), level=level)
@@ -149,23 +154,16 @@ def within(
     -------
     DataFrame
         As the table of :class:`SubGroups`, without `by`.
-
-    Raises
-    ------
-    DataError
-        If there are more than 50 groups.
     """
     y, risk, whole = np.asarray(y), np.asarray(risk, float), Persons.of(persons, len(y))
     column = pd.Series(groups).astype("category").cat.remove_unused_categories()
     codes, names = column.cat.codes.to_numpy(int), list(column.cat.categories)
     if (codes < 0).any():
         codes, names = np.where(codes < 0, len(names), codes), [*names, tr("缺失", "missing")]
-    if len(names) > _MANY:
-        raise DataError(f"a column with {len(names)} values makes no groups; the most are {_MANY}", hint="make bands of it, or join values")
     tables = []
     for code, name in enumerate(names):
         inside = codes == code
-        events = int(happened(y[inside]).sum())
+        events = len(np.unique(whole.codes[inside & happened(y)]))
         counts = {"group": name, "rows": int(inside.sum()), "persons": len(np.unique(whole.codes[inside])), "events": events}
         if events < least_events:
             own = pd.DataFrame({"note": [tr(f"事件不足 {least_events} 例，未评价", f"fewer than {least_events} events: not evaluated")]})
