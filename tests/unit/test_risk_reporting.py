@@ -21,7 +21,7 @@ from workbench.risk.reporting.checklists import probast_items, probast_table, tr
 from workbench.risk.reporting.contents import population, safe_words
 from workbench.risk.reporting.facts import FACTS, Fact
 from workbench.risk.reporting.model import baseline_table, example_patient, terms_table
-from workbench.risk.reporting.performance import LeftOut, best_sample, metrics, table_of
+from workbench.risk.reporting.performance import LeftOut, best_sample, compared, metrics, table_of
 from workbench.risk.reporting.report import FILES, study_report, write_report
 
 DAY = date(2026, 1, 2)
@@ -276,6 +276,14 @@ def test_a_figure_under_another_policy_is_refused():
 
 
 # -- checklists ---------------------------------------------------------------------------------------------------------
+def test_models_are_compared_on_the_sample_that_they_share():
+    rows = [("a", sample, at) for at, sample in enumerate(("apparent", "cross_validation", "corrected"))] + [("b", "cross_validation", 9)]
+    told = pd.DataFrame(rows, columns=["model", "sample", "value"])
+    told = told.assign(measure="auroc", horizon_days=np.nan, threshold=np.nan, low=np.nan, high=np.nan, note="")
+    assert compared(told, "a").iloc[0, 1:].tolist() == ["1.000 (—)", "9.000 (—)"]
+    assert compared(told[told["model"] == "a"], "a") is None
+
+
 
 
 def test_tripod_has_its_27_items_and_52_lines():

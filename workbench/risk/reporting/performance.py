@@ -26,6 +26,7 @@ __all__ = [
     "compared",
     "estimate",
     "metrics",
+    "shared",
     "subgroup_table",
     "table_of",
 ]
@@ -75,6 +76,13 @@ def best_sample(performance: pd.DataFrame) -> str:
     return next((name for name in reversed(SAMPLES) if name in found), str(performance["sample"].iloc[-1]))
 
 
+def shared(performance: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the sample to believe of those on which the most models were tried: there models are compared."""
+    tried = performance.groupby("sample", sort=False)["model"].nunique()
+    common = performance[performance["sample"].isin(tried.index[tried == tried.max()])]
+    return common[common["sample"] == best_sample(common)]
+
+
 def sample_label(name: str) -> str:
     """Return what a sample is called."""
     return tr(*SAMPLES[name]) if name in SAMPLES else name
@@ -115,11 +123,11 @@ def table_of(performance: pd.DataFrame, *, by_threshold: bool) -> pd.DataFrame:
 
 
 def compared(performance: pd.DataFrame, main: str) -> pd.DataFrame | None:
-    """Return the models beside each other on the sample to believe, a column a model; None where there is one model."""
+    """Return the models beside each other on the sample that they share, a column a model; None where there is one model."""
     if performance["model"].nunique() < 2:
         return None
-    sample = best_sample(performance[performance["model"] == main])
-    rows = performance[(performance["sample"] == sample) & performance["threshold"].isna() & performance["measure"].isin(_COMPARED)]
+    rows = shared(performance)
+    rows = rows[rows["threshold"].isna() & rows["measure"].isin(_COMPARED)]
     wide: dict[str, dict[str, str]] = {}
     for row in rows.itertuples(index=False):
         at = "" if pd.isna(row.horizon_days) else tr(f"（{_plain(row.horizon_days)} 天）", f" ({_plain(row.horizon_days)} days)")

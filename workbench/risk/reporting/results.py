@@ -14,7 +14,7 @@ from workbench.locale import tr
 from workbench.risk.description.flow import flow_chart
 from workbench.risk.reporting.contents import event_of_rows, safe_words
 from workbench.risk.reporting.model import write_equation
-from workbench.risk.reporting.performance import best_sample, compared, label_of, sample_label, subgroup_table, table_of
+from workbench.risk.reporting.performance import best_sample, compared, label_of, sample_label, shared, subgroup_table, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +152,8 @@ def _performance(writer: Writer) -> None:
         writer.tell("performance", "benefit", evidence=report.last_number)
     beside = compared(performance, contents.model)
     if beside is not None:
-        caption = tr(f"各模型的比较（{best}）", f"Models compared ({best})")
+        where = sample_label(best_sample(shared(performance)))
+        caption = tr(f"各模型的比较（{where}）", f"Models compared ({where})")
         report.table(beside, caption)
         writer.tell("performance", evidence=report.last_number)
     noted = own[own["note"].fillna("") != ""]

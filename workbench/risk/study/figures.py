@@ -20,7 +20,7 @@ from workbench.risk.interpretation.performance_charts import calibration_chart, 
 from workbench.risk.interpretation.shap_chart import dependence_chart, explain, importance_chart
 from workbench.risk.models.preparation import own_factors
 from workbench.risk.reporting.card import exportable, withheld
-from workbench.risk.reporting.performance import best_sample, sample_label
+from workbench.risk.reporting.performance import best_sample, sample_label, shared
 from workbench.risk.validation.performance import Scoring
 
 if TYPE_CHECKING:
@@ -178,8 +178,8 @@ def _of_description(result: StudyResult, policy: DisclosurePolicy) -> Iterator[t
 def _of_model(once: _Once) -> Iterator[tuple[str, str, Callable[[], Any]]]:
     result, policy = once.result, once.policy
     pipeline, data, features = result.fitted, result.development, result.data.features.columns
-    ratio = tr("OR", "OR") if data.binary else "HR"
     if hasattr(_model(result), "covariance_"):
+        ratio = result.equation.ratio
         yield "model", tr("森林图", "forest plot"), lambda: forest_chart(pipeline, data.X, features=features, ratio=ratio, policy=policy)
         yield "model", tr("效应曲线", "effects"), lambda: effects_chart(pipeline, data.X, features=features, ratio=ratio, policy=policy)
     else:
@@ -192,13 +192,12 @@ def _of_model(once: _Once) -> Iterator[tuple[str, str, Callable[[], Any]]]:
 
 
 def _compared(result: StudyResult, policy: DisclosurePolicy) -> Chart:
-    """Compare the models on the sample to believe of those on which all were tried."""
-    tried = result.performance.groupby("sample", sort=False)["model"].nunique()
-    shared = result.performance[result.performance["sample"].isin(tried.index[tried == tried.max()])]
-    sample = best_sample(shared)
+    """Compare the models on the sample that they share."""
+    rows = shared(result.performance)
+    sample = best_sample(rows)
     title = tr("各模型的比较（{0}）", "Models compared ({0})").format(sample_label(sample))
     persons = (result.judged.data if sample == "holdout" else result.development).rows["person"].nunique()
-    return comparison_chart(shared[shared["sample"] == sample], persons=persons, title=title, policy=policy)
+    return comparison_chart(rows, persons=persons, title=title, policy=policy)
 
 
 def _of_performance(result: StudyResult, horizon: float | None, policy: DisclosurePolicy) -> Iterator[tuple[str, str, Callable[[], Any]]]:
