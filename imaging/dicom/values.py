@@ -1,0 +1,135 @@
+"""From the bytes of one element to a plain value, equal to pydicom's: text, numbers and tuples of them.
+
+DICOM PS3.5 section 6.2 gives the value representations.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydicom.charset import convert_encodings
+from pydicom.values import convert_PN, convert_single_string, convert_text
+
+from imaging.dicom.quiet import quiet
+from imaging.dicom.refusals import Problem, problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imaging.dicom.tags import Field
+
+__all__ = ["Value", "read_value"]
+
+_PADDING = b" \0"
+_NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FD": "d", "FL": "f"}
+_ONE_TEXT = ("LT", "ST", "UT")
+
+
+class Value(NamedTuple):
+    """A plain value, or None with what is wrong with it; None without a problem where nothing was written."""
+
+    value: Any
+    problem: Problem | None = None
+
+
+def read_value(field: Field, vr: str, raw: bytes, charset: bytes = b"", *, little: bool = True) -> Value:
+    r"""Return the value of an element.
+
+    Parameters
+    ----------
+    field : Field
+        The attribute; its count says whether a tuple or a single value is wanted.
+    vr : str
+        As the file has it.
+    raw : bytes
+        The value as it stands in the file.
+    charset : bytes
+        The bytes of (0008,0005) of this file.
+    little : bool
+        Whether binary numbers are little endian.
+
+    Examples
+    --------
+    >>> from imaging.dicom.tags import BY_NAME
+    >>> read_value(BY_NAME["pixel_spacing"], "DS", b"0.5\\0.5 ")
+    Value(value=(0.5, 0.5), problem=None)
+    >>> read_value(BY_NAME["patient_name"], "PN", "王^小东".encode("gb18030"), b"GB18030 ").value
+    '王^小东'
+    >>> read_value(BY_NAME["instance_number"], "IS", b"first ").problem.reason
+    'bad-value'
+    """
+    try:
+        values = _values(vr, raw, charset, little)
+    except (ValueError, LookupError, struct.error, OverflowError):
+        return Value(None, problem(field.tag, "bad-value", vr=vr))
+    if all(value is None for value in values):
+        return Value(None)
+    if field.count == 0:
+        return Value(values)
+    if field.count > 1:
+        if len(values) == field.count and None not in values:
+            return Value(values)
+        return Value(None, problem(field.tag, "wrong-count", found=len(values), wanted=field.count))
+    if len(values) == 1:
+        return Value(values[0])
+    if isinstance(values[0], str):
+        return Value("\\".join(value or "" for value in values))
+    return Value(None, problem(field.tag, "several", found=len(values)))
+
+
+def _values(vr: str, raw: bytes, charset: bytes, little: bool) -> tuple:
+    """Return every value; an empty one is None."""
+    if converter := _CONVERTERS.get(vr):
+        return tuple(map(converter, raw.strip(_PADDING).split(b"\\")))
+    if code := _NUMBERS.get(vr):
+        return struct.unpack(f"{'<' if little else '>'}{len(raw) // struct.calcsize(code)}{code}", raw)
+    if vr == "UI":
+        raw = raw.rstrip(_PADDING)
+    if vr in ("PN", "LO", "SH", "UC", *_ONE_TEXT):
+        return _text(vr, raw, charset)
+    if vr not in ("AE", "AS", "CS", "DA", "DT", "TM", "UI", "UR"):
+        raise ValueError(vr)
+    text = raw.decode("latin-1").rstrip(" \0").split("\\")
+    return tuple(value.strip() or None for value in text) if vr == "AE" else tuple(value or None for value in text)
+
+
+def _text(vr: str, raw: bytes, charset: bytes) -> tuple:
+    """Return text in the file's character set, as pydicom decodes it."""
+    with quiet():
+        encodings = convert_encodings(charset.decode("latin-1").rstrip(" \0").split("\\"))
+        if vr == "PN":
+            found = convert_PN(raw, encodings)
+        elif vr in _ONE_TEXT:
+            found = convert_single_string(raw, encodings)
+        else:
+            found = convert_text(raw, encodings)
+    each = (found,) if isinstance(found, str) or not hasattr(found, "append") else found
+    return tuple(str(value) or None for value in each)
+
+
+def _decimal(text: bytes) -> float | None:
+    """Return a decimal string's number (PS3.5 6.2, DS); what is not finite is no number."""
+    if not text.strip():
+        return None
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(value)
+    return value
+
+
+def _integer(text: bytes) -> int | None:
+    """Return an integer string's number (PS3.5 6.2, IS); "3.0" counts, as many writers put it."""
+    if not text.strip():
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        value = float(text)
+        if not value.is_integer():
+            raise
+        return int(value)
+
+
+_CONVERTERS: dict[str, Callable[[bytes], float | None]] = {"DS": _decimal, "IS": _integer}
