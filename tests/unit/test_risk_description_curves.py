@@ -77,6 +77,14 @@ def test_the_curve_is_kaplan_and_meiers_where_it_is_told():
         assert points[time] == pytest.approx(value, abs=0.0015)
 
 
+def test_who_has_the_event_at_a_time_is_at_risk_there():
+    """As R's ``summary(survfit(Surv(time, event) ~ 1), times = c(0, 10, 20, 30, 40))`` has it: 100, 80, 60, 40, 20."""
+    chart = survival_curves(outcome(np.repeat([5, 10, 20, 30, 40], 20), np.ones(100, bool)), time_unit="days", policy=EXACT)
+    rows = chart.counts[chart.counts["在险人数"] != ""]
+    shown = dict(zip(rows.iloc[:, 1].astype(float), rows["在险人数"].astype(float), strict=True))
+    assert {time: shown[time] for time in (0, 10, 20, 30)} == {0: 100, 10: 80, 20: 60, 30: 40}
+
+
 def test_the_test_and_medians_of_waltons_are_lifelines():
     """Expected: lifelines 0.30.3, ``logrank_test`` (P 2e-28) and ``median_survival_time_`` (58 of the controls, 26 of miR-137)."""
     waltons = load_waltons()

@@ -187,7 +187,7 @@ def _lines(
         part, moved = y[inside], happened[inside]
         given = follow(part)
         edges = parts(span.ticks)
-        end = curve_end(_count_at_risk(part, edges * span.days), edges, policy.threshold)
+        end = curve_end(_count_at_risk(part, np.nextafter(edges * span.days, np.inf)), edges, policy.threshold)
         if not moved.any():
             points = pd.DataFrame({"time": [0.0, end], "value": start, "lower": start, "upper": start})
         else:
@@ -204,9 +204,9 @@ def _lines(
 
 
 def _count_at_risk(y: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """Count who is still watched after given times."""
+    """Count who is at risk at given times: who has entered, and whose own time is not earlier, as R's survival package counts."""
     given = follow(y)
-    still = len(given.time) - np.searchsorted(np.sort(given.time), days, side="right")
+    still = len(given.time) - np.searchsorted(np.sort(given.time), days, side="left")
     return still if given.entry is None else still - (len(given.time) - np.searchsorted(np.sort(given.entry), days, side="right"))
 
 
@@ -215,7 +215,7 @@ def _at_risk(y: np.ndarray, groups: Groups, span: Axis, policy: DisclosurePolicy
     told = {}
     for group in groups.visible:
         part = y[groups.codes == group]
-        counts = _count_at_risk(part, np.r_[-1.0, span.ticks[1:] * span.days] if follow(part).entry is None else span.ticks * span.days)
+        counts = _count_at_risk(part, span.ticks * span.days)
         told[groups.names[group] or tr("全部", "All")] = [
             str(disclosure.suppress_flow([int(count)], policy=policy)[0].remaining) for count in counts
         ]
