@@ -14,6 +14,7 @@ from workbench.risk.models.competing import CauseSpecific, FineGray
 from workbench.risk.models.linear import CoxModel
 from workbench.risk.models.subdistribution import maximised, weighted_risk_sets
 from workbench.risk.protocol.parts import ModelChoice
+from workbench.risk.reporting.model import terms_table
 from workbench.risk.survival.cox import CoxRegression
 from workbench.risk.survival.curves import at_times, censoring_survival, cumulative_incidence
 from workbench.risk.survival.outcome import follow, outcome
@@ -124,7 +125,9 @@ def test_a_large_table_is_summed_in_parts():
 def test_the_equation_of_fine_gray_is_the_pipeline():
     X, y = transplants()
     model = made("fine_gray").fit(X, y)
-    np.testing.assert_allclose(model.equation(HORIZONS).predict_risk(X), model.predict_risk(X, HORIZONS), atol=1e-12)
+    equation = model.equation(HORIZONS)
+    np.testing.assert_allclose(equation.predict_risk(X), model.predict_risk(X, HORIZONS), atol=1e-12)
+    assert (equation.ratio, terms_table(equation, {}).columns[-1]) == ("SHR", "SHR (95% CI)")
 
 
 def test_cause_specific_hazards_have_equations_and_the_risk_has_none():

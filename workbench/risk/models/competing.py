@@ -339,4 +339,4 @@ class FineGray(BaseEstimator):
         times = horizons(horizons_days, self.last_time_)
         baseline = zip(times.tolist(), np.exp(-self._hazard(times) * np.exp(self.lp_mean_)).tolist(), strict=True)
         terms = terms_of(pipeline, self.coef_, np.sqrt(np.diag(self.covariance_)))
-        return Equation("fine_gray", terms, "cox", mean=self.lp_mean_, baseline=tuple(baseline), levels=known_words(pipeline))
+        return Equation("fine_gray", terms, "fine_gray", mean=self.lp_mean_, baseline=tuple(baseline), levels=known_words(pipeline))

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Equation", "Factor", "IncompleteRows", "Term", "UnseenCategories", "tell_unseen"]
 
 
+#: Of odds, of hazards, of subdistribution hazards.
+_RATIOS = {"logistic": "OR", "cox": "HR", "fine_gray": "SHR"}
+
+
 class UnseenCategories(UserWarning):
     """Categories that a model was not made with: their rows count as the reference."""
 
@@ -142,8 +146,8 @@ class Equation:
         What it is called.
     terms : tuple of Term
         Of the linear predictor.
-    kind : {"logistic", "cox"}
-        The risk is ``expit(intercept + lp)``, or ``1 - S0(t) ** exp(lp - mean)``.
+    kind : {"logistic", "cox", "fine_gray"}
+        The risk is ``expit(intercept + lp)``, else ``1 - S0(t) ** exp(lp - mean)``; Fine and Gray's is a cumulative incidence.
     intercept : float
         Of logistic regression.
     mean : float
@@ -170,7 +174,7 @@ class Equation:
 
     name: str
     terms: tuple[Term, ...]
-    kind: Literal["logistic", "cox"]
+    kind: Literal["logistic", "cox", "fine_gray"]
     intercept: float = 0.0
     mean: float = 0.0
     baseline: tuple[tuple[float, float], ...] = ()
@@ -181,10 +185,15 @@ class Equation:
 
     def __post_init__(self) -> None:
         """Check that a risk can be worked out."""
-        if self.kind == "cox" and not self.baseline:
+        if self.kind != "logistic" and not self.baseline:
             raise DefinitionError(
                 f"the equation {self.name!r} has no baseline", hint="give the share without the event at one horizon or more"
             )
+
+    @property
+    def ratio(self) -> str:
+        """What the exponential of a coefficient is called."""
+        return _RATIOS[self.kind]
 
     def linear_predictor(self, X: pd.DataFrame) -> np.ndarray:
         """Return the linear predictor of each row, without the intercept.

@@ -93,7 +93,7 @@ def _reasons(equation: Equation, data: StudyData, policy: DisclosurePolicy) -> I
             told = {"level": (f"的类别“{wanted.level}”", f" at {wanted.level!r}"), "spline": ("的样条节点", " at a knot")}
             zh, en = told.get(wanted.transform, ("的某一取值", " at one of its values"))
             yield tr(f"{feature}{zh}只涉及少数患者", f"{feature}{en} rests on few patients")
-    if equation.kind == "cox" and not coarsened(equation, data, policy):
+    if equation.kind != "logistic" and not coarsened(equation, data, policy):
         yield tr("预测时点之间的事件过少，基线不能给出", "too few events between the horizons: the baseline cannot be told")
 
 

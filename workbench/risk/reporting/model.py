@@ -44,11 +44,10 @@ def write_equation(writer: Writer) -> None:
     caption = tr(f"完整模型：{contents.model}", f"The full model: {contents.model}")
     report.table(terms_table(equation, labels), caption, note=_note(equation), words=True)
     writer.tell("equation", evidence=report.last_number)
-    if equation.kind == "cox":
+    if equation.kind != "logistic":
+        of_whom = tr(f"线性预测值 LP = {equation.mean:.8g} 时的", f"At LP = {equation.mean:.8g}: ")
         report.table(
-            baseline_table(equation),
-            tr("各预测时点的基线", "Baseline at each horizon"),
-            note=tr(f"线性预测值 LP = {equation.mean:.8g} 时的无事件概率。", f"Share without the event at LP = {equation.mean:.8g}."),
+            baseline_table(equation), tr("各预测时点的基线", "Baseline at each horizon"), note=of_whom + _share(equation) + tr("。", ".")
         )
         writer.tell("equation", evidence=report.last_number)
     _write_example(writer, equation, labels)
@@ -56,7 +55,6 @@ def write_equation(writer: Writer) -> None:
 
 def terms_table(equation: Equation, labels: dict[str, str]) -> pd.DataFrame:
     """Return a row a term: how it is worked out, its coefficient with standard error, and the ratio where one unit has a meaning."""
-    ratio = "HR" if equation.kind == "cox" else "OR"
     rows, uses = [], Counter(factor.feature for term in equation.terms for factor in term.factors if factor.transform != "level")
     if equation.kind == "logistic":
         rows.append((tr("截距", "Intercept"), "—", f"{equation.intercept:.8g} (—)", "—"))
@@ -65,14 +63,20 @@ def terms_table(equation: Equation, labels: dict[str, str]) -> pd.DataFrame:
         spread = f"{term.std_error:.4g}" if np.isfinite(term.std_error) else "—"
         alone = len(term.factors) == 1 and uses[term.factors[0].feature] <= 1
         rows.append((_name(term, labels), how, f"{term.coefficient:.8g} ({spread})", _ratio(term) if alone else "—"))
-    heads = [tr("项", "Term"), tr("计算方法", "Worked out as"), tr("系数 (标准误)", "Coefficient (SE)"), f"{ratio} (95% CI)"]
+    heads = [tr("项", "Term"), tr("计算方法", "Worked out as"), tr("系数 (标准误)", "Coefficient (SE)"), f"{equation.ratio} (95% CI)"]
     return pd.DataFrame(rows, columns=heads)
 
 
 def baseline_table(equation: Equation) -> pd.DataFrame:
     """Return the baseline, a row a horizon."""
     rows = [(f"{horizon:g}", f"{share:.8g}") for horizon, share in equation.baseline]
-    return pd.DataFrame(rows, columns=[tr("预测时点（天）", "Horizon (days)"), tr("基线无事件概率 S₀", "Baseline survival S₀")])
+    return pd.DataFrame(rows, columns=[tr("预测时点（天）", "Horizon (days)"), tr("基线 S₀", "Baseline S₀")])
+
+
+def _share(equation: Equation) -> str:
+    if equation.kind == "fine_gray":
+        return tr("1 − 累积发生率（有竞争事件）", "1 − the cumulative incidence, with competing events")
+    return tr("无事件概率", "the share without the event")
 
 
 def example_patient(X: pd.DataFrame, policy: DisclosurePolicy) -> pd.DataFrame | None:
@@ -96,7 +100,7 @@ def example_patient(X: pd.DataFrame, policy: DisclosurePolicy) -> pd.DataFrame |
 
 
 def _formula(equation: Equation) -> str:
-    if equation.kind == "cox":
+    if equation.kind != "logistic":
         shift = f"{'+' if equation.mean < 0 else '−'} {abs(equation.mean):.8g}"
         return tr(
             f"风险(t) = 1 − S₀(t) ^ exp(LP {shift})，LP 为下表各项“系数 × 计算值”之和。",
@@ -173,13 +177,13 @@ def _write_example(writer: Writer, equation: Equation, labels: dict[str, str]) -
     risks = equation.predict_risk(patient)[0]
     days = [tr(f"{horizon:g} 天", f"{horizon:g} days") for horizon, _ in equation.baseline] or [""]
     told = tr("；", "; ").join(f"{day} {100 * risk:.1f}%".strip() for day, risk in zip(days, risks, strict=True))
-    report.text(tr(f"LP = {lp:.4f}，预测风险：{told}。", f"LP = {lp:.4f}; predicted risk: {told}."))
+    report.text(tr(f"LP = {lp:z.4f}，预测风险：{told}。", f"LP = {lp:z.4f}; predicted risk: {told}."))
     writer.tell("equation", "prediction", evidence=tr("算例", "worked example"))
 
 
 def _product(term: Term, patient: pd.DataFrame) -> str:
     value = float(np.prod([factor.values(patient)[0] for factor in term.factors]))
-    return f"{term.coefficient:.6g} × {value:.6g} = {term.coefficient * value:.4f}"
+    return f"{term.coefficient:.6g} × {value:.6g} = {term.coefficient * value:z.4f}"
 
 
 def _value(value: str | float, feature: Feature) -> str:
