@@ -91,6 +91,14 @@ def test_what_costs_much_is_drawn_less_often_and_its_interval_is_as_wide():
     assert (thin["note"] == "").all()
 
 
+def test_the_interval_of_a_distance_ends_at_nought():
+    rng = np.random.default_rng(3)
+    risk = rng.uniform(0.1, 0.9, 200)
+    table = with_intervals(rng.random(200) < risk, risk, scoring=Scoring(), resamples=50, workers=1).set_index("measure")
+    assert table.loc[["ici", "e50", "e90"], "lower"].tolist() == [0, 0, 0]
+    assert (table.loc[["ici", "e50", "e90"], "value"] > 0).all()
+
+
 def test_times_to_an_event_have_an_interval_for_all_but_a_p():
     d = draw(150)
     times = np.arange(2.0, 16, 2)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import time
 from datetime import date
 from pathlib import Path
 
@@ -148,6 +150,23 @@ def test_other_files_of_the_folder_stay(tmp_path):
     assert (tmp_path / "mine.txt").read_text() == "x"
 
 
+def test_what_a_killed_run_left_is_deleted_when_it_is_old(tmp_path):
+    for name, hours in ((".part.old", 2), (".part.new", 0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.html").write_text("half a report")
+        os.utime(tmp_path / name, (time.time() - 3600 * hours,) * 2)
+    write_report(changed(charts={}), tmp_path, policy=POLICY, day=DAY)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([".part.new", *FILES])
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused_and_stays(tmp_path):
+    (tmp_path / "metrics.csv").mkdir()
+    (tmp_path / "metrics.csv" / "mine.txt").write_text("x")
+    with pytest.raises(EnvironmentFault, match="cannot be written"):
+        write_report(changed(charts={}), tmp_path, policy=POLICY, day=DAY)
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["metrics.csv", "metrics.csv/mine.txt"]
+
+
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "out").write_text("x")
     with pytest.raises(EnvironmentFault, match="cannot be written"):
@@ -256,6 +275,14 @@ def test_the_sample_to_believe_is_the_least_optimistic():
     assert best_sample(pd.DataFrame({"sample": ["holdout", "corrected"]})) == "holdout"
 
 
+def test_models_are_compared_on_the_sample_that_they_share():
+    rows = [("a", sample, at) for at, sample in enumerate(("apparent", "cross_validation", "corrected"))] + [("b", "cross_validation", 9)]
+    told = pd.DataFrame(rows, columns=["model", "sample", "value"])
+    told = told.assign(measure="auroc", horizon_days=np.nan, threshold=np.nan, low=np.nan, high=np.nan, note="")
+    assert compared(told, "a").iloc[0, 1:].tolist() == ["1.000 (—)", "9.000 (—)"]
+    assert compared(told[told["model"] == "a"], "a") is None
+
+
 def test_samples_stand_beside_each_other():
     own = result().performance.query("model == 'spline_cox'")
     wide = table_of(own, by_threshold=False)
@@ -276,14 +303,6 @@ def test_a_figure_under_another_policy_is_refused():
 
 
 # -- checklists ---------------------------------------------------------------------------------------------------------
-def test_models_are_compared_on_the_sample_that_they_share():
-    rows = [("a", sample, at) for at, sample in enumerate(("apparent", "cross_validation", "corrected"))] + [("b", "cross_validation", 9)]
-    told = pd.DataFrame(rows, columns=["model", "sample", "value"])
-    told = told.assign(measure="auroc", horizon_days=np.nan, threshold=np.nan, low=np.nan, high=np.nan, note="")
-    assert compared(told, "a").iloc[0, 1:].tolist() == ["1.000 (—)", "9.000 (—)"]
-    assert compared(told[told["model"] == "a"], "a") is None
-
-
 
 
 def test_tripod_has_its_27_items_and_52_lines():
@@ -340,10 +359,19 @@ def test_probast_gives_evidence_and_never_a_judgement(report):
     assert set(probast_table({})["报告中的位置"]) == {"运行不能提供依据"}
 
 
+def test_a_product_of_nought_has_no_sign():
+    equation = result().equation
+    negative = tuple(dataclasses.replace(term, coefficient=-abs(term.coefficient)) for term in equation.terms)
+    told = study_report(changed(equation=dataclasses.replace(equation, terms=negative), charts={}), policy=POLICY, day=DAY)
+    products = {step.rpartition("= ")[2] for step in table(told, "算例的线性预测值").iloc[:, 1]}
+    assert "0.0000" in products
+    assert "-0.0000" not in products
+
+
 def test_the_appendix_holds_the_study_and_how_to_run_it(report, written):
     code = [part.text for part in report.parts if part.kind == "code"]
     assert code[0].startswith("title: 再次入狱的风险预测")
-    assert "workbench risk run study.yaml --table FILE --out out" in code[1]
+    assert code[1].splitlines() == ["workbench risk check study.yaml --table FILE", "workbench risk run study.yaml --table FILE --out out"]
     protocol = result().data.protocol
     assert protocol.hash in written["report.html"].read_text(encoding="utf-8")
     assert json.loads(written["card.json"].read_text(encoding="utf-8"))["protocol_sha256"] == protocol.hash

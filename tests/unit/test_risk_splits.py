@@ -50,6 +50,13 @@ def test_too_few_events_make_fewer_folds_or_none():
         person_folds(np.arange(40), y, folds=1)
 
 
+def test_of_outcomes_with_times_everybody_may_have_it():
+    everybody = person_folds(np.arange(40), outcome(np.arange(1.0, 41), np.ones(40, bool)), folds=4)
+    assert np.bincount(everybody).tolist() == [10] * 4
+    with pytest.raises(DataError, match="1 of 40 persons"):
+        person_folds(np.arange(40), outcome(np.arange(1.0, 41), np.arange(40) < 1))
+
+
 def sides(rows, split):
     return (set(rows["person"].iloc[part]) for part in (split.development, split.held))
 

@@ -47,7 +47,7 @@ _PICKS = {
     "count": ("次数", "count"),
     "any": ("有无", "any"),
 }
-_CLOCKS = {"available": ("可得时间", "when available"), "recorded": ("记录时间", "when recorded")}
+_CLOCKS = {"available": ("可得时间", "when available"), "recorded": ("记录时间", "when recorded"), "index": ("索引时刻", "at the index")}
 _SPLITS = {
     "time": ("按时间：最近入组的约 {0} 患者留出", "by time: the latest {0} of patients are held out"),
     "site": ("按医院：整家医院留出，约占患者的 {0}", "by hospital: whole hospitals are held out, about {0} of patients"),

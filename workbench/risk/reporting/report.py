@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,11 @@ __all__ = ["FILES", "study_report", "write_report"]
 
 #: What a report consists of.
 FILES = ("report.html", "report.docx", "metrics.csv", "card.json")
+
+#: Begin of the name of a folder in which a report is made, beside the place that its files then take.
+_PART = ".part."
+#: A report is written in seconds; a folder so old was left by a process that was killed.
+_LEFT_SECONDS = 3600
 
 
 def write_report(
@@ -73,7 +79,7 @@ def write_report(
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=".part.", dir=folder))
+        aside = Path(tempfile.mkdtemp(prefix=_PART, dir=folder))
     except OSError as error:
         raise EnvironmentFault(f"{folder} cannot be written to: {error.strerror}", hint="name another folder") from error
     try:
@@ -82,6 +88,7 @@ def write_report(
         metrics(ordered, contents.model, people.persons, policy).to_csv(aside / "metrics.csv", index=False, encoding="utf-8-sig")
         (aside / "card.json").write_text(card_text(made), encoding="utf-8")
         _replace(aside, folder)
+        _sweep(folder)
     except OSError as error:
         raise EnvironmentFault(f"{folder} cannot be written to: {error.strerror}", hint="name another folder, or make room") from error
     finally:
@@ -109,11 +116,18 @@ def study_report(contents: ReportContents, *, policy: DisclosurePolicy | None = 
     return report
 
 
+def _sweep(folder: Path) -> None:
+    """Delete what processes that were killed left; a report that is written at this moment is younger."""
+    for left in folder.glob(f"{_PART}*"):
+        if left.is_dir() and time.time() - left.stat().st_mtime > _LEFT_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def _replace(aside: Path, folder: Path) -> None:
     """Put the new files in place; where one cannot be, the old ones come back."""
     old = aside / "old"
     old.mkdir()
-    kept = [name for name in FILES if (folder / name).exists()]
+    kept = [name for name in FILES if (folder / name).is_file()]
     done: list[str] = []
     try:
         for name in kept:
@@ -235,5 +249,5 @@ def _code(writer: Writer) -> None:
     source = "--store STORE" if protocol.tables is None else "--table FILE"
     writer.tell("code")
     report.text(tr("重新运行：", "To run it again:")).code(
-        f"workbench risk check study.yaml\nworkbench risk run study.yaml {source} --out out"
+        f"workbench risk check study.yaml {source}\nworkbench risk run study.yaml {source} --out out"
     )

@@ -47,14 +47,15 @@ class Measure(NamedTuple):
         On the screen and in print.
     best : float
         The value of a perfect model; not a number where there is none that holds everywhere.
-    scale : {"identity", "logit", "log"}
-        On which it is about normal, where values of several places are joined (Snell et al. 2018, Stat Methods Med Res 27:3505).
+    scale : {"identity", "positive", "logit", "log"}
+        On which it is about normal, where values of several places are joined (Snell et al. 2018, Stat Methods Med Res 27:3505);
+        ``positive`` is the identity of what is never below 0, and neither are its intervals.
     """
 
     zh: str
     en: str
     best: float
-    scale: Literal["identity", "logit", "log"] = "identity"
+    scale: Literal["identity", "positive", "logit", "log"] = "identity"
 
     @property
     def label(self) -> str:
@@ -72,7 +73,12 @@ class Measure(NamedTuple):
 
 
 #: Scale -> the way there and back.
-_SCALES = {"identity": (np.positive, np.positive), "log": (np.log, np.exp), "logit": (logit, expit)}
+_SCALES = {
+    "identity": (np.positive, np.positive),
+    "positive": (np.positive, lambda values: np.maximum(values, 0)),
+    "log": (np.log, np.exp),
+    "logit": (logit, expit),
+}
 
 #: Each measure by its key.
 MEASURES: dict[str, Measure] = {
@@ -82,16 +88,16 @@ MEASURES: dict[str, Measure] = {
     "auc": Measure("时间依赖 AUC", "time-dependent AUC", 1, "logit"),
     "auroc": Measure("AUROC", "AUROC", 1, "logit"),
     "auprc": Measure("AUPRC", "AUPRC", 1, "logit"),
-    "brier": Measure("Brier 分数", "Brier score", 0),
+    "brier": Measure("Brier 分数", "Brier score", 0, "positive"),
     "scaled_brier": Measure("标化 Brier 分数", "scaled Brier score", 1),
-    "ibs": Measure("积分 Brier 分数", "integrated Brier score", 0),
+    "ibs": Measure("积分 Brier 分数", "integrated Brier score", 0, "positive"),
     "scaled_ibs": Measure("标化积分 Brier 分数", "scaled integrated Brier score", 1),
     "observed_expected": Measure("观察/预期比(O/E)", "observed/expected ratio", 1, "log"),
     "intercept": Measure("校准截距", "calibration intercept", 0),
     "slope": Measure("校准斜率", "calibration slope", 1),
-    "ici": Measure("ICI", "ICI", 0),
-    "e50": Measure("E50", "E50", 0),
-    "e90": Measure("E90", "E90", 0),
+    "ici": Measure("ICI", "ICI", 0, "positive"),
+    "e50": Measure("E50", "E50", 0, "positive"),
+    "e90": Measure("E90", "E90", 0, "positive"),
     "d_calibration_p": Measure("D-校准 P 值", "D-calibration p", np.nan),
     "net_benefit": Measure("净获益", "net benefit", np.nan),
     "sensitivity": Measure("灵敏度", "sensitivity", 1, "logit"),

@@ -77,7 +77,7 @@ def person_folds(persons: ArrayLike, y: np.ndarray, *, folds: int = 5, seed: int
     y : structured ndarray or ndarray of bool, shape (n,)
         Outcomes; a person has it who has it in any row.
     folds : int
-        At least 2. Fewer are made, with a :class:`FoldsWarning`, where fewer persons had the outcome, or had it not.
+        At least 2. Fewer are made, with a :class:`FoldsWarning`, where fewer persons had the outcome, or, without times, had it not.
     seed : int
         Of the deal.
 
@@ -89,7 +89,7 @@ def person_folds(persons: ArrayLike, y: np.ndarray, *, folds: int = 5, seed: int
     Raises
     ------
     DataError
-        If fewer than two persons had the outcome, or had it not.
+        If fewer than two persons had the outcome, or, without times, had it not.
     DefinitionError
         If there are fewer than 2 folds.
 
@@ -102,7 +102,8 @@ def person_folds(persons: ArrayLike, y: np.ndarray, *, folds: int = 5, seed: int
         raise DefinitionError(f"folds={folds}: wanted 2 or more")
     whole = Persons.of(persons, len(y))
     had = whole.any(happened(y))
-    most = int(min(had.sum(), (~had).sum()))
+    with_times = y.dtype.names is not None  # then who had it later is who had it not at a horizon: there need be nobody without
+    most = int(had.sum() if with_times else min(had.sum(), (~had).sum()))
     if most < 2:
         raise DataError(
             f"{int(had.sum())} of {whole.n} persons had the outcome, too few for two folds", hint="choose another outcome, or more patients"
