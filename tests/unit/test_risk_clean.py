@@ -84,6 +84,13 @@ def test_units_with_an_offset():
         ("白细胞计数 ×10⁹/L", ["wbc"], "×109/L"),
         ("血清白蛋白测定", ["albumin"], ""),
         ("空腹血糖", ["fasting_glucose"], ""),
+        ("甘油三酯(TG)(mmol/L)", ["triglyceride"], "mmol/L"),
+        ("白细胞(WBC) [10^9/L]", ["wbc"], "10^9/L"),
+        ("谷丙转氨酶ALT", ["alt"], ""),
+        ("收缩压mmHg", ["sbp"], "mmHg"),
+        ("体温℃", ["temperature"], "°C"),
+        ("尿糖GLU", ["glucose", "urine_glucose"], ""),
+        ("血红蛋白A2", [], ""),
         ("FBG", ["fasting_glucose", "fibrinogen"], ""),
         ("FBG(g/L)", ["fibrinogen"], "g/L"),
         ("CK-MB(ng/mL)", ["ck_mb_mass"], "ng/mL"),
@@ -179,6 +186,15 @@ def test_values_plainly_in_another_unit_are_flagged_never_converted(name):
     told = clean(table, rules=CleaningRules(units={name: "mg/dL"}))
     assert told.table["glucose"].iloc[0] == pytest.approx(5.27, abs=0.01)
     assert not told.doubtful
+
+
+def test_an_item_that_the_healthy_lack_is_doubted_where_no_unit_is_stated_and_nearly_all_is_far_beyond():
+    rng = np.random.default_rng(0)
+    in_ug_per_l, of_the_sick = rng.lognormal(5.7, 0.4, 50), rng.lognormal(2, 1.2, 50)
+    assert [change.rule for change in clean(pd.DataFrame({"D-二聚体": in_ug_per_l})).doubtful] == ["unit_doubtful"]
+    assert not clean(pd.DataFrame({"D-二聚体": of_the_sick})).doubtful
+    assert not clean(pd.DataFrame({"D-二聚体(mg/L)": in_ug_per_l})).doubtful
+    assert clean(pd.DataFrame({"D-二聚体(μg/L)": in_ug_per_l})).table["d_dimer"].tolist() == pytest.approx(in_ug_per_l / 1000)
 
 
 def test_a_unit_that_does_not_fit_stops_the_column():

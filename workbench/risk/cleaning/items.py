@@ -25,6 +25,8 @@ KINDS = ("number", "grade", "yes_no", "sex", "blood_type", "date", "id", "code")
 
 _PASSED_OVER = re.compile(r"[\s_\-–—·.,:'\"()\[\]【】]")
 _BRACKETED = re.compile(r"(?P<name>.+?)\s*[(\[【](?P<inside>.+)[)\]】]")
+_TWICE_BRACKETED = re.compile(r"(?P<name>.+[)\]】])\s*[(\[【](?P<inside>[^()\[\]【】]+)[)\]】]")
+_GLUED = re.compile(r"(?P<name>.*[\u4e00-\u9fff])(?P<inside>[A-Za-z°%μ].*)")
 _TRAILING = re.compile(r"(?P<name>.+?)[\s,_;:]+(?P<inside>\S+)")
 _SPECIMEN = re.compile(r"^(?:血清|血浆|全血|静脉血|serum|plasma|blood)\s*|\s*(?:测定|检测|定量|水平|浓度|结果)$", re.IGNORECASE)
 _BRACKETS = str.maketrans("", "", "()")
@@ -160,8 +162,9 @@ def conversion(of: Item, unit: str) -> Conversion | None:
 def find_item(name: str, unit: str = "") -> FoundItem:
     """Tell what a column's header or a report's name of an item means.
 
-    A name is looked up whole; then without what follows in brackets or after a space, if that is a unit or another name of the same item;
-    then without the specimen (血清) or the method (测定). Where it is the name of several items the unit may decide.
+    A name is looked up whole; then without what follows in brackets, after a space or a Chinese character, if that is a unit or (but after
+    a space) another name of the same item; then without the specimen (血清) or the method (测定). Where it is the name of several items the
+    unit may decide.
 
     Parameters
     ----------
@@ -197,20 +200,22 @@ def _find(name: str, unit: str) -> FoundItem:
 def _look_up(text: str, unit: str) -> FoundItem:
     if whole := _index().get(_fold(text)):
         return FoundItem(_decide(whole, unit), unit)
-    for pattern in (_BRACKETED, _TRAILING):
+    if (twice := _TWICE_BRACKETED.fullmatch(text)) and (found := _look_up(twice["name"], unit or twice["inside"])).items:
+        return found
+    for pattern in (_BRACKETED, _TRAILING, _GLUED):
         parts = pattern.fullmatch(text)
         candidates = parts and _index().get(_fold(parts["name"]), _index().get(_fold(_SPECIMEN.sub("", parts["name"])), ()))
-        if candidates and (found := _with_inside(candidates, parts["inside"].strip(), unit, bracketed=pattern is _BRACKETED)):
+        if candidates and (found := _with_inside(candidates, parts["inside"].strip(), unit, trailing=pattern is _TRAILING)):
             return found
     return FoundItem((), unit)
 
 
-def _with_inside(candidates: tuple[Item, ...], inside: str, unit: str, *, bracketed: bool) -> FoundItem | None:
+def _with_inside(candidates: tuple[Item, ...], inside: str, unit: str, *, trailing: bool) -> FoundItem | None:
     """Read what stands behind a name: a unit, another name, or something that makes the whole unknown."""
     written = inside if any(conversion(one, inside) for one in candidates) else inside.replace("_", "/")
     if any(conversion(one, written) for one in candidates):
         return FoundItem(_decide(candidates, written), unit or written)
-    if not bracketed:
+    if trailing:
         return None
     if same := _index().get(_fold(inside)):
         both = tuple(one for one in candidates if one in same)

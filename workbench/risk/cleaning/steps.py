@@ -26,6 +26,8 @@ _JOINS = ("median", "mean", "min", "max", "first", "last")
 _FEWEST, _MANY_TIMES = 3, 9
 #: Single values are told apart only between units that lie so far apart; urea of 20 may be mg/dL or a sick kidney.
 _FAR_APART = 10
+#: So many times the upper limit, where the lower is 0; of nine in ten patients no D-dimer is so high.
+_FAR_BEYOND = 100
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def _numbers(column: pd.Series, of: Item, unit: str, rules: CleaningRules, log: 
     read = read_numbers(column, below=rules.below_detection, convert=lambda written: conversion(of, written))
     raw = np.where(read.own_unit, np.nan, read.values)
     values = np.where(read.own_unit, read.values, stated.factor * read.values + stated.offset)
-    if not believed and (other := _other_unit(raw, values, of)):
+    if not believed and (other := _other_unit(raw, values, of, stated=bool(unit))):
         log.add("unit_doubtful", np.isfinite(raw).sum(), f"{unit or of.unit} / {other}?")
         return None
     for rule, count in read.counts.items():
@@ -172,19 +174,26 @@ def _numbers(column: pd.Series, of: Item, unit: str, rules: CleaningRules, log: 
 def _other_units(of: Item) -> dict[Conversion, str]:
     """Return units in which the same values would mean something else; the item's own among them, for columns that state another."""
     units: dict[Conversion, str] = {}
-    for name in (of.unit, *of.units) if of.usual_low > 0 else ():
+    for name in (of.unit, *of.units):
         if factor := conversion(of, name):
             units.setdefault(factor, name)
     return units if len(units) > 1 else {}
 
 
-def _other_unit(raw: np.ndarray, values: np.ndarray, of: Item) -> str:
-    """Return the unit in which values are plainly meant, where it is not the stated one."""
+def _other_unit(raw: np.ndarray, values: np.ndarray, of: Item, *, stated: bool) -> str:
+    """Return the unit in which values are plainly meant, where it is not the stated one.
+
+    Of what healthy people have none of (D-dimer, troponin) a high value is a sick patient's, not another unit's: there nearly all must lie
+    far beyond, and no unit be stated.
+    """
     low, high = of.usual_low / 2, of.usual_high * 2
-    usual = ((values >= low) & (values <= high) & np.isfinite(raw)).sum()
+    if not low and stated:
+        return ""
+    strange = (values < low) | (values > (high if low else _FAR_BEYOND * of.usual_high))
+    usual = (~strange & np.isfinite(raw)).sum()
     for (factor, offset), name in _other_units(of).items():
         other = factor * raw + offset
-        count = ((other >= low) & (other <= high) & ((values < low) | (values > high))).sum()
+        count = ((other >= low) & (other <= high) & strange).sum()
         if count >= max(_FEWEST, _MANY_TIMES * usual):
             return name
     return ""
@@ -193,7 +202,7 @@ def _other_unit(raw: np.ndarray, values: np.ndarray, of: Item) -> str:
 def _strays(raw: np.ndarray, values: np.ndarray, of: Item) -> list[tuple[str, int]]:
     """Return units far from the stated one in which single values would be usual, and how many."""
     strange = np.flatnonzero((values < of.usual_low / 2) | (values > of.usual_high * 2))
-    if not len(strange):
+    if not (len(strange) and of.usual_low > 0):
         return []
     found = []
     for (factor, offset), name in _other_units(of).items():
