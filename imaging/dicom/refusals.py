@@ -13,6 +13,7 @@ __all__ = ["REASONS", "Problem", "Refusal", "tag_text"]
 
 #: Reason -> what is said in English; braces hold the refusal's parameters, none of which is ever a patient's value.
 REASONS = {
+    "archive": "is an archive ({kind}), which is not opened",
     "bad-value": "holds what its value representation {vr} does not allow",
     "broken": "cannot be parsed ({found})",
     "cut-short": "declares {declared} bytes where {left} are left",
@@ -22,8 +23,8 @@ REASONS = {
     "items": "has, where an item of a sequence should begin, the tag {found}",
     "missing": "is wanted and not there",
     "not-dicom": "is not a DICOM file ({found})",
-    "not-there": "names a file that is not there",
-    "outside": "names a file outside the folder of the index",
+    "not-there": "names in record {record} a file that is not there",
+    "outside": "names in record {record} a file outside the folder of the index",
     "several": "has {found} values where one is wanted",
     "too-deep": "nests sequences deeper than {limit}",
     "too-long": "is longer than {limit} bytes",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Value", "read_value"]
 
 _PADDING = b" \0"
+#: The Standard allows 32 bits, tables hold 64.
+_LARGEST_INTEGER = 2**63 - 1
 _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FD": "d", "FL": "f"}
 _ONE_TEXT = ("LT", "ST", "UT")
 
@@ -124,12 +126,15 @@ def _integer(text: bytes) -> int | None:
     if not text.strip():
         return None
     try:
-        return int(text)
+        value = int(text)
     except ValueError:
-        value = float(text)
-        if not value.is_integer():
+        decimal = float(text)
+        if not decimal.is_integer():
             raise
-        return int(value)
+        value = int(decimal)
+    if abs(value) > _LARGEST_INTEGER:
+        raise OverflowError(value)
+    return value
 
 
 _CONVERTERS: dict[str, Callable[[bytes], float | None]] = {"DS": _decimal, "IS": _integer}

@@ -91,7 +91,7 @@ def _ct_slice(
     ds.PatientName, ds.PatientID, ds.PatientSex = "Wang^XiaoDong=王^小东", f"P{study}", "F"
     ds.BodyPartExamined, ds.SliceThickness, ds.KVP, ds.PatientPosition = "CHEST", 5, 120, "HFS"
     ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.FrameOfReferenceUID = uid(study), uid(study, series), uid(study, series, 0)
-    ds.SeriesNumber, ds.InstanceNumber = series, k + 1
+    ds.StudyID, ds.SeriesNumber, ds.InstanceNumber = str(study), series, k + 1
     ds.ImagePositionPatient = [f"{v:.6g}" for v in (-100.0, -100.0, k * spacing_mm)]
     ds.ImageOrientationPatient = [f"{v:.8g}" for v in (1, 0, 0, 0, math.cos(angle), -math.sin(angle))] if tilt else [1, 0, 0, 0, 1, 0]
     ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.Rows, ds.Columns = 1, "MONOCHROME2", size, size
@@ -180,6 +180,12 @@ def identified(body: bytes = b"") -> bytes:
 
 def _even(value: bytes) -> bytes:
     return value + b"\0" * (len(value) % 2)
+
+
+def index_file(*names: str) -> bytes:
+    """Return a DICOMDIR with a record for each name, its parts divided by a backslash."""
+    records = b"".join(item(element(0x00041430, b"CS", b"IMAGE ") + element(0x00041500, b"CS", _even(name.encode()))) for name in names)
+    return part10(element(0x00041220, b"SQ", records), sop_class="1.2.840.10008.1.3.10")
 
 
 def mutated_files(n: int, *, seed: int) -> Iterator[bytes]:
