@@ -84,6 +84,7 @@ def numbers(given):
     return [repr(given)] if isinstance(given, float) and abs(given) >= 1e-3 else []
 
 
+@pytest.mark.usefixtures("english")
 def test_rows_that_lack_a_predictor_get_no_prediction(written):
     X = fitted()[0].X.head(40)
     with pytest.warns(match="lack a predictor"):

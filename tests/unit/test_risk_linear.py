@@ -56,6 +56,7 @@ def test_the_equation_is_the_pipeline(name, binary, gaps, missing_indicators):
     assert all(term.std_error > 0 for term in equation.terms)
 
 
+@pytest.mark.usefixtures("english")
 def test_after_chained_imputation_the_equation_is_for_complete_rows():
     X, y = breast_cancer(0.2)
     model = made("spline_cox", imputation="multiple").fit(X, y)
@@ -136,6 +137,7 @@ def test_weights_are_routed(name, binary):
     np.testing.assert_array_equal(model[-1].coef_, by_name[-1].coef_)
 
 
+@pytest.mark.usefixtures("english")
 def test_categories_never_seen_count_as_the_reference():
     X, y = breast_cancer()
     model = made("cox").fit(X, y)
@@ -147,6 +149,7 @@ def test_categories_never_seen_count_as_the_reference():
         np.testing.assert_allclose(model.equation(HORIZONS).predict_risk(strange), risk, atol=1e-12)
 
 
+@pytest.mark.usefixtures("english")
 def test_a_horizon_beyond_the_follow_up_is_told():
     X, y = breast_cancer()
     model = made("cox").fit(X, y)

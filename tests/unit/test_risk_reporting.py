@@ -93,6 +93,7 @@ def test_small_counts_in_words_are_hidden(written):
     assert "&lt;10 of 430 rows" in page
 
 
+@pytest.mark.usefixtures("english")
 def test_rows_with_words_that_a_model_does_not_know_are_hidden_where_they_are_few():
     with pytest.warns(UnseenCategories) as told:
         tell_unseen({"ward": 2, "device": 99})
@@ -106,6 +107,7 @@ def test_metrics_have_the_size_of_the_study_beside_them(written):
     assert len(cells) == len(result().performance)
 
 
+@pytest.mark.usefixtures("english")
 def test_too_many_metrics_are_left_out_with_a_warning():
     many = pd.concat([result().performance.assign(threshold=0.01)] * 20)
     people = population(result().data, POLICY, nothing="")

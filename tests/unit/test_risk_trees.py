@@ -140,6 +140,7 @@ def test_what_is_missing_tells(drawn):
     assert risk[~np.isnan(X[:, 0])].mean() < 0.2
 
 
+@pytest.mark.usefixtures("english")
 def test_a_category_unseen_counts_as_missing_and_is_told(trees, table):
     new = table.iloc[:4].assign(ward=pd.Categorical(["new", "x", "new", None]))
     with pytest.warns(UnseenCategories, match=r"as missing: ward \(2 rows\)"):
