@@ -225,6 +225,13 @@ def test_medians_and_indicators_come_from_training():
     assert TypicalImputer(indicators=False).fit_transform(train).shape == (4, 3)
 
 
+def test_a_column_with_the_name_of_an_indicator_is_refused():
+    X = pd.DataFrame({"crp": [1.0, np.nan, 9.0], "crp_missing": [0.0, 1, 0]})
+    with pytest.raises(DataError, match="have the names of columns: crp_missing"):
+        TypicalImputer().fit(X)
+    assert list(TypicalImputer().fit_transform(X.fillna(0))) == list(X)
+
+
 def test_patterns_of_missing_values_are_counted():
     table = mixed(300)
     patterns = missing_patterns(table)

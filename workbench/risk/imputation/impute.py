@@ -114,12 +114,17 @@ class TypicalImputer(_Imputer):
         Raises
         ------
         DataError
-            If a value is infinite or no column has a value.
+            If a value is infinite, no column has a value, or a column is called as the indicator of another's gaps.
         """
         _, coded = self._learn(X)
         self._fill = np.array([_typical(coded[:, place], column.levels) for place, column in enumerate(self._layout.columns)])
         self.fill_ = {column.name: _shown(value, column.levels) for column, value in zip(self._layout.columns, self._fill, strict=True)}
         self._marked = np.flatnonzero(np.isnan(coded).any(axis=0)) if self.indicators else np.array([], int)
+        names = self.get_feature_names_out()
+        if twice := sorted(set(names[len(self._layout.names) :]) & set(self._layout.names)):
+            raise DataError(
+                f"the indicators of gaps have the names of columns: {', '.join(twice)}", hint="give these predictors other names"
+            )
         return self
 
     def transform(self, X: ArrayLike) -> pd.DataFrame | np.ndarray:
