@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 from tests.lib.risk_models import Cox, Logistic
 from tests.lib.survival_data import draw
 from workbench.errors import DataError, DefinitionError, EnvironmentFault
+from workbench.locale import tr
 from workbench.risk.imputation.impute import ChainedImputer, TypicalImputer
 from workbench.risk.models.multiple import MultiplyImputed
 from workbench.risk.models.pipeline import RiskPipeline
@@ -178,6 +179,14 @@ def test_what_a_worker_warns_of_is_told_once():
     with pytest.warns(RuntimeWarning) as told:
         assert list(spread(_warn, (), range(6), workers=2)) == list(range(6))
     assert sorted(str(one.message) for one in told) == ["of piece 0", "of piece 1"]
+
+
+def _speaks(item):
+    return tr(f"第 {item} 件", f"piece {item}")
+
+
+def test_worker_processes_speak_the_language_in_force():
+    assert list(spread(_speaks, (), range(2), workers=2)) == ["piece 0", "piece 1"]
 
 
 def _end(item):

@@ -94,7 +94,7 @@ def test_what_else_stands_behind_values_of_a_store(where):
 def test_a_finding_shows_its_words_in_the_note(where):
     data = extract(asked({"findings": "高血压", "name": "htn"}, {"findings": "咳嗽", "name": "cough"}), where)
     (found,) = where.evidence(data, 0, "htn")
-    assert (found.table, found.item, found.value) == ("finding", "高血压", "present")
+    assert (found.table, found.item, found.value) == ("finding", "高血压", "肯定")
     assert found.text[found.start : found.end] == "高血压"
     assert found.text.startswith("…")
     assert found.text[1:-1] in NOTE

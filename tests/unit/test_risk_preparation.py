@@ -65,6 +65,7 @@ def test_the_name_of_joined_levels_tells_no_word_of_few_patients():
     assert "w1" not in joined.label + joined.factors[0].level
 
 
+@pytest.mark.usefixtures("english")
 def test_categories_never_seen_are_counted_and_are_the_reference():
     fitted = UsableColumns().fit(table())
     with pytest.warns(UnseenCategories, match=r"ward \(2 rows\)"):

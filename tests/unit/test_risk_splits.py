@@ -9,7 +9,7 @@ import pytest
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.protocol.parts import Validation
 from workbench.risk.survival.outcome import outcome
-from workbench.risk.validation.splits import FoldsWarning, hold_out, home_sites, person_folds
+from workbench.risk.validation.splits import FoldsWarning, HoldOutShareWarning, hold_out, home_sites, person_folds
 
 pytestmark = pytest.mark.usefixtures("english")
 
@@ -61,6 +61,7 @@ def sides(rows, split):
     return (set(rows["person"].iloc[part]) for part in (split.development, split.held))
 
 
+@pytest.mark.filterwarnings("ignore::workbench.risk.validation.splits.HoldOutShareWarning")  # whole sites
 @pytest.mark.parametrize("how", ["time", "site", "random"])
 @pytest.mark.parametrize("seed", range(5))
 def test_nobody_is_on_two_sides(how, seed):
@@ -87,7 +88,8 @@ def test_the_latest_persons_are_held_out_and_nothing_that_is_learnt_from_is_late
 def test_persons_of_one_date_stay_together():
     rows = pd.DataFrame({"person": range(10), "index_at": pd.to_datetime(["2020-01-01"] * 4 + ["2020-02-01"] * 6)})
     y = np.arange(10) % 2 == 0
-    assert len(hold_out(rows, y, Validation(holdout=0.2)).held) == 6
+    with pytest.warns(HoldOutShareWarning, match="the hold-out has 60% of the patients, 20% were asked for"):
+        assert len(hold_out(rows, y, Validation(holdout=0.2)).held) == 6
     with pytest.raises(DataError, match="no index date parts the 10 persons: at least 80% of them have the same one"):
         hold_out(rows.assign(index_at=rows["index_at"].iloc[0]), y, Validation(holdout=0.2))
 

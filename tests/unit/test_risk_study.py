@@ -103,7 +103,7 @@ def test_a_horizon_that_is_not_named_is_chosen_and_said(table):
     del study["outcome"]["horizons_days"]
     made = Study(**study)
     data = made.extract(table)
-    with pytest.warns(HorizonsWarning, match="days were chosen"):
+    with pytest.warns(HorizonsWarning, match="已按随访时间选定 365 天"):
         chosen = horizons_of(data)
     assert chosen == (365.0,)
     with pytest.raises(DataError, match="followed up to 5000"):
@@ -152,7 +152,7 @@ def test_the_command_runs_and_checks(table, policy, tmp_path):
     assert checked.exit_code == 0
     done = runner.invoke(app, ["risk", "run", str(file), "--table", str(table), "--out", str(tmp_path / "out"), "--workers", "1"])
     assert done.exit_code == 0, done.output
-    assert "harrell_c" in done.output
+    assert "Harrell C 指数" in done.output
     assert json.loads((tmp_path / "out" / "card.json").read_text(encoding="utf-8"))["model"] == "spline_cox"
     shown = runner.invoke(app, ["risk", "example"])
     assert Study(**yaml.safe_load(shown.output)).title

@@ -13,7 +13,7 @@ import pytest
 import workbench.risk.protocol
 from tests.lib.paths import shared
 from workbench.errors import DataError, DefinitionError
-from workbench.risk.extraction.dataset import extract
+from workbench.risk.extraction.dataset import ItemsLeftOut, extract
 from workbench.risk.extraction.tables import read_tables
 from workbench.risk.protocol.files import read_study
 from workbench.risk.protocol.protocol import Protocol
@@ -139,9 +139,17 @@ def test_results_are_known_strictly_before_the_prediction(tmp_path, layout, tabl
 
 def test_all_items_are_those_that_the_catalogue_knows(tmp_path):
     table = draws().assign(心率=80, 备注="x", 结局二=1, 酸碱度=7.4)
-    data = run(tmp_path, study(predictors=[{"labs": "all"}, {"vitals": "all"}], tables=TIMED, index=AT), dated(), table)
+    with pytest.warns(ItemsLeftOut, match="^3 个项目未作为预测因子：名称不在项目目录中，或对应多个项目（3 个）。名称见数据清洗记录$"):
+        data = run(tmp_path, study(predictors=[{"labs": "all"}, {"vitals": "all"}], tables=TIMED, index=AT), dated(), table)
     assert list(data.X) == ["glucose", "creatinine", "heart_rate"]
-    assert {change.column for change in data.features.changes if change.rule == "unknown_item"} == {"备注", "结局二", "酸碱度"}
+    assert {change.column for change in data.features.changes if change.rule == "left_out"} == {"备注", "结局二", "酸碱度"}
+
+
+def test_items_that_cleaning_cannot_decide_are_left_out_of_all_and_told(tmp_path):
+    table = draws().assign(ca="no")
+    with pytest.warns(ItemsLeftOut, match="多数值不是该项目的结果（1 个）"):
+        data = run(tmp_path, study(predictors=[{"labs": "all"}], tables=TIMED, index=AT), dated(), table)
+    assert list(data.X) == ["glucose", "creatinine"]
 
 
 def test_gap_look_back_and_the_two_clocks(tmp_path):
@@ -323,7 +331,7 @@ def test_sexes_of_no_agreed_meaning_stay_codes_and_are_told(tmp_path):
 def test_a_name_that_means_something_else_is_not_emptied(tmp_path):
     data = run(tmp_path, study(predictors=[{"column": "ca"}]), patients(ca=["no", "yes", "metastatic", "no"]))
     assert data.X["ca"].tolist() == ["no", "yes", "metastatic", "no"]
-    assert [change.note for change in data.features.changes if change.rule == "unknown_item"] == ["not calcium"]
+    assert [change.note for change in data.features.changes if change.rule == "unknown_item"] == ["不是钙"]
     timed = draws().assign(ca="no")
     with pytest.raises(DefinitionError, match="no result of this item"):
         run(tmp_path, study(predictors=[{"labs": "ca"}], tables=TIMED, index=AT), dated(), timed)
@@ -771,7 +779,8 @@ def test_tongji_by_a_short_study_file(tmp_path):
     assert TONGJI.count("\n") <= 30
     protocol = read_study(tmp_path / "study.yaml")
     source = read_tables([path], protocol)
-    data = extract(protocol, source)
+    with pytest.warns(ItemsLeftOut, match="^1 个项目"):
+        data = extract(protocol, source)
     assert (len(data.y), int(data.y.sum())) == (375, 174)
     assert data.X.shape == (375, 75)
     assert {"ldh", "hs_crp", "lymphocytes_share", "ph", "年龄", "性别"} <= set(data.X)

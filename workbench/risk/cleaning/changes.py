@@ -41,6 +41,7 @@ RULES: dict[str, Rule] = {
     "unit_assumed": Rule("told", "未注明单位，按目录单位处理", "no unit was stated; taken to be the catalogue's"),
     "renamed": Rule("told", "列名改为目录名称", "column got the catalogue's name"),
     "empty": Rule("told", "没有任何数值", "no value at all"),
+    "left_out": Rule("told", "未作为预测因子", "no predictor was made of it"),
     "converted": Rule("changed", "换算单位", "converted to the item's unit"),
     "below_detection": Rule(
         "changed", "低于检测下限（<x），取 x 的给定比例", "below what can be measured (<x): set to a stated share of x"

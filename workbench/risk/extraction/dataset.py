@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+from workbench.locale import tr
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,10 +16,14 @@ if TYPE_CHECKING:
     from workbench.risk.cleaning.changes import Change
     from workbench.risk.protocol.protocol import Protocol as StudyProtocol
 
-__all__ = ["ROW_COLUMNS", "CohortRows", "Feature", "Features", "FlowStep", "Source", "StudyData", "extract"]
+__all__ = ["ROW_COLUMNS", "CohortRows", "Feature", "Features", "FlowStep", "ItemsLeftOut", "Source", "StudyData", "extract"]
 
 #: Columns of the rows, the last (the index encounter) of a store only; further ones are sites and sub-groups.
 ROW_COLUMNS = ("person", "index_at", "predicted_at", "visit")
+
+
+class ItemsLeftOut(UserWarning):
+    """A study asks for all items of a source, and some are no predictors."""
 
 
 class FlowStep(NamedTuple):
@@ -162,6 +170,7 @@ def extract(protocol: StudyProtocol, source: Source) -> StudyData:
     Returns
     -------
     StudyData
+        :class:`ItemsLeftOut` warns of items that are no predictors though all were asked for.
 
     Raises
     ------
@@ -171,4 +180,18 @@ def extract(protocol: StudyProtocol, source: Source) -> StudyData:
         If the protocol does not fit this kind of source.
     """
     cohort = source.cohort(protocol)
-    return StudyData(protocol, cohort, source.features(protocol, cohort.rows), source.id)
+    features = source.features(protocol, cohort.rows)
+    _tell_left_out(features.changes)
+    return StudyData(protocol, cohort, features, source.id)
+
+
+def _tell_left_out(changes: tuple[Change, ...]) -> None:
+    """Warn of items that are no predictors though all were asked for: how many, and why."""
+    why = Counter(change.note for change in changes if change.rule == "left_out")
+    if why:
+        reasons = tr("；", "; ").join(tr(f"{reason}（{count} 个）", f"{reason} ({count})") for reason, count in why.items())
+        told = (
+            f"{why.total()} 个项目未作为预测因子：{reasons}。名称见数据清洗记录",
+            f"{why.total()} items are no predictors: {reasons}. The log names them",
+        )
+        warnings.warn(tr(*told), ItemsLeftOut, stacklevel=3)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DefinitionError
+from workbench.locale import tr
 from workbench.risk.cleaning.changes import Change
 from workbench.risk.cleaning.clean import clean
 from workbench.risk.cleaning.values import read_categories, read_dates, read_numbers
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.risk.cleaning.items import Item
     from workbench.risk.cleaning.steps import CleaningRules
 
-__all__ = ["CATEGORIES", "REFUSED", "Fact", "meaning_of", "no_such_item", "read_fact", "unusable"]
+__all__ = ["CATEGORIES", "REFUSED", "Fact", "left_out", "meaning_of", "no_such_item", "read_fact", "unusable"]
 
 #: Rules that set what is no result of an item to missing. Where they take most of a column, it holds something else under that name.
 _LOSSES = ("unreadable", "qualitative", "uncoded", "outlier")
@@ -32,6 +33,14 @@ REFUSED = {
     "unit_doubtful": "the values are plainly in another unit: say it in tables.units",
     "unit_unknown": "the unit does not fit the item: correct it in tables.units",
     **dict.fromkeys(_LOSSES, 'most values are no result of this item: tables.names: {<column>: ""} leaves it as it is'),
+}
+
+#: Why an item is no predictor where a study asks for all: rule of cleaning -> what the log says.
+LEFT_OUT = {
+    "unknown_item": ("名称不在项目目录中，或对应多个项目", "the name is not in the catalogue, or means several items"),
+    "unit_doubtful": ("数值明显属于另一单位", "the values are plainly in another unit"),
+    "unit_unknown": ("单位不适用于该项目", "the unit does not fit the item"),
+    **dict.fromkeys(_LOSSES, ("多数值不是该项目的结果", "most values are no result of the item")),
 }
 
 #: So many values at least are needed to say that a column is not what its name says.
@@ -106,7 +115,7 @@ def read_fact(raw: pd.Series, found: Item | None, kind: str | None, *, codes: Ma
 def _cleaned(raw: pd.Series, found: Item, codes: Mapping[str, object], rules: CleaningRules) -> Fact:
     cleaned, name = clean(raw.to_frame(), rules=rules), str(raw.name)
     if no_such_item(cleaned.changes):
-        other = Change(name, "", "unknown_item", 0, int(raw.notna().sum()), f"not {found.key}")
+        other = Change(name, "", "unknown_item", 0, int(raw.notna().sum()), tr(f"不是{found.zh}", f"not {found.key}"))
         fact = _plain(raw, None, codes)
         return fact._replace(changes=(other, *fact.changes))
     if change := unusable(cleaned.changes).get(found.key):
@@ -139,6 +148,11 @@ def unusable(changes: Iterable[Change]) -> dict[str, Change]:
     changes = tuple(changes)
     undecided = (change for change in changes if change.rule in _UNITS)
     return {change.item: change for change in (*no_such_item(changes), *undecided)}
+
+
+def left_out(name: str, why: str) -> Change:
+    """Return the log's line of an item that was not asked for by name and is no predictor; `why` is a key of :data:`LEFT_OUT`."""
+    return Change(name, "", "left_out", 0, 0, tr(*LEFT_OUT[why]))
 
 
 def _refuse_words(values: pd.Series, name: str) -> None:

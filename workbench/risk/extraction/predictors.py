@@ -11,17 +11,17 @@ import pandas as pd
 
 from workbench.errors import DefinitionError
 from workbench.locale import tr
-from workbench.risk.cleaning.changes import Change
 from workbench.risk.cleaning.shown import shown_unit
 from workbench.risk.extraction.asof import collect
 from workbench.risk.extraction.dataset import Feature, Features
-from workbench.risk.extraction.facts import REFUSED
+from workbench.risk.extraction.facts import REFUSED, left_out
 from workbench.risk.extraction.readers import at_latest, read_times
 from workbench.risk.extraction.records import known_before, read_records
 from workbench.risk.extraction.roles import belongs, ending, fact_columns
 from workbench.risk.protocol.parts import EVENTS, NUMBERS
 
 if TYPE_CHECKING:
+    from workbench.risk.cleaning.changes import Change
     from workbench.risk.cleaning.items import Item
     from workbench.risk.extraction.columns import Columns, Part
     from workbench.risk.protocol.parts import Predictor
@@ -185,7 +185,7 @@ def asked_columns(request: Request, predictor: Predictor, changes: list[Change])
 def _all(request: Request, predictor: Predictor, changes: list[Change]) -> list[str]:
     """Return every item of a source that was known to any row; what the table of items does not know is told."""
     known = request.early(predictor.clock).parts(request.facts, left=True)
-    changes += [Change(part.name, "", "unknown_item", 0, 0) for part in known if part.item is None and request.is_timed(part)]
+    changes += [left_out(part.name, "unknown_item") for part in known if part.item is None and request.is_timed(part)]
     keys = list(dict.fromkeys(part.key for part in known if part.item and belongs(part.item, predictor.source)))
     if not keys:
         raise DefinitionError(f"the tables have no {predictor.source} that the table of items knows", hint="name them, or see tables.names")
@@ -264,6 +264,7 @@ def _picked(request: Request, clock: str, asked: list[Wanted], changes: list[Cha
     for one in asked:
         if one.stated and (change := records.refused.get(one.key)):
             raise DefinitionError(f"{change.column!r} cannot be used ({change.rule} {change.note})", hint=REFUSED[change.rule])
+    changes += [left_out(change.column, change.rule) for change in records.refused.values()]
     asked = [one for one in asked if one.key not in records.refused]
     rows = {"row": np.arange(len(request.rows)), "person": request.persons.get_indexer(request.rows["person"])}
     found = collect(

@@ -27,6 +27,7 @@ from workbench.errors import DataError, DefinitionError
 from workbench.ingest.delimited import as_utf8
 from workbench.ingest.rows import checked_header
 from workbench.ingest.sources import identifier, read_file
+from workbench.locale import tr
 from workbench.risk.cleaning.changes import Change
 from workbench.risk.cleaning.values import read_dates
 from workbench.risk.extraction.asof import end_of_day
@@ -222,7 +223,9 @@ def _table(name: str, cells: pd.DataFrame, layout: Tables) -> PlainTable:
     changes: list[Change] = []
     taken = at_latest(read_times(cells[layout.time], changes))
     if blank := int(taken.isna().sum()):
-        changes.append(Change(layout.time, "record_time", "unreadable", blank, len(taken), "without a time, so not used"))
+        changes.append(
+            Change(layout.time, "record_time", "unreadable", blank, len(taken), tr("没有时间，未使用", "without a time, so not used"))
+        )
     if blank == len(taken):
         raise DataError(f"no row of {name} has a time (column {layout.time})", hint="tables.time names the column")
     known = taken

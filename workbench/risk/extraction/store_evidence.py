@@ -23,6 +23,16 @@ __all__ = ["store_evidence"]
 _NOTED = ("note_id", "span_start", "span_end")
 
 
+#: Assertions of findings, as people read them.
+_ASSERTIONS = {
+    "present": ("肯定", "present"),
+    "absent": ("否定", "absent"),
+    "possible": ("可能", "possible"),
+    "hypothetical": ("假设", "hypothetical"),
+    "historical": ("既往", "historical"),
+}
+
+
 def store_evidence(codes: Codes, data: StudyData, row: int, name: str) -> list[Evidence]:
     """Return the rows of a store behind one value.
 
@@ -91,7 +101,8 @@ def _told(wanted: Wanted, row: dict, notes: dict[int, str]) -> Evidence:
         return _number(wanted, row, plain)
     if wanted.domain == "findings":
         text, start, end = _words(row, notes)
-        return plain._replace(value=row["mark"], text=text, start=start, end=end)
+        said = tr(*_ASSERTIONS[row["mark"]]) if row["mark"] in _ASSERTIONS else row["mark"]
+        return plain._replace(value=said, text=text, start=start, end=end)
     if wanted.domain == "observations":
         return plain._replace(value=row["mark"])
     return plain._replace(value=code, item=name)

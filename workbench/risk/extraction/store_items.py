@@ -22,6 +22,7 @@ from workbench.risk.cleaning.changes import Change
 from workbench.risk.cleaning.items import conversion, find_item
 from workbench.risk.extraction.clocks import DOMAIN_OF
 from workbench.risk.extraction.dataset import Feature
+from workbench.risk.extraction.facts import left_out
 from workbench.risk.extraction.predictors import PICKED
 from workbench.risk.extraction.roles import belongs
 from workbench.risk.protocol.parts import NUMBERS
@@ -232,7 +233,7 @@ def _numbers(codes: Codes, predictor: Predictor, changes: list[Change]) -> list[
     if predictor.of != ("all",):
         return [_number(predictor, word, _named(codes, every, predictor.source, word)) for word in predictor.of]
     keys = {code: _single(code) for code in every["code"].unique()}
-    changes += [Change(code, "", "unknown_item", 0, 0) for code, item in keys.items() if item is None and code]
+    changes += [left_out(code, "unknown_item") for code, item in keys.items() if item is None and code]
     known = dict.fromkeys(item for item in keys.values() if item and item.kind == "number" and belongs(item, predictor.source))
     return [_number(predictor, item.key, every[[keys[code] == item for code in every["code"]]], stated=False) for item in known]
 

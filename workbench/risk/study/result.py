@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench import disclosure
 from workbench.locale import tr
-from workbench.risk.reporting.performance import best_sample, estimate
+from workbench.risk.reporting.performance import best_sample, estimate, label_of, sample_label
 from workbench.risk.study.figures import shown_of
 
 if TYPE_CHECKING:
@@ -153,10 +153,10 @@ class StudyResult:
         sample = best_sample(self.performance)
         own = self.performance[(self.performance["model"] == self.model) & (self.performance["sample"] == sample)]
         chosen = own[own["measure"].isin(("harrell_c", "auroc", "auc", "brier", "slope", "observed_expected"))]
-        lines = [tr("模型 {0}（{1}）", "Model {0} ({1})").format(self.model, sample)]
+        lines = [tr("模型 {0}（{1}）", "Model {0} ({1})").format(self.model, sample_label(sample))]
         for row in chosen.itertuples():
-            days = "" if row.horizon_days != row.horizon_days else f" {row.horizon_days:g}d"
-            lines.append(f"  {row.measure}{days} {estimate(row.measure, row.value, row.low, row.high)}")
+            days = "" if row.horizon_days != row.horizon_days else tr(f"（{row.horizon_days:g} 天）", f" ({row.horizon_days:g} days)")
+            lines.append(f"  {label_of(row.measure)}{days} {estimate(row.measure, row.value, row.low, row.high)}")
         return "\n".join([*lines, *(f"! {each}" for each in self.warned)])
 
     def _repr_html_(self) -> str:

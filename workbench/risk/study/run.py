@@ -167,7 +167,7 @@ def _told() -> Iterator[list[warnings.WarningMessage]]:
 
 
 def _all_told(told: list[warnings.WarningMessage], found: Audit, resampled: Bootstrap | None) -> tuple[str, ...]:
-    lines = [f"{finding.subject}: {finding.found}" for finding in found.warned] + [
+    lines = [f"{finding.about}{tr('：', ': ')}{finding.found}" for finding in found.warned] + [
         str(each.message) for each in told if issubclass(each.category, UserWarning)
     ]
     if resampled is not None:

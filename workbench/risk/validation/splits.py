@@ -17,14 +17,21 @@ if TYPE_CHECKING:
 
     from workbench.risk.protocol.parts import Scalar, Validation
 
-__all__ = ["FoldsWarning", "Split", "happened", "hold_out", "home_sites", "person_folds"]
+__all__ = ["FoldsWarning", "HoldOutShareWarning", "Split", "happened", "hold_out", "home_sites", "person_folds"]
 
 #: Column of hospitals, where the study names none.
 SITE = "care_site"
 
+#: A hold-out whose share of persons lies farther from what was asked is told of.
+_OFF = 0.05
+
 
 class FoldsWarning(UserWarning):
     """There are fewer folds than were asked for, as too few persons had the outcome."""
+
+
+class HoldOutShareWarning(UserWarning):
+    """The hold-out is larger or smaller than was asked for, as dates and sites are not parted."""
 
 
 class Split(NamedTuple):
@@ -170,7 +177,7 @@ def hold_out(rows: pd.DataFrame, y: np.ndarray, asked: Validation, *, seed: int 
     -------
     Split or None
         None where the protocol asks for no hold-out, or for none in particular and there are no dates. By time the persons whose first
-        index date is latest are held out, those of one date together.
+        index date is latest are held out, those of one date together; :class:`HoldOutShareWarning` tells of a share far from that asked.
 
     Raises
     ------
@@ -188,7 +195,20 @@ def hold_out(rows: pd.DataFrame, y: np.ndarray, asked: Validation, *, seed: int 
         if not had.any() or (had.all() and y.dtype.names is None):
             everybody = "everybody" if len(part) and had.all() else "nobody"
             raise DataError(f"{everybody} in the {name} ({len(part)} rows) had the outcome", hint="choose another split or share")
+    if how != "random" and not asked.held_sites:
+        _tell_share(parted.held, whole, asked.holdout)
     return parted
+
+
+def _tell_share(held: np.ndarray, whole: Persons, wanted: float) -> None:
+    """Warn where dates or sites, which are not parted, let the hold-out have another size."""
+    found = len(np.unique(whole.codes[held])) / whole.n
+    if abs(found - wanted) > _OFF:
+        told = (
+            f"留出集占全部患者的 {found:.0%}，方案要求 {wanted:.0%}：同一日期或同一中心的患者不拆开",
+            f"the hold-out has {found:.0%} of the patients, {wanted:.0%} were asked for: those of one date or one site stay together",
+        )
+        warnings.warn(tr(*told), HoldOutShareWarning, stacklevel=3)
 
 
 def _dates(rows: pd.DataFrame) -> pd.Series | None:
