@@ -121,7 +121,8 @@ def test_follow_up_is_due_and_ends(registry):
     registry.visit(early, 30, state="lost")
     assert [each.state for each in registry.visits(early)] == ["lost", "ended"]
     assert early not in registry.due()["person"].tolist()
-    for wrong in ({"day": 31, "made": "2024-02-20"}, {"day": 90, "state": "ill"}, {"day": 90}, {"day": 90, "made": "三月"}):
+    before = {"day": 90, "made": "2019-12-31"}
+    for wrong in ({"day": 31, "made": "2024-02-20"}, {"day": 90, "state": "ill"}, {"day": 90}, {"day": 90, "made": "三月"}, before):
         with pytest.raises(DefinitionError):
             registry.visit(early, **wrong)
 

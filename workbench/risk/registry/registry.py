@@ -256,7 +256,7 @@ class Registry:
         Raises
         ------
         DefinitionError
-            If there is no such visit, state or date.
+            If there is no such visit, state or date, or it lies before the index.
         """
         self._row(person)
         if day not in self.form.follow_up_days or state not in ("done", "lost", "died"):
@@ -264,6 +264,8 @@ class Registry:
         when = _VISIT_DATE.checked(made)
         if when is None and state != "lost":
             raise DefinitionError(tr("请填写日期", "give the date"))
+        if when is not None and when < self.index_of(person).isoformat():
+            raise DefinitionError(tr("日期早于索引日期", "the date lies before the index"))
         return self._append(kind="visit", person=_key(person), day=day, state=state, date=when)
 
     def show(self) -> RegistryWidget:
