@@ -223,6 +223,13 @@ def test_ties_everywhere():
         assert 0.4 < risk.mean() < 0.7
 
 
+def test_events_that_weigh_nothing_are_none():
+    with pytest.raises(DataError, match="30 persons have the same outcome"):
+        LogisticModel().fit(NUMBERS, HALF, sample_weight=~HALF)
+    with pytest.raises(DataError, match="nobody had the event"):
+        CoxModel().fit(NUMBERS, outcome(TIME, HALF), sample_weight=~HALF)
+
+
 @pytest.mark.parametrize("weight", [np.full(60, np.nan), -np.ones(60), np.zeros(60), np.ones(59)])
 @pytest.mark.parametrize(("model", "y"), [(LogisticModel(), HALF), (CoxModel(), outcome(TIME, HALF))])
 def test_weights_that_are_none(model, y, weight):

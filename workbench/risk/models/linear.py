@@ -260,6 +260,7 @@ class LogisticModel(BaseEstimator):
         if len(truth) != len(values):
             raise DataError(f"{len(values)} persons have columns and {len(truth)} have an outcome")
         weight = case_weights(sample_weight, len(values))
+        binary(truth[weight > 0])  # refuses where those who count are alike
         self.n_events_ = int(truth.sum())
         mean, spread = np.average(values, axis=0, weights=weight), values.std(axis=0)
         scale = np.where(spread > 0, spread, 1)

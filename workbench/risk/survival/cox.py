@@ -141,8 +141,8 @@ class CoxRegression(BaseEstimator):
         self._check_parameters()
         X = validate_data(self, X, dtype=float, ensure_min_samples=2)
         given = follow(y)
-        self._check_outcome(X, given)
         weight = None if sample_weight is None else case_weights(sample_weight, len(X))
+        self._check_outcome(X, given, weight)
         self.strata_, codes = (np.array([0]), None) if strata is None else np.unique(np.asarray(strata), return_inverse=True)
         sets = risk_sets(given, strata=codes, weight=weight, efron=self.ties == "efron")
         self.n_events_ = len(sets.events)
@@ -166,12 +166,12 @@ class CoxRegression(BaseEstimator):
         if not (self.alpha >= 0 and 0 <= self.l1_ratio <= 1):
             raise DefinitionError(f"alpha={self.alpha!r} with l1_ratio={self.l1_ratio!r}: wanted alpha >= 0 and l1_ratio from 0 to 1")
 
-    def _check_outcome(self, X: np.ndarray, given: Follow) -> None:
+    def _check_outcome(self, X: np.ndarray, given: Follow, weight: np.ndarray | None) -> None:
         if len(given.time) != len(X):
             raise DataError(f"{len(X)} persons have covariates and {len(given.time)} have an outcome")
         if given.event.dtype != bool:
             raise DataError("the outcome has several causes", hint="fit one model a cause: outcome(time, cause == 1)")
-        events = int(given.event.sum())
+        events = int((given.event if weight is None else given.event & (weight > 0)).sum())
         if not events:
             raise DataError(
                 "nobody had the event, so there is nothing to learn",
