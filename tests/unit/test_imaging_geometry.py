@@ -165,8 +165,10 @@ def test_what_must_never_be_mixed_makes_stacks(values, what):
 
 
 def test_rounding_of_cosines_does_not_split_a_stack():
-    frames = stack([0, 1, 2], orientation=(1.0, 0.0, 0.0, 0.0, 0.99999, 0.00002)) + stack([3, 4])
-    assert Verdict.MULTI_STACK not in judge(frames).verdicts
+    frames = [*stack([0, 1, 2], orientation=(1.0, 0.0, 0.0, 0.0, 0.99999, 0.00002)), frame(3, instance="1.3")]
+    geometry = judge(frames)
+    assert Verdict.MULTI_STACK not in geometry.verdicts
+    assert geometry.shape == (4, 4, 6)
 
 
 def repeated(values: dict[str, list], places=(0, 2, 4)) -> list[Frame]:

@@ -1,0 +1,179 @@
+"""From stored values to what they mean: rescale, unit, and the array type that holds every value exactly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from imaging.errors import ImageDataError
+from imaging.geometry.attributes import items, numbers, parts, present, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydicom.dataset import Dataset
+
+    from imaging.volumes.pixels import PixelFormat
+
+__all__ = ["SEQUENCES", "TOP_LEVEL", "Meaning", "apply", "array_type", "meanings_of"]
+
+#: Attributes that a reader has to keep for :func:`meanings_of`.
+TOP_LEVEL = ("Modality", "RescaleSlope", "RescaleIntercept", "RescaleType", "Units", "DoseUnits", "DoseGridScaling", "PixelPaddingValue")
+SEQUENCES = ("ModalityLUTSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+
+#: Unit of values without a rescale type, by modality: CT is in Hounsfield units (PS3.3 C.11.1.1.2), PET and dose name theirs.
+_CT_TYPES = ("", "HU", "HU_MOD")
+
+
+class Meaning(NamedTuple):
+    """What the stored values of one frame mean: value = slope x stored + intercept, in a unit (PS3.3 C.11.1).
+
+    Parameters
+    ----------
+    slope, intercept : float
+        Of the linear rescale.
+    unit : str
+        HU, BQML, GML, CNTS, GY, or what Rescale Type says; empty where the header names none.
+    table : tuple of (int, tuple of int) or None
+        First stored value and values of a Modality LUT, which then stands for the linear rescale.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    unit: str = ""
+    table: tuple[int, tuple[int, ...]] | None = None
+
+
+def meanings_of(dataset: Dataset, frames: int) -> list[Meaning]:
+    """Return what the values of each frame mean.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Header of one instance.
+    frames : int
+        How many frames it has.
+
+    Returns
+    -------
+    list of Meaning
+        One a frame.
+
+    Raises
+    ------
+    ImageDataError
+        If slope, intercept or dose scaling stand there and are no numbers, or the slope is 0.
+
+    Examples
+    --------
+    >>> from pydicom.dataset import Dataset
+    >>> dataset = Dataset()
+    >>> dataset.Modality, dataset.RescaleSlope, dataset.RescaleIntercept = "CT", 1, -1024
+    >>> meanings_of(dataset, 1)
+    [Meaning(slope=1.0, intercept=-1024.0, unit='HU', table=None)]
+    """
+    groups = items(dataset, "PerFrameFunctionalGroupsSequence")
+    shared = items(dataset, "SharedFunctionalGroupsSequence")[:1]
+    if not groups and not shared:
+        return [_meaning(dataset, dataset)] * frames
+    top = [*(item for group in shared for item in items(group, _TRANSFORMATION)), dataset]
+    own = [items(group, _TRANSFORMATION) for group in groups] or [[]] * frames
+    return [_meaning(dataset, (*transformation, *top)[0]) for transformation in own]
+
+
+_TRANSFORMATION = "PixelValueTransformationSequence"
+
+
+def apply(stored: np.ndarray, meaning: Meaning, out: np.ndarray) -> None:
+    """Write the values of one frame into a slice of a volume.
+
+    Parameters
+    ----------
+    stored : ndarray of shape (rows, columns)
+        Stored values.
+    meaning : Meaning
+        What they mean.
+    out : ndarray of the same shape
+        Of the type that :func:`array_type` gives, which holds every value.
+    """
+    if meaning.table is not None:
+        first, values = meaning.table
+        out[...] = np.asarray(values)[np.clip(stored.astype(np.int64) - first, 0, len(values) - 1)]
+    elif out.dtype.kind == "f":
+        out[...] = stored * np.float64(meaning.slope) + meaning.intercept
+    elif meaning.slope == 1:
+        # Sums wrap as two's complement does: the result is right because the type holds it.
+        np.add(stored, np.array(int(meaning.intercept)).astype(out.dtype), out=out, dtype=out.dtype, casting="unsafe")
+    else:
+        out[...] = stored.astype(np.int64) * int(meaning.slope) + int(meaning.intercept)
+
+
+def array_type(pairs: Iterable[tuple[PixelFormat, Meaning]]) -> np.dtype:
+    """Return the smallest type that holds every value of a volume exactly: integers where all rescales are whole, else floats.
+
+    Parameters
+    ----------
+    pairs : iterable of (PixelFormat, Meaning)
+        One a frame.
+
+    Returns
+    -------
+    dtype
+        uint8, int16, uint16, int32, int64, float32, or float64 for more than 24 bits.
+    """
+    low, high, whole, bits = 0, 0, True, 0
+    seen = dict.fromkeys(pairs)
+    for form, meaning in seen:
+        bits = max(bits, form.stored)
+        if form.floating:
+            whole = False
+            continue
+        if meaning.table is not None:
+            ends = meaning.table[1]
+        else:
+            whole = whole and float(meaning.slope).is_integer() and float(meaning.intercept).is_integer()
+            ends = [meaning.slope * value + meaning.intercept for value in form.limits]
+        low, high = min(low, *ends), max(high, *ends)
+    if whole:
+        for name in ("u1", "i2", "u2", "i4", "i8"):
+            if np.iinfo(name).min <= low and high <= np.iinfo(name).max:
+                return np.dtype(name)
+    floats = all(form.floating for form, _ in seen)
+    return np.dtype("f4" if bits <= (32 if floats else 24) else "f8")
+
+
+def _meaning(dataset: Dataset, place: Dataset) -> Meaning:
+    modality = text(dataset, "Modality")
+    if present(dataset, "DoseGridScaling"):
+        return Meaning(_number(dataset, "DoseGridScaling", 1.0), 0.0, text(dataset, "DoseUnits"))
+    table = _table(dataset)
+    kind = text(place, "RescaleType")
+    slope, intercept = _number(place, "RescaleSlope", 1.0), _number(place, "RescaleIntercept", 0.0)
+    if slope == 0:
+        raise ImageDataError("Rescale Slope: found 0, wanted another number", hint="the header is broken: every value would be the same")
+    rescaled = present(place, "RescaleSlope") or table is not None
+    if modality == "CT":
+        unit = "HU" if rescaled and kind in _CT_TYPES else "" if kind == "US" else kind
+    else:
+        unit = text(dataset, "Units") if modality == "PT" else "" if kind in ("US", "NORMALIZED") else kind
+    return Meaning(slope, intercept, unit, table)
+
+
+def _number(dataset: Dataset, keyword: str, default: float) -> float:
+    if not present(dataset, keyword):
+        return default
+    found = numbers(dataset, keyword, 1)
+    if found is None:
+        raise ImageDataError(f"{keyword}: found something that is no number, wanted one number")
+    return found[0]
+
+
+def _table(dataset: Dataset) -> tuple[int, tuple[int, ...]] | None:
+    """Return a Modality LUT (PS3.3 C.11.1.1.1): its first input value and its outputs."""
+    for item in items(dataset, "ModalityLUTSequence"):
+        descriptor, data = numbers(item, "LUTDescriptor", 3), parts(item, "LUTData")
+        if descriptor is None or not data:
+            raise ImageDataError("Modality LUT Sequence (0028,3000): found no usable table", hint="the header is broken")
+        return int(descriptor[1]), tuple(int(value) for value in data)
+    return None
