@@ -121,6 +121,7 @@ def test_it_is_an_estimator_like_others():
     assert list(clone(pipeline).fit(X, y)[-1].summary().index) == ["年龄", "血红蛋白", "肌酐"]
 
 
+@pytest.mark.usefixtures("english")
 @pytest.mark.parametrize("add", [lambda d: np.full(len(d.X), 3.0), lambda d: d.X[:, 0] - 2 * d.X[:, 1]])
 def test_a_covariate_that_adds_nothing_is_named_and_gets_0(add):
     d = draw()
