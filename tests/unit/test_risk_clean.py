@@ -235,6 +235,14 @@ def test_two_columns_of_one_item_are_joined():
     ]
 
 
+def test_of_grades_and_of_yes_and_no_in_two_columns_the_highest_counts():
+    table = {"吸烟": ["是", "否", None], "smoker": ["否", "否", "是"], "尿蛋白": ["+", "-", "++"], "PRO": ["3+", "-", None]}
+    cleaned = clean(pd.DataFrame(table))
+    assert cleaned.table["smoking"].tolist() == [1, 0, 1]
+    assert cleaned.table["urine_protein"].tolist() == [3, 0, 2]
+    assert [change.note for change in cleaned.changes if change.rule == "repeats_joined"] == ["2 columns, max"] * 2
+
+
 def long_table():
     rows = [
         (1, "GLU", "99", "mg/dL", "2020/1/31"),

@@ -66,7 +66,7 @@ def clean(table: pd.DataFrame, *, rules: CleaningRules | None = None) -> Cleaned
     -----
     Rules by kind of item: numbers as in :func:`~workbench.risk.cleaning.values.read_numbers`, then the unit, then the limits; grades,
     categories and times as in the readers there. Two columns of one item are joined: where only one has a value it counts; numbers that
-    differ are joined by ``rules.repeats``, other values that differ become missing.
+    differ are joined by ``rules.repeats``, of grades and of yes and no the highest counts, other values that differ become missing.
 
     Examples
     --------
@@ -187,13 +187,11 @@ def _sortable(column: pd.Series) -> pd.Series:
 
 def _join_rows(rows: pd.DataFrame, key: str, keys: list[str], value: str, rules: CleaningRules, changes: list[Change]) -> pd.DataFrame:
     """Join rows of one item that are alike in all keys."""
-    log, kind = Log(key, key, len(rows), changes), items()[key].kind
-    how = {"number": rules.repeats, "grade": "max", "yes_no": "max"}.get(kind, "first")
-    number = kind in ("number", "grade", "yes_no")
-    by = rows.assign(**{value: rows[value].astype(float)} if number else {}).groupby(keys, sort=False)[value]
-    joined = by.agg(how)
-    log.add("repeats_joined", by.size().sum(), how)
-    if not number and (conflict := by.nunique() > 1).any():
+    log, how = Log(key, key, len(rows), changes), rules.joining(items()[key].kind)
+    by = rows.assign(**{value: rows[value].astype(float)} if how else {}).groupby(keys, sort=False)[value]
+    joined = by.agg(how or "first")
+    log.add("repeats_joined", by.size().sum(), how or "first")
+    if not how and (conflict := by.nunique() > 1).any():
         log.add("repeats_conflict", conflict.sum())
         joined = joined.mask(conflict)
     first = rows.drop_duplicates(keys).set_index(keys)
@@ -210,13 +208,12 @@ def _joined(key: str, parts: list[pd.Series], rules: CleaningRules, changes: lis
     for part in parts[1:]:
         first = first.where(first.notna(), part)
     differ = pd.concat([part.notna() & (part != first) for part in parts], axis=1).any(axis=1)
-    numbers = all(pd.api.types.is_numeric_dtype(part.dtype) for part in parts)
-    log = Log(key, key, int(repeated.sum()), changes)
-    log.add("repeats_joined", repeated.sum(), f"{len(parts)} columns, {rules.repeats}" if numbers else f"{len(parts)} columns")
+    log, how = Log(key, key, int(repeated.sum()), changes), rules.joining(items()[key].kind)
+    log.add("repeats_joined", repeated.sum(), f"{len(parts)} columns, {how}" if how else f"{len(parts)} columns")
     if not differ.any():
         return first
-    if numbers:
-        return first.where(~differ, _reduce(both[differ].T, rules.repeats))
+    if how:
+        return first.where(~differ, _reduce(both[differ].T, how))
     log.add("repeats_conflict", differ.sum())
     return first.mask(differ)
 

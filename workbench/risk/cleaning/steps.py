@@ -84,6 +84,10 @@ class CleaningRules:
         key = found.items[0].key if len(found.items) == 1 else ""
         return FoundItem(found.items, self.units.get(name, self.units.get(key, found.unit)))
 
+    def joining(self, kind: str) -> str:
+        """Return how several values of a kind of item become one; empty where those that differ contradict each other."""
+        return {"number": self.repeats, "grade": "max", "yes_no": "max"}.get(kind, "")
+
     def believes(self, name: str, key: str) -> bool:
         """Tell whether the user stated the unit."""
         return name in self.units or key in self.units
