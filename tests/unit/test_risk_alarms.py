@@ -156,3 +156,13 @@ def test_refuses_a_workload_of_none():
 def test_one_person_has_figures():
     row = alarm_burden(ROWS[:3], Y[:3], RISK[:3], 0.5, horizon_hours=48).iloc[0]
     assert (row["sensitivity"], row["sensitivity_lower"]) == (1, 1)
+
+
+def test_a_silence_as_long_as_the_interval_silences_nothing_whatever_the_clock_says():
+    """Differences of times are not exact: 24 h may be 23.99999999999."""
+    start = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.random.default_rng(0).integers(0, 100_000_000, 300), unit="s")
+    hours = np.tile(np.arange(0, 240, 24), 300)
+    at = np.repeat(start, 10) + pd.to_timedelta(hours, unit="h")
+    rows = pd.DataFrame({"person": np.repeat(np.arange(300), 10), "predicted_at": at})
+    table = alarm_burden(rows, hours == 24, np.ones(3000), 0.5, silence_hours=24, resamples=0)
+    assert table["alarms"].tolist() == [3000, 3000]

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch"]
 
+#: Hours that the difference of two times may lack by rounding.
+_ROUNDING = 1e-6
+
 
 class Watch(NamedTuple):
     """The predictions of all persons, person by person, each person's in order of time.
@@ -87,7 +90,7 @@ class Watch(NamedTuple):
 
     def alarms(self, threshold: float, silence_hours: float) -> np.ndarray:
         """Return which predictions raise an alarm: those at the threshold or above, but not within the silence after one."""
-        return _alarms(self.person, self.hours, self.risk >= threshold, silence_hours)
+        return _alarms(self.person, self.hours, self.risk >= threshold, silence_hours - _ROUNDING)
 
 
 def _hours(rows: pd.DataFrame) -> np.ndarray:
