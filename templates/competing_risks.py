@@ -105,7 +105,7 @@ protocol.audit(source)
 # - **Fine-Gray**：直接对累积发生率建模，系数说“这个因素使最终发生的比例怎样变”，适合预测；它的 HR 不能当作病因的比值读。
 #   一个只减少死亡的因素，在 Fine-Gray 里会显得“增加”再住院：活着的人多了。
 #
-# 比较两个模型看校准和 Brier 分数，C 指数差 0.01 没有意义。
+# 比较两个模型看校准和 Brier 评分，C 指数差 0.01 没有意义。
 
 # %%
 result = protocol.run(source, progress=True)

@@ -81,7 +81,7 @@ report.section(
 report.section(
     tr("按结局分组的基线特征", "Baseline characteristics by outcome"),
     tr(
-        "结局为院内死亡。检验值取窗口内首次结果。住院天数在出院后才知道，仅作描述，不可用作预测变量。",
+        "结局为院内死亡。检验值取窗口内首次结果。住院天数在出院后才知道，仅作描述，不可用作预测因子。",
         "The outcome is death in hospital. Length of stay is known only afterwards: it describes, and must not predict.",
     ),
 ).add(baseline, caption=tr("按院内死亡分组的基线特征", "Baseline characteristics by death in hospital"))

@@ -227,9 +227,9 @@ def performance() -> pd.DataFrame:
 def test_models_are_compared_by_the_last_horizon():
     table = comparison_chart(performance(), persons=203, policy=POLICY).counts
     assert table.columns[2:].tolist() == [
-        "Harrell C 指数（95% 区间）",
-        "时间依赖 AUC（90 天）（95% 区间）",
-        "校准斜率（90 天）（95% 区间）",
+        "Harrell C 指数（95% 置信区间）",
+        "时间依赖 AUC（90 天）（95% 置信区间）",
+        "校准斜率（90 天）（95% 置信区间）",
     ]
     assert table["模型"].tolist() == ["cox", "hazard_net"]
     assert set(table["人数"]) == {"205"}

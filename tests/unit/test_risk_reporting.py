@@ -288,7 +288,7 @@ def test_models_are_compared_on_the_sample_that_they_share():
 def test_samples_stand_beside_each_other():
     own = result().performance.query("model == 'spline_cox'")
     wide = table_of(own, by_threshold=False)
-    assert list(wide.columns[2:]) == ["乐观校正（自助法）", "表观（建模数据）"]  # in the order given: the report orders them first
+    assert list(wide.columns[2:]) == ["乐观校正（自助法）", "表观（建模集）"]  # in the order given: the report orders them first
     assert not wide.duplicated(["指标", "预测时点（天）"]).any()
 
 
@@ -338,14 +338,14 @@ def test_a_hold_out_is_shown_beside_the_development():
     held = result().performance.assign(sample="holdout")
     made = changed(development=data.take(np.arange(300)), performance=held, charts={}, looks=3)
     report = study_report(made, policy=POLICY, day=DAY)
-    heads = list(table(report, "建模数据与留出数据的比较").columns)
-    assert heads[3:5] == ["建模数据 (n=300)", "留出数据 (n=130)"]
+    heads = list(table(report, "建模集与留出集的比较").columns)
+    assert heads[3:5] == ["建模集 (n=300)", "留出集 (n=130)"]
     lines = table(report, "TRIPOD+AI").set_index("序号")["回答位置"]
     assert lines["16"].startswith("2.8")
     assert lines["20c"] == "3.2 基线特征 (表 6)"
     assert any("留出集已被查看 3 次" in item for part in report.parts if part.kind == "bullets" for item in part.items)
     few = study_report(changed(development=data.take(np.arange(425)), charts={}), policy=POLICY)
-    assert not [part for part in few.parts if isinstance(part, Grid) and part.caption.startswith("建模数据与")]
+    assert not [part for part in few.parts if isinstance(part, Grid) and part.caption.startswith("建模集与")]
 
 
 def test_an_answer_names_the_place_and_the_table():

@@ -114,7 +114,7 @@ def correlation(
     note = _note(frame, matrix, named, method)
     if asked > frame.shape[1]:
         note += tr("另有 {0} 个变量没有变化，未画出。", " {0} predictors do not vary and are left out.").format(asked - frame.shape[1])
-    return Chart(tr("预测变量相关性", "Correlation of predictors"), draw_heat_map(matrix, named), table, policy, note)
+    return Chart(tr("预测因子相关性", "Correlation of predictors"), draw_heat_map(matrix, named), table, policy, note)
 
 
 def collinearity(
@@ -242,7 +242,7 @@ def _note(frame: pd.DataFrame, matrix: np.ndarray, named: Sequence[str], method:
         more = tr("等 {0} 对", " and others, {0} pairs").format(len(pairs)) if len(pairs) > _MOST_NAMED else ""
         words.append(tr("绝对值大于 0.8：", "beyond 0.8: ") + tr("；", "; ").join(pairs[:_MOST_NAMED]) + more)
     else:
-        words.append(tr("没有绝对值大于 0.8 的对", "no pair beyond 0.8"))
+        words.append(tr("没有绝对值大于 0.8 的变量对", "no pair beyond 0.8"))
     if np.isnan(matrix).any():
         words.append(tr("人数过少的对已抑制（斜纹）", "pairs of too few persons are hidden (hatched)"))
     return tr("。", ". ").join(words) + tr("。", ".")

@@ -262,7 +262,7 @@ def _table(panels: Sequence[Panel], risk: dict[str, list[str]], span: Axis, leve
 def _note(groups: Groups, panels: Sequence[Panel], level: float, policy: DisclosurePolicy, *, few: bool) -> str:
     words = [
         tr(
-            "曲线只在其间至少有 {0} 例事件（或无事件）的时点上给出，中间以直线相连；在险人数少于 {0} 时止。阴影为 {1:g}% 置信区间。",
+            "曲线只在其间至少有 {0} 例事件（或没有事件）的时点上给出，中间以直线相连；在险人数少于 {0} 时止。阴影为 {1:g}% 置信区间。",
             "Curves are told at times with at least {0} events (or none) between them, joined by straight lines, and end where fewer "
             "than {0} are at risk. Shaded: {1:g}% intervals.",
         ).format(policy.threshold, 100 * level)

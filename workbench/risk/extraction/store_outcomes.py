@@ -77,7 +77,7 @@ def find_cohort(codes: Codes, protocol: Protocol, answer: Answer) -> CohortRows:
         raise DataError(f"the cohort {protocol.definition.name!r} is empty", hint="run it and look at .attrition()")
     steps = _Steps(_predictions(codes, protocol, index), list(_attrition(protocol.definition, answer)))
     if protocol.index.landmarks:
-        steps.count(tr("预测时点", "Predictions"))
+        steps.count(tr("预测时刻", "Predictions"))
     steps.keep(steps.rows["_end"] > steps.rows["predicted_at"], tr("预测时仍在随访", "Followed at the prediction"))
     _find_events(codes, protocol, steps)
     steps.keep(steps.rows["_at"].isna() | (steps.rows["_at"] > steps.rows["predicted_at"]), tr("预测前未发生结局", "Free of the outcome"))

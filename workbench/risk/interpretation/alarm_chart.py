@@ -152,7 +152,7 @@ def alarm_chart(found: Alarms, *, title: str = "", policy: DisclosurePolicy | No
     for name in _MEASURES:
         told[_heads()[name]] = [_estimate(row, name) for row in found.burden.to_dict("records")]
     note = tr(
-        "每点为一个阈值；阴影为按人重抽样的 95% 区间。阳性预测值按报警计，灵敏度按患者计（结局前至少一次真报警）。",
+        "每点为一个阈值；阴影为按人重抽样的 95% 置信区间。阳性预测值按报警计，灵敏度按患者计（结局前至少一次真报警）。",
         "A point a threshold; shaded: 95% intervals by resampled persons. The predictive value counts alarms, the sensitivity patients "
         "(with a true alarm before the event).",
     )
@@ -223,9 +223,9 @@ def lead_chart(found: Alarms, *, policy: DisclosurePolicy | None = None) -> Char
 
 def _heads() -> dict[str, str]:
     return {
-        "alarms_per_100_days": tr("每 100 患者日报警次数（95% 区间）", "Alarms per 100 patient-days (95% interval)"),
-        "ppv": tr("阳性预测值（95% 区间）", "Positive predictive value (95% interval)"),
-        "sensitivity": tr("灵敏度（95% 区间）", "Sensitivity (95% interval)"),
+        "alarms_per_100_days": tr("每 100 患者日报警次数（95% 置信区间）", "Alarms per 100 patient-days (95% interval)"),
+        "ppv": tr("阳性预测值（95% 置信区间）", "Positive predictive value (95% interval)"),
+        "sensitivity": tr("灵敏度（95% 置信区间）", "Sensitivity (95% interval)"),
     }
 
 

@@ -77,8 +77,8 @@ def comparison_chart(performance: pd.DataFrame, *, persons: int, title: str = ""
         {tr("模型", "Model"): [name for (name,) in models], tr("人数", "Persons"): str(disclosure.suppress_count(persons, policy=policy))}
     )
     for panel in panels:
-        told[tr("{0}（95% 区间）", "{0} (95% interval)").format(panel.title)] = [_estimate(panel.lines.get(name)) for name in models]
-    note = tr("虚线为理想值；横线为 95% 区间。", "Dashes: the value of a perfect model; lines: 95% intervals.")
+        told[tr("{0}（95% 置信区间）", "{0} (95% interval)").format(panel.title)] = [_estimate(panel.lines.get(name)) for name in models]
+    note = tr("虚线为理想值；横线为 95% 置信区间。", "Dashes: the value of a perfect model; lines: 95% intervals.")
     with style():
         figure = _draw(panels, models, [PALETTE[place % len(PALETTE)] for place in range(len(models))])
         return Chart(title or tr("各模型的比较", "Models compared"), figure, told, policy, note)
@@ -112,10 +112,10 @@ def subgroup_chart(subgroups: pd.DataFrame, *, policy: DisclosurePolicy | None =
     panels, sizes = _panels(enough[several], ["variable", "group"]), _sizes(subgroups, policy)
     lines = list(dict.fromkeys(zip(enough[several]["variable"].astype(str), enough[several]["group"].astype(str), strict=True)))
     cells = [(*line, sizes[line], *(_estimate(panel.lines.get(line)) for panel in panels)) for line in lines]
-    measures = [tr("{0}（95% 区间）", "{0} (95% interval)").format(panel.title) for panel in panels]
+    measures = [tr("{0}（95% 置信区间）", "{0} (95% interval)").format(panel.title) for panel in panels]
     told = pd.DataFrame(cells, columns=[tr("变量", "Variable"), tr("组", "Group"), tr("人数", "Persons"), *measures])
     note = tr(
-        "横线为 95% 区间，虚线为理想值；人数、事件数或未发生人数过少的组不列出。",
+        "横线为 95% 置信区间，虚线为理想值；人数、事件数或未发生人数过少的组不列出。",
         "Lines: 95% intervals; dashes: ideal. Groups of too few persons, events or others are left out.",
     )
     variables = list(dict.fromkeys(variable for variable, _ in lines))
@@ -182,10 +182,10 @@ def site_chart(found: SiteValidation, *, policy: DisclosurePolicy | None = None)
     cells = [(*line, sizes.get(("", *line), ""), *(_estimate(panel.lines.get(line)) for panel in panels)) for line in [*lines, mean]]
     cells.append((*ahead, "", *(_between(row["predicted_lower"], row["predicted_upper"]) for row in over)))
     cells.append((tr("中心间异质性 I²（P）", "Between sites: I² (P)"), "", *(_heterogeneity(row) for row in over)))
-    measures = [tr("{0}（95% 区间）", "{0} (95% interval)").format(panel.title) for panel in panels]
+    measures = [tr("{0}（95% 置信区间）", "{0} (95% interval)").format(panel.title) for panel in panels]
     told = pd.DataFrame(cells, columns=[tr("中心", "Site"), tr("人数", "Persons"), *measures])
     note = tr(
-        "每个中心由其余中心建立的模型预测。菱形为随机效应合并值及 95% 区间，浅色宽线为新中心的 95% 预测区间，虚线为理想值；"
+        "每个中心由其余中心建立的模型预测。菱形为随机效应合并值及 95% 置信区间，浅色宽线为新中心的 95% 预测区间，虚线为理想值；"
         "发生或未发生结局者过少的中心不列出，也不合并。",
         "At each site a model made at the others. Diamond: the mean by random effects with its 95% interval; wide line: 95% prediction "
         "interval of a new site; dashes: ideal. Sites of too few persons with or without the event are left out.",

@@ -84,10 +84,10 @@ def forest_chart(
     if not lines:
         raise DataError("no predictor has enough persons for a ratio", zh="没有一个预测因子的人数足以给出比值", hint="leave the figure out")
     ratio = ratio or tr("比值", "Ratio")
-    heads = [tr("预测因子", "Predictor"), tr("比较", "Comparison"), tr("{0}（95% 区间）", "{0} (95% interval)").format(ratio)]
+    heads = [tr("预测因子", "Predictor"), tr("比较", "Comparison"), tr("{0}（95% 置信区间）", "{0} (95% interval)").format(ratio)]
     told = pd.DataFrame([(line.label, line.compared, _interval(line)) for line in lines], columns=heads)
     note = tr(
-        "数值型为上四分位数对下四分位数，其余预测因子相同。岭惩罚下区间未计惩罚强度的选择。",
+        "数值型预测因子为上四分位数与下四分位数相比，其余预测因子不变。有岭惩罚时，区间未计入惩罚强度的选择。",
         "Numbers: upper against lower quartile, all else equal. With a ridge the intervals do not know that its strength was chosen.",
     )
     with style():
@@ -187,14 +187,14 @@ def effects_chart(
             "there is no number with enough persons for a curve", zh="没有人数足以画曲线的数值型预测因子", hint="leave the figure out"
         )
     rows = [
-        (labels[curve.feature], f"{row.value:.3g}", f"{row.ratio:.2f} ({row.lower:.2f}, {row.upper:.2f})")
+        (labels[curve.feature], f"{float(f'{row.value:.3g}'):g}", f"{row.ratio:.2f} ({row.lower:.2f}, {row.upper:.2f})")
         for curve in curves
         for row in curve.table.iloc[:: _POINTS // 5].itertuples()
     ]
     told = pd.DataFrame(
-        rows, columns=[tr("预测因子", "Predictor"), tr("取值水平", "Level"), tr("{0}（95% 区间）", "{0} (95% interval)").format(ratio)]
+        rows, columns=[tr("预测因子", "Predictor"), tr("取值水平", "Level"), tr("{0}（95% 置信区间）", "{0} (95% interval)").format(ratio)]
     )
-    note = tr("以中位数为参照（比值为 1），阴影为 95% 区间。", "Against the median, where the ratio is 1; shaded: 95% interval.")
+    note = tr("以中位数为参照（比值为 1），阴影为 95% 置信区间。", "Against the median, where the ratio is 1; shaded: 95% interval.")
     with style():
         return Chart(tr("各预测因子的效应", "Effects of predictors"), _draw_effects(curves, labels, ratio), told, policy, note)
 

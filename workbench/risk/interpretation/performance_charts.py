@@ -157,7 +157,7 @@ def calibration_chart(
             hint="leave the figure out",
         )
     note = tr(
-        "点为风险相近的各组（每组发生与未发生者均不少于 {0} 人）及 95% 区间，实线为平滑校准曲线，虚线为理想。",
+        "点为风险相近的各组（每组发生与未发生者均不少于 {0} 人）及 95% 置信区间，实线为平滑校准曲线，虚线为理想。",
         "Points: groups of similar risk (at least {0} with and without the event), 95% intervals; line: smooth curve; dashes: ideal. ",
     ).format(policy.threshold)
     with style():
@@ -175,7 +175,8 @@ def _smooth(y: np.ndarray, risk: np.ndarray, horizon: float | None, policy: Disc
         return pd.DataFrame(columns=["predicted", "observed"], dtype=float), tr("无法拟合平滑曲线：", "No smooth curve: ") + error.shown
     beyond = min(0.25, max(0.01, policy.threshold / len(risk)))
     curve = smooth.curve[smooth.curve["predicted"].between(*np.quantile(risk, [beyond, 1 - beyond]))]
-    return curve, f"ICI={smooth.ici:.3f}, E50={smooth.e50:.3f}, E90={smooth.e90:.3f}"
+    told = {"ICI": smooth.ici, "E50": smooth.e50, "E90": smooth.e90}
+    return curve, tr("，", ", ").join(f"{name}={value:.3f}" for name, value in told.items())
 
 
 def _codes(persons: ArrayLike | None) -> np.ndarray | None:
@@ -196,7 +197,7 @@ def _told(groups: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame({tr("分组", "Groups"): [tr("发生结局者过少，不分组", "too few events for groups")]})
     shown = {tr("组", "Group"): [str(at + 1) for at in range(len(groups))], tr("人数", "Persons"): groups["n"]}
     shown[tr("预测风险", "Predicted")] = [f"{100 * each:.1f}%" for each in groups["predicted"]]
-    shown[tr("观察风险（95% 区间）", "Observed (95% interval)")] = [
+    shown[tr("观察风险（95% 置信区间）", "Observed (95% interval)")] = [
         f"{100 * each.observed:.1f}% ({100 * each.lower:.1f}, {100 * each.upper:.1f})" for each in groups.itertuples()
     ]
     return pd.DataFrame(shown)

@@ -52,7 +52,7 @@ def stacked(data: StudyData, *, horizon_days: float | None = None) -> StudyData:
     if LANDMARK not in data.rows:
         raise DataError("the study has no landmarks", hint="index: {landmarks: {every_hours: 24, until_hours: 240}}")
     hours = data.rows[LANDMARK].to_numpy(float)
-    feature = Feature(LANDMARK, tr("预测时点", "Time of prediction"), "h", "number", "person")
+    feature = Feature(LANDMARK, tr("预测时刻", "Time of prediction"), "h", "number", "person")
     told = pd.DataFrame([{"feature": LANDMARK, "source": "person", "asked": LANDMARK, "known": len(hours), "records": len(hours)}])
     features = replace(
         data.features,

@@ -203,7 +203,7 @@ def card(contents: ReportContents, *, policy: DisclosurePolicy, performance: Ite
     """
     data, made_of = contents.data, contents.development
     protocol, reasons = data.protocol, withheld(contents.equation, made_of, policy)
-    people = population(data, policy, nothing=tr("无事件", "no event"))
+    people = population(data, policy, nothing=tr("未发生", "event-free"))
     equation = None if reasons or contents.equation is None else exportable(contents.equation, made_of, policy)
     return {
         "schema": SCHEMA,
@@ -224,7 +224,7 @@ def card(contents: ReportContents, *, policy: DisclosurePolicy, performance: Ite
         "weights_withheld": list(reasons),
         "equation": None if equation is None else _plain(equation, persons=_shown(population(made_of, policy, nothing="").persons)),
         "missing_values": tr(
-            "每个预测变量都须有值；填补所用的数值不导出。", "Every predictor must be given; what stood for missing values stays."
+            "每个预测因子都须有值；填补所用的数值不导出。", "Every predictor must be given; what stood for missing values stays."
         ),
         "disclosure": tr("阈值 {0}，取整 {1}", "threshold {0}, rounding {1}").format(policy.threshold, policy.rounding),
     }

@@ -55,7 +55,7 @@ def _no_external(writer: Writer) -> str:
         return ""
     if "holdout" in samples:
         return tr(
-            "留出集与建模数据来自同一来源，不等于外部验证。",
+            "留出集与建模集来自同一来源，不等于外部验证。",
             "The hold-out is of the same source as the development data: no external validation.",
         )
     return tr(
@@ -120,7 +120,7 @@ def _no_equation(writer: Writer) -> str:
 
 def _warned(writer: Writer) -> str:
     count = len(writer.contents.warnings)
-    return tr(f"运行中有 {count} 条警告，见“数据审查与警告”。", f"The run gave {count} warnings, see the section on them.") if count else ""
+    return tr(f"运行时有 {count} 条警告，见“数据审查与警告”。", f"The run gave {count} warnings, see the section on them.") if count else ""
 
 
 _LIMITS: tuple[Callable[[Writer], str], ...] = (_no_external, _looks, _one_site, _missing, _routine, _no_equation, _warned)

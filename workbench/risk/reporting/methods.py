@@ -52,7 +52,7 @@ _SPLITS = {
     "time": ("按时间：最近入组的约 {0} 患者留出", "by time: the latest {0} of patients are held out"),
     "site": ("按医院：整家医院留出，约占患者的 {0}", "by hospital: whole hospitals are held out, about {0} of patients"),
     "random": ("随机：约 {0} 患者留出", "at random: {0} of patients are held out"),
-    "none": ("未留出数据，仅用重抽样验证", "no hold-out: validation by resampling alone"),
+    "none": ("未设留出集，仅用重抽样验证", "no hold-out: validation by resampling alone"),
 }
 
 
@@ -69,7 +69,7 @@ def _PARTS() -> list[tuple[str, Callable[[Writer], None]]]:
         (tr("数据来源", "Source of data"), _source),
         (tr("研究对象与预测时刻", "Patients and time of prediction"), _patients),
         (tr("结局", "Outcome"), _outcome),
-        (tr("预测变量", "Predictors"), _predictors),
+        (tr("预测因子", "Predictors"), _predictors),
         (tr("数据清洗与缺失值", "Cleaning and missing values"), _cleaning),
         (tr("样本量", "Sample size"), _sample_size),
         (tr("模型", "Model"), _model),
@@ -164,12 +164,12 @@ def _predictors(writer: Writer) -> None:
         )
     heads = [tr("变量", "Variable"), tr("单位", "Unit"), tr("来源", "Source"), tr("取值方式", "Pick")]
     table = pd.DataFrame(rows, columns=[*heads, tr("回溯时间", "Look-back time"), tr("时钟", "Clock")])
-    writer.report.table(table, tr("候选预测变量", "Candidate predictors"), words=True)
+    writer.report.table(table, tr("候选预测因子", "Candidate predictors"), words=True)
     writer.tell("predictors", evidence=writer.report.last_number)
     writer.report.text(
         tr(
             "每个变量只取预测时刻之前已经可得的记录；之后的记录由查询排除，并由截断检验核对："
-            "删除或打乱预测时刻之后的全部记录，特征矩阵须逐位不变。",
+            "删除或打乱预测时刻之后的全部记录，全部预测因子须逐位不变。",
             "Only records available before the prediction count; the query leaves out later ones, and a truncation test deletes or "
             "shuffles everything after it: the features have to stay the same, bit by bit.",
         )
@@ -224,7 +224,7 @@ def _gaps(writer: Writer) -> Iterator[str]:
     """Say what became of missing values, by the models that were run."""
     data, run = writer.contents.data, list(dict.fromkeys(writer.performance["model"]))
     if not data.X.isna().any(axis=None):
-        yield tr("候选预测变量没有缺失值。", "No predictor has missing values.")
+        yield tr("候选预测因子没有缺失值。", "No predictor has missing values.")
         return
     as_they_are, validation = [name for name in run if takes_gaps(name)], data.protocol.validation
     if len(as_they_are) < len(run):
@@ -353,20 +353,13 @@ def _validation(writer: Writer) -> None:
     if "holdout" in samples:
         writer.report.text(
             tr(
-                "建模数据与留出数据来源相同，入选条件、结局和预测变量的定义一致，差别只来自上述划分。",
+                "建模集与留出集来源相同，入选条件、结局和预测因子的定义一致，差别只来自上述划分。",
                 "Development and held-out data share source, eligibility, outcome and predictors; they differ by the split alone.",
             )
         )
         writer.tell("split_differences")
 
 
-def _found_split(samples: Iterable[str]) -> str:
-    held = {"holdout", "external"} & set(samples)
-    return tr("已留出一部分患者", "some patients are held out") if held else tr(*_SPLITS["none"])
-
-
-def _labels(measures: pd.Series) -> list[str]:
-    return list(dict.fromkeys(map(label_of, measures)))
 def _resampling(validation: Validation) -> Iterator[str]:
     if validation.bootstrap:
         yield tr(
@@ -377,3 +370,10 @@ def _resampling(validation: Validation) -> Iterator[str]:
     yield tr("区间由按患者的自助抽样得出", "intervals by drawing patients with replacement")
 
 
+def _found_split(samples: Iterable[str]) -> str:
+    held = {"holdout", "external"} & set(samples)
+    return tr("已留出一部分患者", "some patients are held out") if held else tr(*_SPLITS["none"])
+
+
+def _labels(measures: pd.Series) -> list[str]:
+    return list(dict.fromkeys(map(label_of, measures)))

@@ -128,7 +128,7 @@ def _how(factor: Factor, labels: dict[str, str]) -> str:
         return tr(f"{name}缺失为 1，否则 0", f"1 if {name} is missing, else 0")
     if factor.transform == "level":
         words = tr("、", ", ").join(map(shown_word, factor.all_words))
-        return tr(f"{name}为“{words}”时 1，否则 0", f"1 if {name} is {words}, else 0")
+        return tr(f"{name}为“{words}”时取 1，否则取 0", f"1 if {name} is {words}, else 0")
     inner = {"log": f"ln({name})", "spline": f"RCS{factor.basis + 1}({name}; {', '.join(f'{knot:.8g}' for knot in factor.knots)})"}
     text = inner.get(factor.transform, name)
     text = f"({text} {'+' if factor.centre < 0 else '−'} {abs(factor.centre):.8g})" if factor.centre else text

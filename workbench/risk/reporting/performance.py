@@ -33,7 +33,7 @@ __all__ = [
 
 #: Samples on which a model is judged, in the order of the report; the last that is there is the one to believe.
 SAMPLES: dict[str, tuple[str, str]] = {
-    "apparent": ("表观（建模数据）", "apparent (development data)"),
+    "apparent": ("表观（建模集）", "apparent (development data)"),
     "sites": ("逐中心验证（合并）", "site by site (joined)"),
     "cross_validation": ("交叉验证", "cross-validation"),
     "corrected": ("乐观校正（自助法）", "corrected for optimism (bootstrap)"),

@@ -110,7 +110,7 @@ def study_report(contents: ReportContents, *, policy: DisclosurePolicy | None = 
         numbered=True,
         day=day,
     )
-    writer = Writer(report, contents, policy, population(data, policy, nothing=tr("无事件", "No event")), performance)
+    writer = Writer(report, contents, policy, population(data, policy, nothing=tr("未发生", "Event-free")), performance)
     for write in (_introduction, write_methods, write_results, _discussion, _record, _code, _tripod, _probast):
         write(writer)
     return report
@@ -178,12 +178,12 @@ def _discussion(writer: Writer) -> None:
     for text in why_lower():
         report.text(text)
     report.section(tr("局限", "Limitations"), level=2)
-    report.bullets([*limitations(writer), tr("【作者补充】运行不能得知的局限。", "[Author to add] Limits that the run cannot know.")])
+    report.bullets([*limitations(writer), tr("【作者补充】程序无法得知的局限。", "[Author to add] Limits that the run cannot know.")])
     writer.tell("limitations")
     report.section(tr("使用", "Use"), level=2)
     report.text(
         tr(
-            "输入的单位与定义须与“候选预测变量”一致；超出建模数据范围的数值不宜外推。"
+            "输入的单位与定义须与“候选预测因子”一致；超出建模集范围的数值不宜外推。"
             "模型卡中的方程要求每个变量都有值：缺失时不给出预测，而不是代入默认值。",
             "Units and definitions have to be those of the candidate predictors; do not extrapolate. The equation of the model card "
             "wants every predictor: where one is missing it gives no prediction rather than one from a default.",
@@ -215,7 +215,7 @@ def _record(writer: Writer) -> None:
         report.text(tr("数据审查没有发现问题。", "The guards found nothing."))
         writer.tell("audit")
     if contents.warnings:
-        report.text(tr("运行中的警告：", "Warnings of the run:")).bullets(
+        report.text(tr("运行时的警告：", "Warnings of the run:")).bullets(
             dict.fromkeys(safe_words(warning, writer.policy) for warning in contents.warnings)
         )
     report.section(tr("软件环境", "Environment"), level=2)
@@ -235,7 +235,7 @@ def _tripod(writer: Writer) -> None:
 def _probast(writer: Writer) -> None:
     writer.report.section(tr("附录：PROBAST+AI 依据", "Appendix: evidence for PROBAST+AI"))
     writer.report.text(
-        tr("运行只给出各信号问题的依据；判断由评估者作出。", "The run gives evidence for each signalling question; a person judges.")
+        tr("程序只给出各信号问题的依据，判断由评估者作出。", "The run gives evidence for each signalling question; a person judges.")
     )
     note = tr("Moons 等，BMJ 2025;388:e082505（CC BY 4.0）；中文为本软件的译文。", "Moons et al., BMJ 2025;388:e082505 (CC BY 4.0).")
     writer.report.table(probast_table(writer.told), "PROBAST+AI", note=note, words=True)

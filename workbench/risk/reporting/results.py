@@ -66,7 +66,7 @@ def _has(writer: Writer, write: Callable[[Writer], None]) -> bool:
 def _patients(writer: Writer) -> None:
     data, report = writer.contents.data, writer.report
     if data.cohort.flow:
-        title = tr("研究对象筛选流程", "Flow of patients")
+        title = tr("研究对象纳排流程", "Flow of patients")
         report.add(flow_chart(data.cohort.flow, title=title, policy=writer.policy))
         writer.tell("flow", evidence=report.last_number)
     rows = [(tr("全部", "All"), str(writer.people.persons)), *((label, str(count)) for label, count in writer.people.outcomes)]
@@ -86,11 +86,10 @@ def _follow_up(writer: Writer) -> str:
     if not len(times):
         return ""
     median = disclosure.suppress_quantile(float(np.median(times)), q=0.5, contributors=len(times), policy=writer.policy)
-    return (
-        ""
-        if median is None
-        else tr(f"未发生事件者的中位随访时间为 {median:.3g} 天。", f"Median follow-up without an event: {median:.3g} days.")
-    )
+    if median is None:
+        return ""
+    days = f"{float(f'{median:.3g}'):,g}"
+    return tr(f"未发生事件者的中位随访时间为 {days} 天。", f"Median follow-up without an event: {days} days.")
 
 
 def _baseline(writer: Writer) -> None:
@@ -110,11 +109,11 @@ def _compare_samples(writer: Writer) -> None:
         return
     sample, outcome = tr("样本", "Sample"), "__outcome"
     frame = data.X[first].assign(**{outcome: (event_of_rows(data)[first] == 1).astype(int)})
-    frame[sample] = made_of.map({True: tr("建模数据", "Development"), False: tr("留出数据", "Held out")})
+    frame[sample] = made_of.map({True: tr("建模集", "Development"), False: tr("留出集", "Held out")})
     labels = {feature.name: feature.label or feature.name for feature in data.features.columns} | {outcome: data.protocol.outcome.label}
     units = {feature.name: feature.unit for feature in data.features.columns}
     table = baseline_table(frame, by=sample, labels=labels, units=units)
-    writer.report.add(table, caption=tr("建模数据与留出数据的比较", "Development and held-out data"))
+    writer.report.add(table, caption=tr("建模集与留出集的比较", "Development and held-out data"))
     writer.tell("split_baseline", "counts", evidence=writer.report.last_number)
 
 
@@ -128,7 +127,7 @@ def _missing(writer: Writer) -> None:
         writer.report.add(missingness(one_each, labels=labels, policy=writer.policy))
         writer.tell("missing", evidence=writer.report.last_number)
     else:
-        writer.report.text(tr("预测变量没有缺失。", "No predictor has a missing value."))
+        writer.report.text(tr("预测因子没有缺失。", "No predictor has a missing value."))
         writer.tell("missing")
 
 
@@ -157,7 +156,9 @@ def _performance(writer: Writer) -> None:
         report.table(beside, caption)
         writer.tell("performance", evidence=report.last_number)
     noted = own[own["note"].fillna("") != ""]
-    if notes := dict.fromkeys(f"{label_of(row.measure)}: {safe_words(row.note, writer.policy)}" for row in noted.itertuples(index=False)):
+    if notes := dict.fromkeys(
+        f"{label_of(row.measure)}{tr('：', ': ')}{safe_words(row.note, writer.policy)}" for row in noted.itertuples(index=False)
+    ):
         report.text(tr("计算时的说明：", "Remarks on how these were worked out:")).bullets(notes)
     writer.show("discrimination", "performance")
 
