@@ -233,18 +233,18 @@ def _note(frame: pd.DataFrame, matrix: np.ndarray, named: Sequence[str], method:
         words.append(
             tr(
                 "分类变量之间为 Cramér V，数值与分类之间为相关比（均无符号）",
-                "categories: Cramér's V; number and category: correlation ratio",
+                "Categories: Cramér's V; number and category: correlation ratio",
             )
         )
     strong = [(abs(matrix[a, b]), a, b) for a, b in combinations(range(len(named)), 2) if abs(matrix[a, b]) > _STRONG]
     pairs = [f"{named[a]} ~ {named[b]} ({matrix[a, b]:.2f})" for _, a, b in sorted(strong, reverse=True)]
     if pairs:
         more = tr("等 {0} 对", " and others, {0} pairs").format(len(pairs)) if len(pairs) > _MOST_NAMED else ""
-        words.append(tr("绝对值大于 0.8：", "beyond 0.8: ") + tr("；", "; ").join(pairs[:_MOST_NAMED]) + more)
+        words.append(tr("绝对值大于 0.8：", "Beyond 0.8: ") + tr("；", "; ").join(pairs[:_MOST_NAMED]) + more)
     else:
-        words.append(tr("没有绝对值大于 0.8 的变量对", "no pair beyond 0.8"))
+        words.append(tr("没有绝对值大于 0.8 的变量对", "No pair is beyond 0.8"))
     if np.isnan(matrix).any():
-        words.append(tr("人数过少的对已抑制（斜纹）", "pairs of too few persons are hidden (hatched)"))
+        words.append(tr("人数过少的变量对已抑制（斜纹）", "Pairs of too few persons are hidden (hatched)"))
     return tr("。", ". ").join(words) + tr("。", ".")
 
 

@@ -334,7 +334,7 @@ def _validation(writer: Writer) -> None:
                 tr("内部验证", "Internal validation"),
                 tr("；", "; ").join(_resampling(validation)),
             ),
-            (tr("报告的样本", "Samples told"), tr("、", ", ").join(map(sample_label, dict.fromkeys(samples)))),
+            (tr("报告的样本", "Samples reported"), tr("、", ", ").join(map(sample_label, dict.fromkeys(samples)))),
             (tr("指标", "Measures"), tr("、", ", ").join(_labels(performance["measure"]))),
         ]
     )

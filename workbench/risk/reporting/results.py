@@ -142,7 +142,8 @@ def _performance(writer: Writer) -> None:
     own = performance[performance["model"] == contents.model]
     best = sample_label(best_sample(own))
     note = tr(
-        f"应以“{best}”一列为准；括号内为 95% 置信区间，— 为未计算。", f"Believe {best}. In brackets: 95 % interval; — where there is none."
+        f"应以“{best}”一列为准；括号内为 95% 置信区间，— 为未计算。",
+        f"The column to go by is {best!r}. In brackets: 95% intervals; —: not worked out.",
     )
     report.table(table_of(own, by_threshold=False), tr("模型表现", "Performance of the model"), note=note)
     writer.tell("performance", evidence=report.last_number)

@@ -282,7 +282,7 @@ def check(
 def _sentence(needs: tuple[Need, ...], n: int, events: int, parameters: int, kept: float, r2: float, assumed: float | None) -> str:
     most = max(needs, key=lambda need: need.n)
     enough = n >= most.n
-    source = tr("（按最大值的 15% 假定）", " (assumed: 15 % of the greatest possible)") if assumed is None else ""
+    source = tr("（按最大值的 15% 假定）", " (assumed: 15% of the greatest possible)") if assumed is None else ""
     return tr(
         f"{parameters} 个参数至少需要 {most.n} 人（{most.zh}）；现有 {n} 人、{events} 例结局，每参数 {events / parameters:.1f} 例，"
         f"{'足够' if enough else '不足'}。预期收缩系数 {kept:.2f}，Cox-Snell R² {r2:.3f}{source}。",
