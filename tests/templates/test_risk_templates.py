@@ -108,12 +108,20 @@ def test_a_template_runs_on_the_synthetic_hospital(store, tmp_path, name, given,
         ("risk_model", "gbsg2", {"bootstrap": "5"}, ("列线图", "pnodes")),
         pytest.param("risk_model", "tongji", {"bootstrap": "5"}, ("乳酸脱氢酶", "院内死亡"), marks=SLOW),
         ("early_warning", "tongji_landmarks", {"bootstrap": "5"}, ("预警负担", "48 小时内死亡")),
-        ("competing_risks", "framingham", {"bootstrap": "5"}, ("冠心病", "死亡", "累积发生率")),
+        pytest.param("competing_risks", "framingham", {"bootstrap": "5"}, ("冠心病", "死亡", "累积发生率"), marks=SLOW),
     ],
 )
 def test_a_template_runs_on_public_tables(tmp_path, name, study, given, words):
     page = run(name, tmp_path, **of_tables(study), **given)
     assert [word for word in words if word not in page] == []
+
+
+def test_competing_risks_of_a_tenth_of_a_public_table(tmp_path):
+    head, *lines = public("framingham").read_text(encoding="utf-8").splitlines()
+    small = tmp_path / "framingham.csv"
+    small.write_text("\n".join([head, *lines[::10]]), encoding="utf-8")
+    page = run("competing_risks", tmp_path, **{**of_tables("framingham"), "table": str(small)}, bootstrap="5")
+    assert [word for word in ("冠心病", "死亡", "累积发生率") if word not in page] == []
 
 
 @pytest.mark.parametrize(
