@@ -35,6 +35,16 @@ def test_sums_are_the_log_odds(name):
     assert np.abs(found.values[:, 0]).mean() > np.abs(found.values[:, 2]).mean()
 
 
+def test_gaps_that_are_drawn_are_explained_as_drawn():
+    given = X.assign(ward=np.where(np.arange(300) % 50 == 0, "A", np.where(np.arange(300) % 50 == 1, "B", X["ward"])))
+    choice = ModelChoice(name="spline_logistic", parameters={"rare": 8})
+    model = make_model(choice, binary=True, causes=1, imputation="multiple").fit(given, SICK)
+    found, whole = shap_values(model, given), given["b"].notna().to_numpy()
+    assert np.isfinite(found.values).all()
+    total = found.values.sum(axis=1) + found.base
+    np.testing.assert_allclose(total[whole], logit(model.predict_risk(given)[whole, 0]), atol=1e-9)
+
+
 @pytest.mark.parametrize("name", ["cox", "spline_cox", "lightgbm"])
 def test_sums_order_risks(name):
     model = _made(name, binary=False)

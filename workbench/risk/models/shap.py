@@ -107,8 +107,13 @@ def shap_values(
         times = () if horizon_days is None else [horizon_days]
         equation = pipeline.equation(times or [getattr(model, "last_time_", 1.0)])
         if isinstance(equation, Equation):
-            return _of_equation(equation, X, background)
+            return _of_equation(equation, *(_completed(pipeline, table) for table in (X, background)))
     return _by_permutation(pipeline, prepared, background, horizon_days, seed)
+
+
+def _completed(pipeline: RiskPipeline, X: pd.DataFrame) -> pd.DataFrame:
+    """Return predictors as the equation takes them: completed where no one value of it stands for a gap."""
+    return X if hasattr(pipeline["impute"], "fill_") else pipeline[:-2].transform(X)
 
 
 def _of_equation(equation: Equation, X: pd.DataFrame, background: pd.DataFrame) -> ShapValues:
