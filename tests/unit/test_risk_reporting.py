@@ -234,6 +234,12 @@ def test_it_says_what_became_of_missing_values_by_model():
     assert "没有缺失值" in pages[3]
 
 
+def test_it_says_that_a_pooled_equation_is_not_the_mean_of_the_models():
+    data = rossi(validation={"imputation": "multiple"})
+    page = study_report(changed(data=data, charts={}, baseline=None), policy=POLICY, day=DAY).html()
+    assert "由它算得的风险可与之略有不同" in page
+
+
 def test_a_study_without_a_bootstrap_does_not_tell_of_one():
     told = [
         study_report(changed(data=rossi(validation={"bootstrap": resamples}), charts={}, baseline=None), policy=POLICY, day=DAY).html()
