@@ -163,6 +163,8 @@ def test_grades_categories_and_dates_get_one_form():
     assert read_categories(pd.Series([0, 1]), "sex") is None
     assert read_categories(pd.Series([0, 1]), "sex", codes={0: "female", 1: "male"}).values.tolist() == ["female", "male"]
     assert read_categories(pd.Series(["有", "阴性", 1, -1]), "yes_no").counts == {"coded": 2, "uncoded": 1}
+    assert read_categories(pd.Series([1, 2, 2, 1, 9]), "yes_no") is None  # 2 is no in one hospital, and former in another
+    assert read_categories(pd.Series([1, 2]), "yes_no", codes={1: 1, 2: 0}).values.tolist() == [1, 0]
     dates = read_dates(pd.Series(["2020/1/31", "2020年1月31日", "20200131", 43861, pd.Timestamp("2020-01-31"), "1800-01-01", "?", "32日"]))
     assert (dates.values[:5] == np.datetime64("2020-01-31")).all()
     assert np.isnat(dates.values[5:]).all()

@@ -328,6 +328,15 @@ def test_sexes_of_no_agreed_meaning_stay_codes_and_are_told(tmp_path):
     assert "codes_doubtful" in {change.rule for change in data.features.changes}
 
 
+def test_yes_and_no_written_1_and_2_stay_codes_until_somebody_says(tmp_path):
+    """Taken for 1 = yes, the others would be missing."""
+    table, layout = patients(吸烟=[1, 2, 1, 2]), {"patient": "编号", "codes": {"吸烟": {1: "是", 2: "否"}}}
+    assert run(tmp_path, study(predictors=[{"column": "吸烟"}]), table).X["吸烟"].tolist() == ["1", "2", "1", "2"]
+    assert run(tmp_path, study(predictors=[{"column": "吸烟"}], tables=layout), table).X["吸烟"].tolist() == [1, 0, 1, 0]
+    with pytest.raises(DefinitionError, match="which is yes"):
+        run(tmp_path, study(predictors=[{"column": "手术", "kind": "yes_no"}]), patients(手术=[1, 2, 1, 2]))
+
+
 def test_a_name_that_means_something_else_is_not_emptied(tmp_path):
     data = run(tmp_path, study(predictors=[{"column": "ca"}]), patients(ca=["no", "yes", "metastatic", "no"]))
     assert data.X["ca"].tolist() == ["no", "yes", "metastatic", "no"]

@@ -10,7 +10,7 @@ import numpy as np
 from workbench.errors import DefinitionError
 from workbench.risk.cleaning.changes import Change
 from workbench.risk.cleaning.items import Conversion, FoundItem, Item, conversion, find_item, item
-from workbench.risk.cleaning.values import Read, read_categories, read_dates, read_grades, read_numbers
+from workbench.risk.cleaning.values import UNAGREED, Read, read_categories, read_dates, read_grades, read_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,7 +140,7 @@ def clean_values(column: pd.Series, of: Item, unit: str, rules: CleaningRules, l
     else:
         read = read_categories(column, of.kind, codes=rules.codes.get(of.key))
         if read is None:
-            log.add("codes_doubtful", note="0, 1")
+            log.add("codes_doubtful", note=", ".join(sorted(UNAGREED[of.kind][0])))
             return None
     for rule, count in read.counts.items():
         log.add(rule, count)

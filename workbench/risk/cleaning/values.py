@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from workbench.risk.cleaning.items import Conversion
 
-__all__ = ["Read", "read_categories", "read_dates", "read_grades", "read_numbers", "words"]
+__all__ = ["UNAGREED", "Read", "read_categories", "read_dates", "read_grades", "read_numbers", "words"]
 
 _NUMBER = r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _MARKED = re.compile(r"\s*(?:[↑↓*]+|(?<=[\d\s])[HL]{1,2}|偏高|偏低|危急值?)\s*$|^\s*[↑↓*]+\s*")
@@ -36,6 +36,8 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 _EXCEL_DAYS = (18264, 73050)  # 1950 to 2100
 _NO_TIME = np.datetime64("NaT", "ns")
 _EXCEL_START = pd.Timestamp("1899-12-30")
+#: Numbers that have no agreed meaning where both are found, and the one not.
+UNAGREED = {"sex": ({"0", "1"}, "2"), "yes_no": ({"1", "2"}, "0")}
 _GREATEST = 1e30  # no result is greater; the squares of such numbers cannot be summed
 
 
@@ -208,7 +210,7 @@ def read_categories(column: pd.Series, kind: str, *, codes: Mapping[object, obje
     Returns
     -------
     Read or None
-        None where sexes are written 0 and 1, which has no agreed meaning. Rules: coded, no_result, uncoded.
+        None where sexes are written 0 and 1, or yes and no 1 and 2, which has no agreed meaning. Rules: coded, no_result, uncoded.
 
     Notes
     -----
@@ -222,10 +224,12 @@ def read_categories(column: pd.Series, kind: str, *, codes: Mapping[object, obje
     True
     """
     table, given = words()[kind], {_plain(code): meaning for code, meaning in (codes or {}).items()}
-    if kind == "sex" and not given:
+    if kind in UNAGREED and not given:
         found = {_plain(value) for value in column.dropna().unique()}
-        if {"0", "1"} <= found and "2" not in found:
+        both, neither = UNAGREED[kind]
+        if both <= found and neither not in found:
             return None
+    if kind == "sex" and not given:
         table = table | words()["sex_numbers"]
     meant = {str(one) for one in table.values()} | {str(one) for one in given.values()}
     number = kind == "yes_no"

@@ -193,6 +193,8 @@ def _plain(raw: pd.Series, kind: str | None, codes: Mapping[str, object]) -> Fac
         raw, changes = _decoded(raw, codes)
     readers = {"yes_no": lambda column: read_categories(column, "yes_no"), "category": lambda _: None}
     read = readers.get(kind or "", read_numbers)(raw)
+    if read is None and kind == "yes_no":
+        raise DefinitionError(f"column {name!r} is written 1 and 2: which is yes?", hint="tables.codes: {" + name + ": {1: yes, 2: no}}")
     if read is None or (kind is None and np.isfinite(read.values).sum() * 2 < raw.notna().sum()):
         if kind is None:
             _refuse_words(raw, name)
