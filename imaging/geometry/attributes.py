@@ -7,10 +7,12 @@ they wrote is what the geometry needs. What cannot be read is None: it is for th
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 
 if TYPE_CHECKING:
     from pydicom.dataelem import RawDataElement
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["count", "items", "numbers", "parts", "present", "text"]
 
 #: Value representations whose numbers are bytes, not characters (PS3.5 6.2).
-BINARY = frozenset({"FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "OB", "OW", "OD", "OF", "OL", "OV", "US or SS"})
+BINARY = frozenset({"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "OB", "OW", "OD", "OF", "OL", "OV", "US or SS"})
 
 _TAGS: dict[str, int] = {}
 
@@ -29,8 +31,8 @@ def numbers(dataset: Dataset, keyword: str, length: int | None = None) -> tuple[
 
     Parameters
     ----------
-    dataset : Dataset
-        As pydicom reads it, or as it was made in memory.
+    dataset : Dataset or mapping of str
+        As pydicom reads it, or as it was made in memory; or values by keyword.
     keyword : str
         The attribute's keyword (PS3.6).
     length : int, optional
@@ -113,6 +115,8 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
     keyword : str
         The sequence's keyword.
     """
+    if isinstance(dataset, Mapping):
+        return []
     tag = _tag(keyword)
     value = dataset[tag].value if tag in dataset else None
     return list(value) if isinstance(value, Sequence) else []
@@ -128,6 +132,9 @@ def parts(dataset: Dataset, keyword: str) -> list:
     keyword : str
         The attribute's keyword.
     """
+    if isinstance(dataset, Mapping):
+        found = dataset.get(keyword)
+        return [] if found is None else list(found) if isinstance(found, tuple) else [found]
     element = dataset.get_item(_tag(keyword))
     if element is None or element.value is None:
         return []
@@ -172,5 +179,5 @@ def _tag(keyword: str) -> int:
         tag = tag_for_keyword(keyword)
         if tag is None:
             raise KeyError(keyword)
-        _TAGS[keyword] = int(tag)
+        _TAGS[keyword] = Tag(tag)
     return _TAGS[keyword]

@@ -325,7 +325,8 @@ def _image_type(dataset: Dataset) -> tuple[str, ...]:
 def _dimension_indices(dataset: Dataset) -> list[str]:
     """Return the names of what an enhanced image says it is ordered by (PS3.3 C.7.6.17)."""
     pointers = [parts(item, "DimensionIndexPointer") for item in items(dataset, "DimensionIndexSequence")]
-    return [keyword_for_tag(pointer[0]) or f"{int(pointer[0]):08X}" if pointer else "" for pointer in pointers]
+    found = [pointer[0] if pointer and isinstance(pointer[0], int) else 0 for pointer in pointers]
+    return [keyword_for_tag(tag) or f"{tag:08X}" for tag in found]
 
 
 _PLAIN_DIMENSIONS = tuple(dimension.keyword for dimension in DIMENSIONS if not dimension.groups)

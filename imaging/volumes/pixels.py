@@ -116,7 +116,7 @@ def pixel_format(dataset: Dataset) -> PixelFormat:
     samples = count(dataset, "SamplesPerPixel", 1)
     if samples not in (1, 3):
         raise ImageDataError(f"Samples per Pixel (0028,0002): found {samples}, wanted 1 or 3")
-    syntax = str(getattr(dataset, "file_meta", {}).get("TransferSyntaxUID", "") or _LITTLE[0])
+    syntax = text(getattr(dataset, "file_meta", dataset), "TransferSyntaxUID") or _LITTLE[0]
     return PixelFormat(
         rows=count(dataset, "Rows"),
         columns=count(dataset, "Columns"),

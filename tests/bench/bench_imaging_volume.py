@@ -1,7 +1,8 @@
-"""Uncompressed CT as a volume: slices per CPU-second of ours, SimpleITK, MONAI, highdicom and pydicom, in one run; each arm's volume compared.
+"""Uncompressed CT as a volume: slices per CPU-second of ours, SimpleITK, MONAI, highdicom and pydicom, in one run.
 
 Run: ``python -m tests.bench.bench_imaging_volume [SLICES]``. A series of 512 x 512 slices of 16 bits is made in a scratch folder from the
-real chest CT where that is there, else from noise. Each arm runs in turn, several rounds, and the best round counts.
+real chest CT where that is there, else from noise. Each arm runs in turn, several rounds, and the best round
+counts; the volumes are compared.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Assembly by verdict and policy, resampling, NIfTI: truth by construction, other readers where they are right."""
 
 import math
+from dataclasses import replace
 from itertools import product
 
 import nibabel
@@ -9,10 +10,12 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
+from imaging.dicom.reading import open_bounded
 from imaging.errors import GeometryError, ImageDataError, PlaceError, TaskError
 from imaging.geometry import Verdict
 from imaging.volumes import Policy, RefusedGeometry, open_series, parts, read_nifti, read_volume, read_volumes, write_nifti
 from imaging.volumes.assembly import SERVES
+from imaging.volumes.series import _TAGS, _quickly, _read
 from tests.lib.dicom_files import ct_series, uid, write
 from tests.lib.paths import shared
 
@@ -330,3 +333,74 @@ def test_a_real_nifti_volume_has_its_geometry():
     assert np.array_equal(volume.array, np.asanyarray(image.dataobj).T)
     ras = image.affine @ (3, 4, 5, 1)
     assert volume.affine @ (3, 4, 5, 1) == pytest.approx(ras * (-1, -1, 1, 1))
+
+
+# ---- headers read quickly ----------------------------------------------------------------------------------------------------
+
+
+def test_the_quick_reader_and_pydicom_give_the_same_series(tmp_path):
+    long = "-123.45678901234567890"
+    datasets = ct_series(3, spacing_mm=2.5)
+    paths = write(datasets, tmp_path)
+    for path in paths:
+        raw = path.read_bytes()
+        at = raw.find(b"\x20\x00\x32\x00DS")
+        size = int.from_bytes(raw[at + 6 : at + 8], "little")
+        z = raw[at + 8 : at + 8 + size].split(b"\\")[2].strip()
+        value = f"{long}\\0.1234567890123456789\\".encode() + z
+        value += b" " * (len(value) % 2)
+        path.write_bytes(raw[: at + 6] + len(value).to_bytes(2, "little") + value + raw[at + 8 + size :])
+    series = open_series(paths)
+    assert [frame.position[:2] for frame in series.frames] == [(float(long), 0.1234567890123456789)] * 3
+    assert series.geometry.verdicts == (Verdict.REGULAR,)
+    for found in (paths, chest(), head()):
+        quick, full = _read(list(map(str, found)), _quickly), _read(list(map(str, found)), lambda path: open_bounded(path, tags=_TAGS))
+        assert quick.places == full.places
+        assert [replace(frame, dimensions={}) for frame in quick.frames] == [replace(frame, dimensions={}) for frame in full.frames]
+
+
+# ---- enhanced images ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_enhanced_ct_is_the_volume_of_its_slices(tmp_path):
+    highdicom = pytest.importorskip("highdicom")
+    datasets = [pydicom.dcmread(path) for path in chest()[:5]]
+    for dataset in datasets:
+        dataset.AccessionNumber, dataset.PatientName = "", "A^B"
+    enhanced = highdicom.legacy.LegacyConvertedEnhancedCTImage(datasets, uid(1), 5, uid(2), 1)
+    for name in ("kept", "stripped"):
+        enhanced.save_as(tmp_path / f"{name}.dcm")
+        volume = read_volume([tmp_path / f"{name}.dcm"])
+        assert volume.geometry.verdicts == (Verdict.REGULAR, Verdict.MULTI_FRAME)
+        slices = read_volume(chest()[:5])
+        assert np.array_equal(volume.array, slices.array)
+        assert np.array_equal(volume.affine, slices.affine)
+        assert volume.unit == "HU"
+        assert [source.instance for source in volume.slices] == [uid(2)] * 5
+        assert sorted(source.frame for source in volume.slices) == [1, 2, 3, 4, 5]
+        del enhanced.FrameOfReferenceUID
+
+
+def test_segments_at_the_same_places_are_stacks_of_their_own(tmp_path):
+    from highdicom import seg
+    from pydicom.sr.codedict import codes
+
+    datasets = [pydicom.dcmread(path) for path in chest()[:3]]
+    for dataset in datasets:
+        dataset.PatientName = "A^B"
+    mask = np.zeros((3, 512, 512), np.uint8)
+    mask[0, 10:20, 30:40], mask[2, 50:60, 70:90] = 1, 2
+    described = [
+        seg.SegmentDescription(number, f"part {number}", codes.SCT.Organ, codes.SCT.Lung, seg.SegmentAlgorithmTypeValues.MANUAL)
+        for number in (1, 2)
+    ]
+    kind = seg.SegmentationTypeValues.BINARY
+    seg.Segmentation(datasets, mask, kind, described, uid(3), 6, uid(4), 1, "m", "m", "1", "1", omit_empty_frames=False).save_as(
+        tmp_path / "seg.dcm"
+    )
+    with pytest.raises(RefusedGeometry):
+        read_volume([tmp_path / "seg.dcm"])
+    first, second = read_volumes([tmp_path / "seg.dcm"], "split")
+    assert (first.key, second.key) == ({"ReferencedSegmentNumber": (1.0,)}, {"ReferencedSegmentNumber": (2.0,)})
+    assert np.array_equal(first.array, (mask == 1)[::-1])
+    assert np.array_equal(second.array, (mask == 2)[::-1])
