@@ -177,7 +177,10 @@ def _opened(source: str | os.PathLike[str] | bytes) -> Iterator[tuple[BinaryIO, 
         return
     handle = open_file(source)
     with os.fdopen(handle, "rb") as stream:
-        yield stream, os.fstat(handle).st_size
+        try:
+            yield stream, os.fstat(handle).st_size
+        except OSError as error:
+            raise Refusal(source, None, "unreadable", found=os.strerror(error.errno or 0)) from error
 
 
 def open_file(path: str | os.PathLike[str]) -> int:

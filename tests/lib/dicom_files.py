@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pydicom.data
+from pydicom import config
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence
@@ -72,7 +75,7 @@ def ct_series(
     nested : bool
         Whether a sequence of undefined length stands before the geometry.
     **attributes
-        Set on each data set by keyword, over what stands here; None takes the attribute away.
+        Set on each data set by keyword, over what stands here, right or wrong; None takes the attribute away.
     """
     return [_ct_slice(k, series, study, syntax, spacing_mm, tilt_degrees, size, nested, attributes) for k in range(n) if k not in without]
 
@@ -108,7 +111,7 @@ def _ct_slice(
         if value is None:
             delattr(ds, keyword)
         else:
-            setattr(ds, keyword, value)
+            ds.add(DataElement(tag_for_keyword(keyword), dictionary_VR(keyword), value, validation_mode=config.IGNORE))
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = SYNTAXES[syntax]
     return ds

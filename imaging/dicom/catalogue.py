@@ -1,0 +1,320 @@
+"""The catalogue of a folder: instances, series and quarantine as Parquet files, brought up to date by reading only what changed.
+
+The folder is listed first; what the catalogue has not seen in this state (path, size, time of change) is read in batches, each
+written as a part. Killed at any time, the next run goes on from the parts. At the end parts and old tables become the new tables, and what
+is no longer in the folder goes. The joins are DuckDB's, within a limit of memory; a batch is the most that Python holds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from imaging.dicom.body_parts import body_part
+from imaging.dicom.files import path_from_text, path_text, walk_folder
+from imaging.dicom.refusals import REASONS
+from imaging.dicom.rows import FILE, INSTANCES, QUARANTINE, Batch, rows_of
+from imaging.dicom.tables import CHANGES, COUNTS, DUPLICATES, MERGED, QUARANTINED, SERIES, SOURCES, TO_HASH, TO_READ
+from imaging.errors import PlaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from imaging.dicom.structure import Limits
+
+__all__ = ["TABLES", "Indexed", "index_folder"]
+
+#: Names of the tables in a catalogue's folder.
+TABLES = ("instances", "series", "quarantine")
+
+_LISTED = pa.schema([*FILE, ("skipped", pa.string())])
+_LISTED_AT_ONCE = 20_000
+_HASHED_AT_ONCE = 1 << 20
+_AHEAD = 2  # batches waiting for each process
+_BODY_PART = pa.schema([("written", pa.string()), ("body_part_code", pa.string()), ("body_part", pa.string())])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indexed:
+    """What an indexing did.
+
+    Parameters
+    ----------
+    files : int
+        In the folder, without what is hidden or special.
+    read, unchanged, removed : int
+        Read now; known from before; known from before and no longer there, or changed since.
+    instances, series : int
+        In the catalogue now.
+    quarantined : int
+        Files that are not instances.
+    duplicates : int
+        Instances the bytes of which another file has too.
+    conflicts : int
+        Files that share their SOP Instance UID with a file of other bytes.
+    """
+
+    files: int
+    read: int
+    unchanged: int
+    removed: int
+    instances: int
+    series: int
+    quarantined: int
+    duplicates: int
+    conflicts: int
+
+
+def index_folder(
+    folder: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    workers: int = 1,
+    batch: int = 1_000,
+    memory_mb: int = 512,
+    limits: Limits | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Indexed:
+    """Index every DICOM file below a folder.
+
+    Parameters
+    ----------
+    folder : path
+        Where the files lie.
+    out : path
+        Folder of the catalogue; made where it is not there, brought up to date where it is.
+    workers : int, default 1
+        Processes that read.
+    batch : int, default 1000
+        Files read between two parts: what a kill can lose.
+    memory_mb : int, default 512
+        Of the joins; beyond it they use the disk of `out`.
+    limits : Limits, optional
+        Of one file.
+    progress : callable, optional
+        Called with how many files are read and how many are to be.
+
+    Returns
+    -------
+    Indexed
+        Counts.
+
+    Raises
+    ------
+    PlaceError
+        If the folder cannot be read, or the catalogue cannot be written or is being written by another process.
+
+    Examples
+    --------
+    >>> import tempfile, shutil
+    >>> from pydicom.data import get_testdata_file
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     Path(place, "in").mkdir()
+    ...     _ = shutil.copy(get_testdata_file("CT_small.dcm"), Path(place, "in"))
+    ...     indexed = index_folder(Path(place, "in"), Path(place, "catalogue"))
+    ...     series = pq.read_table(Path(place, "catalogue", "series.parquet"))
+    >>> indexed.instances, series["modality"].to_pylist(), series["n_instances"].to_pylist()
+    (1, ['CT'], [1])
+    """
+    folder, out = Path(folder), Path(out)
+    if not folder.is_dir():
+        raise PlaceError(f"{folder} is no folder that can be read", hint="name the folder that holds the DICOM files")
+    try:
+        with _locked(out):
+            return _Indexing(folder, out, memory_mb).run(workers, batch, limits, progress or _untold)
+    except (OSError, duckdb.Error) as error:
+        if isinstance(error, OSError) or "No space" in str(error):
+            raise PlaceError(f"{out}: the catalogue cannot be written ({error})", hint="choose a folder with room") from error
+        raise
+
+
+class _Indexing:
+    """One run: the folder, the catalogue's folder and a database over both."""
+
+    def __init__(self, folder: Path, out: Path, memory_mb: int) -> None:
+        self.folder, self.out = folder.absolute(), out.absolute()
+        self.work = self.out / ".work"
+        self.work.mkdir(exist_ok=True)
+        self.listing = self.work / "listing.parquet"
+        self.database = duckdb.connect(config={"memory_limit": f"{memory_mb}MB", "temp_directory": str(self.work / "spill"), "threads": 2})
+
+    def run(self, workers: int, batch: int, limits: Limits | None, progress: Callable[[int, int], None]) -> Indexed:
+        try:
+            self._list()
+            self._view(self._old("instances", INSTANCES), self._old("quarantine", QUARANTINE))
+            files, unchanged, removed = self.database.execute(CHANGES).fetchone()
+            total = files - unchanged
+            done = 0
+            progress(done, total)
+            for rows in _read_all(self._to_read(batch), workers, limits):
+                self._write_part(rows)
+                done += len(rows.instances) + len(set(rows.quarantine["path"].to_pylist()))
+                progress(done, total)
+            self._merge()
+            counts = self.database.execute(COUNTS.format(**{name: _escaped(path) for name, path in self._paths().items()})).fetchone()
+            self._clear()
+            return Indexed(files=files, read=done, unchanged=unchanged, removed=removed, **dict(zip(_COUNTED, counts, strict=True)))
+        finally:
+            self.database.close()
+
+    def _list(self) -> None:
+        """Write what lies in the folder, by batches."""
+        with pq.ParquetWriter(self.listing, _LISTED) as writer:
+            rows: list[tuple] = []
+            for found in walk_folder(self.folder):
+                if found.path.startswith(f"{self.out}{os.sep}"):
+                    continue
+                rows.append((path_text(found.path), found.size, found.modified_ns, found.skipped))
+                if len(rows) >= _LISTED_AT_ONCE:
+                    writer.write_table(_table(rows, _LISTED))
+                    rows.clear()
+            writer.write_table(_table(rows, _LISTED))
+
+    def _old(self, name: str, schema: pa.Schema) -> list[str]:
+        """Return the files of a table so far: the table, parts of a run that was killed, and an empty one that names the columns."""
+        empty = self.work / f"{name}.empty.parquet"
+        pq.write_table(schema.empty_table(), empty)
+        table = self.out / f"{name}.parquet"
+        parts = sorted(map(str, self.work.glob(f"part-*.{name}.parquet")))
+        return [str(empty), *([str(table)] if table.exists() else []), *parts]
+
+    def _view(self, instances: list[str], quarantine: list[str]) -> None:
+        for statement in SOURCES:
+            self.database.execute(
+                statement.format(listing=_quoted([str(self.listing)]), instances=_quoted(instances), quarantine=_quoted(quarantine))
+            )
+
+    def _to_read(self, batch: int) -> Iterator[list[tuple[str, int, int]]]:
+        cursor = self.database.cursor().execute(TO_READ)
+        while rows := cursor.fetchmany(batch):
+            yield rows
+
+    def _write_part(self, rows: Batch) -> None:
+        name = uuid4().hex
+        for table, kind in zip(rows, ("instances", "quarantine"), strict=True):
+            if len(table):
+                with _whole(self.work / f"part-{name}.{kind}.parquet") as aside:
+                    pq.write_table(table, aside)
+
+    def _merge(self) -> None:
+        """Make the new tables of the old ones and the parts."""
+        self._view(self._old("instances", INSTANCES), self._old("quarantine", QUARANTINE))
+        reasons = pa.table({"reason": list(REASONS), "text": list(REASONS.values())})
+        self.database.register("reasons", reasons)
+        self.database.execute(MERGED)
+        self.database.register("hashes", self._hashes())
+        self.database.execute(DUPLICATES)
+        self.database.register("parts_of_body", self._body_parts())
+        paths = self._paths()
+        for name, query in (("quarantine", QUARANTINED), ("series", SERIES), ("instances", "SELECT * FROM merged ORDER BY path")):
+            with _whole(paths[name]) as aside:
+                self.database.execute(f"COPY ({query}) TO '{_escaped(aside)}' (FORMAT parquet, COMPRESSION zstd)")
+
+    def _hashes(self) -> pa.Table:
+        """Return the hash of each file that shares its SOP Instance UID with another."""
+        schema = pa.schema([("path", pa.string()), ("sha256", pa.string())])
+        tables = [schema.empty_table()]
+        cursor = self.database.cursor().execute(TO_HASH)
+        while some := cursor.fetchmany(1_000):
+            tables.append(_table([(path, _hash(path_from_text(path))) for (path,) in some], schema))
+        return pa.concat_tables(tables)
+
+    def _body_parts(self) -> pa.Table:
+        """Return the standard term of each body part that the headers name."""
+        written = self.database.execute("SELECT DISTINCT body_part_examined FROM merged WHERE body_part_examined IS NOT NULL").fetchall()
+        found = [(text, body_part(text)) for (text,) in written]
+        return _table([(text, part.code, part.meaning) for text, part in found if part], _BODY_PART)
+
+    def _paths(self) -> dict[str, Path]:
+        return {name: self.out / f"{name}.parquet" for name in TABLES}
+
+    def _clear(self) -> None:
+        for path in self.work.glob("*.parquet"):
+            path.unlink()
+
+
+def _untold(done: int, total: int) -> None:
+    """Say nothing."""
+
+
+_COUNTED = ("instances", "series", "quarantined", "duplicates", "conflicts")
+
+
+def _read_all(batches: Iterable[list[tuple[str, int, int]]], workers: int, limits: Limits | None) -> Iterator[Batch]:
+    """Yield what each batch gives, in their order; with several processes few batches wait in memory."""
+    work = partial(rows_of, limits=limits)
+    if workers <= 1:
+        yield from map(work, batches)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting: deque = deque()
+        for batch in batches:
+            waiting.append(pool.submit(work, batch))
+            if len(waiting) > workers * _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _table(rows: list[tuple], schema: pa.Schema) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    return pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
+
+
+def _hash(path: str) -> str | None:
+    """Return the SHA-256 of a file, or None where it has gone since it was listed."""
+    digest = hashlib.sha256()
+    try:
+        with Path(path).open("rb") as file:
+            while data := file.read(_HASHED_AT_ONCE):
+                digest.update(data)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Let one process write a catalogue at a time."""
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PlaceError(f"{out}: another process writes this catalogue", hint="wait until it has finished") from error
+        yield
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give a place to write to; what was written takes the file's place in one step."""
+    aside = path.with_name(f".{path.name}.{uuid4().hex[:12]}")
+    try:
+        yield aside
+        with aside.open("rb") as written:
+            os.fsync(written.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _quoted(paths: list[str]) -> str:
+    return "[" + ", ".join(f"'{_escaped(path)}'" for path in paths) + "]"
+
+
+def _escaped(path: str | Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,182 @@
+"""The catalogue: what is in it, what an unchanged file costs, what a kill loses, and what is double."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from pydicom.sr._concepts_dict import concepts
+
+from imaging.dicom import rows
+from imaging.dicom.body_parts import _table, body_part
+from imaging.dicom.catalogue import index_folder
+from imaging.errors import PlaceError
+from tests.lib.dicom_files import PYDICOM_FILES, ct_series, index_file, uid, write
+from tests.lib.paths import REPOSITORY
+
+#: What pydicom makes of GBK bytes in a code string, for which the Standard allows no Chinese.
+AS_LATIN = "胸部".encode("gb18030").decode("latin-1")
+
+
+def table(out: Path, name: str) -> list[dict]:
+    return pq.read_table(out / f"{name}.parquet").to_pylist()
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    write(ct_series(4), tmp_path / "in" / "a")
+    write(ct_series(3, series=2, BodyPartExamined=AS_LATIN, PatientName="王^小东"), tmp_path / "in" / "b")
+    (tmp_path / "in" / "notes.txt").write_text("not an image " * 30, encoding="utf-8")
+    (tmp_path / "in" / "empty.dcm").write_bytes(b"")
+    return tmp_path / "in"
+
+
+def test_instances_series_and_quarantine(folder, tmp_path):
+    indexed = index_folder(folder, tmp_path / "out")
+    assert (indexed.files, indexed.read, indexed.instances, indexed.series, indexed.quarantined) == (9, 9, 7, 2, 2)
+    first, second = table(tmp_path / "out", "series")
+    assert (first["series_instance_uid"], first["n_instances"], first["n_frames"], first["modality"]) == (uid(1, 1), 4, 4, "CT")
+    assert (second["body_part_examined"], second["body_part_code"], second["body_part"]) == (AS_LATIN, "816094009", "Chest")
+    assert first["bytes"] == sum(path.stat().st_size for path in (folder / "a").iterdir())
+    (row,) = [row for row in table(tmp_path / "out", "instances") if row["path"].endswith("b/slice0002.dcm")]
+    assert (row["image_position_patient"], row["rows"], row["patient_name"]) == ([-100.0, -100.0, 10.0], 8, "王^小东")
+    assert [(Path(row["path"]).name, row["reason"]) for row in table(tmp_path / "out", "quarantine")] == [
+        ("empty.dcm", "empty"),
+        ("notes.txt", "not-dicom"),
+    ]
+
+
+def test_only_what_changed_is_read_again(folder, tmp_path, monkeypatch):
+    index_folder(folder, tmp_path / "out")
+    read = []
+    plain = rows.read_header
+    monkeypatch.setattr(rows, "read_header", lambda path, **options: read.append(Path(path).name) or plain(path, **options))
+    again = index_folder(folder, tmp_path / "out")
+    assert (again.read, again.unchanged, again.removed, read) == (0, 9, 0, [])
+    write(ct_series(5)[4:], folder / "a", stem="new")
+    (folder / "b" / "slice0000.dcm").unlink()
+    os.utime(folder / "b" / "slice0001.dcm", ns=(1, 1))
+    after = index_folder(folder, tmp_path / "out")
+    assert (after.read, after.unchanged, after.removed, after.instances) == (2, 7, 2, 7)
+    assert sorted(read) == ["new0000.dcm", "slice0001.dcm"]
+    fresh = index_folder(folder, tmp_path / "fresh")
+    assert fresh.instances == after.instances
+    for name in ("instances", "series", "quarantine"):
+        assert table(tmp_path / "out", name) == table(tmp_path / "fresh", name)
+
+
+def test_several_processes_and_small_batches_give_the_same_tables(folder, tmp_path):
+    index_folder(folder, tmp_path / "one")
+    index_folder(folder, tmp_path / "many", workers=2, batch=2)
+    for name in ("instances", "series", "quarantine"):
+        assert table(tmp_path / "one", name) == table(tmp_path / "many", name)
+
+
+def test_same_bytes_and_other_bytes_under_one_uid_are_told_apart(folder, tmp_path):
+    shutil.copy(folder / "a" / "slice0000.dcm", folder / "z_copy.dcm")
+    write(ct_series(1, SeriesDescription="edited"), folder / "z", stem="edited")
+    indexed = index_folder(folder, tmp_path / "out")
+    assert (indexed.duplicates, indexed.conflicts, indexed.instances) == (1, 3, 9)
+    found = {Path(row["path"]).name: row for row in table(tmp_path / "out", "instances") if row["sop_instance_uid"] == uid(1, 1, 1)}
+    assert found["z_copy.dcm"]["duplicate_of"] == str(folder / "a" / "slice0000.dcm")
+    assert found["edited0000.dcm"]["duplicate_of"] is None
+    assert all(row["conflict"] for row in found.values())
+    first = table(tmp_path / "out", "series")[0]
+    assert (first["n_instances"], first["n_duplicates"], first["n_conflicts"]) == (5, 1, 2)
+    (folder / "z" / "edited0000.dcm").unlink()
+    assert index_folder(folder, tmp_path / "out").conflicts == 0
+
+
+def test_a_run_that_was_killed_is_gone_on_with(tmp_path):
+    write(ct_series(40), tmp_path / "in")
+    killed = """
+import os, signal, sys
+from imaging.dicom.catalogue import index_folder
+index_folder(sys.argv[1], sys.argv[2], batch=5, progress=lambda done, total: os.kill(os.getpid(), signal.SIGKILL) if done >= 20 else None)
+"""
+    ended = subprocess.run([sys.executable, "-c", killed, tmp_path / "in", tmp_path / "out"], cwd=REPOSITORY, check=False)
+    assert ended.returncode == -9
+    assert not (tmp_path / "out" / "instances.parquet").exists()
+    indexed = index_folder(tmp_path / "in", tmp_path / "out")
+    assert (indexed.unchanged, indexed.read, indexed.instances) == (20, 20, 40)
+    assert list((tmp_path / "out" / ".work").glob("*.parquet")) == []
+
+
+def test_odd_names_links_archives_and_indexes(tmp_path):
+    folder = tmp_path / "in"
+    write(ct_series(1), folder)
+    (folder / "slice0000.dcm").rename(folder / os.fsdecode("胸 片's.dcm".encode("gb18030")))
+    (folder / "round").symlink_to(folder)
+    (folder / "DICOMDIR").write_bytes(index_file("GONE"))
+    shutil.make_archive(str(folder / "packed"), "zip", folder, "DICOMDIR")
+    out = folder / "it's the catalogue"
+    for _ in range(2):
+        indexed = index_folder(folder, out)
+        assert (indexed.instances, indexed.quarantined) == (1, 3)
+        assert {(Path(row["path"]).name, row["reason"]) for row in table(out, "quarantine")} == {
+            ("round", "seen"),
+            ("DICOMDIR", "index"),
+            ("DICOMDIR", "not-there"),
+            ("packed.zip", "archive"),
+        }
+    assert (indexed.read, indexed.unchanged) == (0, 3)
+
+
+def test_every_file_of_pydicom_is_somewhere(tmp_path):
+    indexed = index_folder(PYDICOM_FILES, tmp_path / "out", batch=50)
+    assert indexed.instances + indexed.quarantined == indexed.files
+    reasons = {Path(row["path"]).name: row["reason"] for row in table(tmp_path / "out", "quarantine")}
+    assert reasons["MR_truncated.dcm"] == "cut-short"
+    assert reasons["zipMR.gz"] == "archive"
+
+
+def test_a_file_without_identity_is_quarantined_and_a_wrong_value_only_told(tmp_path):
+    write(ct_series(1, SeriesInstanceUID=None), tmp_path / "in" / "a")
+    (path,) = write(ct_series(1), tmp_path / "in" / "b")
+    path.write_bytes(path.read_bytes().replace(b"IS\x02\x001 ", b"IS\x02\x00x "))
+    index_folder(tmp_path / "in", tmp_path / "out")
+    assert [(row["tag"], row["reason"]) for row in table(tmp_path / "out", "quarantine")] == [("(0020,000E)", "missing")]
+    (row,) = table(tmp_path / "out", "instances")
+    assert row["problems"] == ["(0020,0011) bad-value", "(0020,0013) bad-value"]
+    assert row["instance_number"] is None
+
+
+def test_two_processes_do_not_write_one_catalogue(folder, tmp_path):
+    with pytest.raises(PlaceError, match="another process"):
+        index_folder(folder, tmp_path / "out", progress=lambda done, total: index_folder(folder, tmp_path / "out"))
+    with pytest.raises(PlaceError, match="no folder"):
+        index_folder(tmp_path / "nowhere", tmp_path / "out")
+
+
+def test_codes_of_body_parts_are_those_of_the_standard():
+    known = {(code, meaning) for entry in concepts["SCT"].values() for code, (meaning, _) in entry.items()}
+    parts = set(_table().values())
+    assert len(parts) > 70
+    assert {(part.code, part.meaning) for part in parts} <= known
+
+
+@pytest.mark.parametrize(
+    ("written", "meaning"),
+    [
+        ("CHEST", "Chest"),
+        ("chest ", "Chest"),
+        ("胸部", "Chest"),
+        ("C_SPINE", "Cervical spine"),
+        ("右手", "Hand"),
+        ("L-SPINE", "Lumbar spine"),
+        ("HEAD", "Head"),
+        (AS_LATIN, "Chest"),
+        ("胸部".encode().decode("latin-1"), "Chest"),
+        ("头颅", "Head"),
+    ],
+)
+def test_spellings_of_body_parts(written, meaning):
+    assert body_part(written).meaning == meaning
+
+
+@pytest.mark.parametrize("written", ["", "其他", "CTA", "LEFT"])
+def test_what_the_table_does_not_know_has_no_term(written):
+    assert body_part(written) is None
