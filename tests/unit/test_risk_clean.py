@@ -131,6 +131,8 @@ def test_a_time_whose_day_or_zone_must_be_guessed_is_none(text):
 def test_times_to_the_second_are_read_as_people_write_them():
     texts = ["2020年1月31日9时5分30秒", "2020/1/31 9:05:30", "20200131090530", "31-Jan-2020 09:05:30", "2020-01-31T09:05:30.000"]
     assert (read_dates(pd.Series(texts)).values == np.datetime64("2020-01-31T09:05:30")).all()
+    texts = ["2020年1月31日21时", "20200131 21:00", "2020-01-31 9:00 PM", "Jan 31, 2020 9 PM", "2020-01-31 21:00:00.0"]
+    assert (read_dates(pd.Series(texts)).values == np.datetime64("2020-01-31T21:00:00")).all()
 
 
 def test_texts_are_read_by_rule():

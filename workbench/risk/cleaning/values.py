@@ -27,11 +27,11 @@ __all__ = ["UNAGREED", "Read", "read_categories", "read_dates", "read_grades", "
 _NUMBER = r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _MARKED = re.compile(r"\s*(?:[↑↓*]+|(?<=[\d\s])[HL]{1,2}|偏高|偏低|危急值?)\s*$|^\s*[↑↓*]+\s*")
 _RANGE = re.compile(rf"(?P<low>{_NUMBER})\s*(?:-|~|—|–|至)\s*(?P<high>\d*\.?\d+)")
-_CHINESE_DATE = re.compile(r"[年月/.]\s*(?=\d{1,2}(?!\d))")
-_CLOCK = r"(?:[ t]+\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.\d+)?)?)?"
-_DAY = r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[- ][a-z]{3,9}[-, ]+\d{4}|[a-z]{3,9}[- ]\d{1,2}[-, ]+\d{4}"
+_CHINESE_DATE = re.compile(r"(?<!:\d\d)[年月/.]\s*(?=\d{1,2}(?!\d))")
+_CLOCK = r"(?:[ t]+\d{1,2}(?::\d{1,2}(?::\d{1,2}(?:\.\d+)?)?)?(?: ?[ap]m)?)?"
+_DAY = r"\d{4}-\d{1,2}-\d{1,2}|\d{8}|\d{1,2}[- ][a-z]{3,9}[-, ]+\d{4}|[a-z]{3,9}[- ]\d{1,2}[-, ]+\d{4}"
 #: A whole day, with its year first or its month in letters. Pandas reads more, and guesses: 20/1/31 as of 2031, a clock alone as today's.
-_WHOLE = re.compile(rf"(?:{_DAY}){_CLOCK}|\d{{8}}(?: ?\d{{4}}(?:\d\d)?)?")
+_WHOLE = re.compile(rf"(?:{_DAY}){_CLOCK}|\d{{8}} ?\d{{4}}(?:\d\d)?")
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 _EXCEL_DAYS = (18264, 73050)  # 1950 to 2100
 _NO_TIME = np.datetime64("NaT", "ns")
