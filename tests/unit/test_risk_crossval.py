@@ -206,7 +206,7 @@ def test_scales_lead_back(measure):
         ({"sites": ["a", None] * 200}, DataError, "200 sites for 400 rows"),
         ({"sites": ["a"]}, DataError, "1 sites for 400 rows"),
         ({"sites": ["a", "b"] * 200, "persons": np.arange(400) // 2}, DataError, "a person is at two sites"),
-        ({"sites": ["a", "b"] * 200, "least_events": 1000}, DataError, "no site has 1000 events"),
+        ({"sites": ["a", "b"] * 200, "least_events": 1000}, DataError, "no site has 1000 persons with the event"),
     ],
 )
 def test_wrong_sites_are_refused(change, error, says):

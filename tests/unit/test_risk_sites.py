@@ -108,7 +108,11 @@ def test_persons_are_counted_not_their_rows():
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"site": "院区"}, "one site only"), ({"site": ""}, "no column 'care_site'"), ({"site": "床号"}, "no site has 10 events")],
+    [
+        ({"site": "院区"}, "one site only"),
+        ({"site": ""}, "no column 'care_site'"),
+        ({"site": "床号"}, "no site has 10 persons with the event"),
+    ],
 )
 def test_what_cannot_be_tried_by_hospital_is_refused(tmp_path, change, words):
     table = patients(120).assign(院区="东院", 床号=range(120))

@@ -97,7 +97,7 @@ def leave_one_site_out(
     Raises
     ------
     DataError
-        If there are fewer than two sites, a person is at two, none has enough events, or a model cannot be fitted.
+        If there are fewer than two sites, a person is at two, at none enough had the event, or a model cannot be fitted.
 
     Notes
     -----
@@ -109,7 +109,7 @@ def leave_one_site_out(
     events = np.bincount(codes[sample.persons.first()], sample.persons.any(happened(sample.y)), minlength=len(names)).astype(int)
     places = np.flatnonzero(events >= least_events)
     if not len(places):
-        raise DataError(f"no site has {least_events} events; the most are {events.max()}", hint="lower least_events, or join sites")
+        raise DataError(f"no site has {least_events} persons with the event", hint="join sites into larger ones, or do without")
     given = (estimator, sample, scoring, codes[None])
     found = spread(one_fold, given, [(0, place) for place in places], workers=workers, progress=progress, label="sites")
     risk = np.full((len(codes), len(scoring.times) or 1), np.nan)
@@ -129,5 +129,5 @@ def _sites(sample: Sample, sites: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     if (codes != codes[sample.persons.first()][sample.persons.codes]).any():
         raise DataError("a person is at two sites", hint="splits.home_sites gives each person one")
     if len(names) < 2:
-        raise DataError("there is one site only", hint="cross_validate tries a model within it")
+        raise DataError("there is one site only", hint="two are wanted at least: hold fewer sites out, or do without leave_one_site_out")
     return codes, names
