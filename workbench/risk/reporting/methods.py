@@ -232,7 +232,7 @@ def _gaps(writer: Writer) -> Iterator[str]:
             tr(
                 f"缺失值用链式方程多重填补（{validation.imputations} 次），在每次重抽样内重新拟合。所评价的风险是各次所建模型风险的平均；"
                 "所列方程的系数按 Rubin 规则合并，由它算得的风险可与之略有不同。",
-                f"Missing values: chained equations ({validation.imputations} times), fitted in each resample. The risks that were judged are "
+                f"Missing values: chained equations ({validation.imputations} times), fitted in each resample. Risks that were judged are "
                 "means over the models of each; an equation has coefficients joined by Rubin's rules, and its risks may differ a little.",
             )
             if validation.imputation == "multiple"

@@ -208,7 +208,8 @@ def subgroup_table(subgroups: pd.DataFrame, policy: DisclosurePolicy) -> pd.Data
         for row in part.itertuples(index=False):
             size, events = map(str, sizes[row.group])
             told = hidden if row.group in few else estimate(row.measure, row.value, row.low, row.high)
-            rows.append((variable, str(row.group), size, events, label_of(row.measure), _plain(row.horizon_days), told))
+            measure = "—" if pd.isna(row.measure) else label_of(row.measure)  # of a group that was not evaluated
+            rows.append((variable, str(row.group), size, events, measure, _plain(row.horizon_days), told))
     heads = [tr("变量", "Variable"), tr("组", "Group"), tr("人数", "Persons"), tr("事件数", "Events"), tr("指标", "Measure")]
     columns = [*heads, tr("预测时点（天）", "Horizon (days)"), tr("估计值 (95% CI)", "Estimate (95% CI)")]
     return pd.DataFrame(rows, columns=columns).astype(str)
