@@ -23,7 +23,7 @@ from workbench.risk.reporting.checklists import probast_items, probast_table, tr
 from workbench.risk.reporting.contents import population, safe_words
 from workbench.risk.reporting.facts import FACTS, Fact
 from workbench.risk.reporting.model import baseline_table, example_patient, terms_table
-from workbench.risk.reporting.performance import LeftOut, best_sample, compared, metrics, table_of
+from workbench.risk.reporting.performance import LeftOut, best_sample, compared, metrics, subgroup_table, table_of
 from workbench.risk.reporting.report import FILES, study_report, write_report
 
 DAY = date(2026, 1, 2)
@@ -275,6 +275,12 @@ def test_small_subgroups_have_no_estimate(report):
     shown = table(report, "各亚组的表现").set_index("组")
     assert shown.loc["否", ["人数", "事件数", "估计值 (95% CI)"]].tolist() == ["已抑制"] * 3
     assert shown.loc["甲院", "估计值 (95% CI)"] == "0.600 (0.500, 0.700)"
+
+
+def test_a_subgroup_that_was_not_evaluated_has_dashes():
+    groups = result().subgroups
+    groups = pd.concat([groups, groups.iloc[[0]].assign(variable="年份", measure=None, value=np.nan, low=np.nan, high=np.nan)])
+    assert subgroup_table(groups, POLICY).iloc[-1, 4:].tolist() == ["—", "", "—"]
 
 
 def test_the_sample_to_believe_is_the_least_optimistic():
