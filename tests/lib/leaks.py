@@ -295,6 +295,61 @@ def follow_up_in_another_unit(draw, data):
     return Trial(with_column(data, "index_b", np.log(data.y["time"]) + draw.normal(0, 0.02, len(data.y))))
 
 
+def _other(data):
+    """Return who had the competing event."""
+    return np.asarray(data.y["event"]).astype(int) == 2
+
+
+@_leak("outcome_copy", "proxy", kinds=("competing",))
+def competing_event_renamed(draw, data):
+    """How it ended for those who had the competing event, under a name that tells nothing; who was discharged alive has another way."""
+    ways = np.where(_other(data), "丙", draw.choice(["甲", "乙"], len(data.y)))
+    return Trial(with_column(data, "去向", pd.Categorical(ways)))
+
+
+@_leak("proxy", "pure_values", kinds=("competing",), n=(800, 3000))
+def competing_event_with_20_percent_noise(draw, data):
+    """The competing event as yes or no, another patient's in a fifth of the rows."""
+    values = _other(data).astype(float)
+    return Trial(with_column(data, "code_x", np.where(draw.uniform(size=len(values)) < 0.2, draw.permutation(values), values)))
+
+
+@_leak("outcome_copy", "proxy", "pure_values", kinds=("competing",))
+def time_of_the_competing_event(draw, data):
+    """Days to the competing event, missing of all others."""
+    return Trial(with_column(data, "days_x", np.where(_other(data), np.round(data.y["time"]), np.nan)))
+
+
+@_leak("outcome_copy", kinds=("competing",))
+def column_of_the_competing_event(draw, data):
+    """The column that the study itself reads the competing event from."""
+    asked = {**data.protocol.plain()["outcome"], "competing": {"其他": {"去世": "是"}}}
+    data = replace(data, protocol=data.protocol.changed(outcome=asked))
+    return Trial(with_column(data, "去世", draw.normal(size=len(data.y))))
+
+
+@_leak("outcome_copy", "proxy", kinds=("competing",))
+def length_of_the_stay_renamed(draw, data):
+    """The days until whatever ended the stay first, of some a day more or less."""
+    return Trial(with_column(data, "index_c", np.maximum(np.round(data.y["time"] + draw.integers(-1, 2, len(data.y))), 0)))
+
+
+@_leak("late_rules", kinds=("competing",))
+def rule_on_the_competing_event(draw, data):
+    """Patients chosen by that they did not die of something else."""
+    asked = {**data.protocol.plain()["outcome"], "competing": {"其他": {"去世": "是"}}}
+    rules = [{"name": "未因其他原因去世", "column": "去世", "one_of": ["否"]}]
+    return Trial(replace(data, protocol=data.protocol.changed(outcome=asked, rules=rules)))
+
+
+@_leak("shared_codes", kinds=("competing",))
+def competing_code_among_predictors(draw, data):
+    """A diagnosis that defines the competing event is read as a predictor."""
+    asked = {**data.protocol.plain()["outcome"], "competing": {"其他": (["I63"], {"diagnoses": ["I63", "I64"]})[int(draw.integers(2))]}}
+    predictors = [*data.protocol.plain()["predictors"], {"diagnoses": "I63.9", "name": "stroke"}]
+    return Trial(replace(data, protocol=data.protocol.changed(outcome=asked, predictors=predictors)))
+
+
 @_leak("outcome_encoding")
 def target_encoding(draw, data):
     """The outcome's share by doctor, over all rows."""

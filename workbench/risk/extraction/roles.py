@@ -60,9 +60,7 @@ def _own_word(study: Protocol, name: str) -> str:
 
 def ending(columns: Columns, study: Protocol) -> frozenset[str]:
     """Return the columns that say how and when it ended."""
-    asked = study.outcome
-    others = [name for meaning in asked.competing.values() if isinstance(meaning, dict) for name in meaning]
-    return frozenset(columns.column(name) for name in (asked.status, asked.time, asked.at, *others) if name)
+    return frozenset(map(columns.column, study.outcome.columns))
 
 
 def known_at(columns: Columns, study: Protocol) -> dict[str, str]:

@@ -28,7 +28,7 @@ from workbench.risk.guards.case import Case
 from workbench.risk.guards.findings import SEVERITIES, Audit, Finding, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from workbench.risk.extraction.dataset import Source, StudyData
 
@@ -59,40 +59,44 @@ class Guard(NamedTuple):
 
 #: All guards. The documentation's table is made of it.
 GUARDS: tuple[Guard, ...] = (
-    Guard("as_of", Text("各值在预测之前已可得", "values were available before the prediction"), clocks.as_of),
-    Guard("after_discharge", Text("不含出院后才知道的列", "no columns known only after discharge"), columns.after_discharge),
-    Guard("outcome_copy", Text("预测因子不是结局本身", "no predictor is the outcome itself"), columns.outcome_copies),
-    Guard("truncation", Text("未来被删去或打乱，特征不变", "nothing hangs on the future"), truncation.truncation, "source"),
-    Guard("same_again", Text("数据与来源一致", "the data are what the source gives"), truncation.same_again, "source"),
-    Guard("poison", Text("在未来放入结局，特征不变", "the outcome, put into the future, changes nothing"), truncation.poison, "poisonable"),
-    Guard("proxy", Text("没有单个预测因子近乎完美", "no single predictor is near perfect"), proxies.proxies),
-    Guard("pure_values", Text("没有某个取值只属于一种结局", "no value belongs to one outcome alone"), purity.pure_values),
-    Guard("counts", Text("计数只计到预测时点", "counts end at the prediction"), counts.counts_without_clock),
+    Guard("as_of", Text("各值在预测之前已可得", "every value was available before the prediction"), clocks.as_of),
+    Guard("after_discharge", Text("没有出院后才知道的列", "no column is known only after discharge"), columns.after_discharge),
+    Guard("outcome_copy", Text("没有预测因子就是结局", "no predictor is the outcome itself"), columns.outcome_copies),
+    Guard("truncation", Text("删去或打乱之后的数据，预测因子不变", "what came later changes nothing"), truncation.truncation, "source"),
+    Guard("same_again", Text("重新取数，结果相同", "extracted again, the data are the same"), truncation.same_again, "source"),
+    Guard("poison", Text("把结局混入之后的数据，预测因子不变", "the outcome put in later changes none"), truncation.poison, "poisonable"),
+    Guard("proxy", Text("没有单凭自己就几乎判定结局的预测因子", "no predictor alone nearly settles the outcome"), proxies.proxies),
+    Guard("pure_values", Text("没有只见于一种结局的取值", "no value stands with one outcome alone"), purity.pure_values),
+    Guard("counts", Text("计数只计到预测时刻", "counts end at the prediction"), counts.counts_without_clock),
     Guard("identifier", Text("预测因子不是编号", "no predictor is an id"), identity.identifiers),
     Guard("date_number", Text("预测因子不是日期", "no predictor is a date"), identity.dates_as_numbers),
     Guard("row_order", Text("行的顺序不泄漏结局", "the order of rows does not tell the outcome"), identity.row_order),
-    Guard("outcome_encoding", Text("没有用全部数据做的目标编码", "no encoding by the outcome over all rows"), encoding.encoded_by_outcome),
-    Guard("split_persons", Text("同一患者不在两侧", "nobody stands on both sides"), splits.parted_persons, "split"),
-    Guard("split_times", Text("测试集晚于训练集", "what is held out is later"), splits.parted_times, "split"),
+    Guard("outcome_encoding", Text("没有用全部数据的结局编码的列", "no column was encoded by the outcome"), encoding.encoded_by_outcome),
+    Guard("split_persons", Text("同一患者不在划分的两侧", "nobody stands on both sides of the split"), splits.parted_persons, "split"),
+    Guard("split_times", Text("留出集晚于建模集", "what is held out is later"), splits.parted_times, "split"),
     Guard("split_sites", Text("院区不跨两侧", "no hospital stands on both sides"), splits.parted_sites),
     Guard("split_promise", Text("划分方式与数据相符", "the split suits the data"), splits.promised_split),
-    Guard("duplicates", Text("没有重复患者", "no patient stands twice"), duplicates.duplicates),
-    Guard("split_duplicates", Text("重复患者不跨两侧", "nobody stands on both sides under two ids"), duplicates.duplicates_across, "split"),
+    Guard("duplicates", Text("没有患者以两个编号出现", "nobody stands in the data under two ids"), duplicates.duplicates),
+    Guard("split_duplicates", Text("没有患者以两个编号分在两侧", "no one is on both sides twice"), duplicates.duplicates_across, "split"),
     Guard("fitted_before", Text("模型未在重抽样前拟合", "the model was not fitted before the resampling"), fitting.fitted_before, "model"),
     Guard("scaled_before", Text("未用全部数据标准化", "nothing was scaled over all rows"), fitting.scaled_before),
     Guard("imputed_before", Text("未用全部数据填补", "nothing was filled in over all rows"), fitting.imputed_before),
-    Guard("landmarks", Text("每次预测时仍处风险、未发生结局", "predictions are made before the outcome"), landmarks.landmark_rows),
-    Guard("landmark_weights", Text("有效人数", "how many persons the rows are worth"), landmarks.landmark_weights),
-    Guard("late_rules", Text("入组规则只用当时已知的信息", "rules ask only for what was known"), immortal.late_rules),
-    Guard("least_follow_up", Text("入组不要求存活一段时间", "nobody had to survive to be in the study"), immortal.least_follow_up),
-    Guard("immortal_exposure", Text("特征不需存活才能获得", "no predictor had to be lived to"), immortal.immortal_exposure),
+    Guard("landmarks", Text("每次预测时结局尚未发生", "every prediction is made before the outcome"), landmarks.landmark_rows),
+    Guard("late_rules", Text("入组规则只用当时已知的信息", "rules ask for what was known only"), immortal.late_rules),
+    Guard("least_follow_up", Text("入组不要求先存活一段时间", "nobody had to survive a while to enter"), immortal.least_follow_up),
+    Guard("immortal_exposure", Text("没有要先存活才会有的预测因子", "no predictor had to be lived for"), immortal.immortal_exposure),
     Guard("shared_codes", Text("预测因子与结局定义不共用编码", "no predictor shares codes with the outcome"), definition.shared_codes),
-    Guard("soon_outcomes", Text("结局不在预测后立即发生", "outcomes leave time to predict them"), definition.soon_outcomes),
-    Guard("immediate_events", Text("结局不在预测的同时发生", "outcomes do not come at once"), outcomes.immediate_events),
+    Guard("soon_outcomes", Text("结局不紧随预测发生", "outcomes do not come right after the prediction"), outcomes.soon_outcomes),
     Guard("enough_events", Text("结局数足够", "there are enough outcomes"), outcomes.enough_events),
     Guard("finite_values", Text("没有无穷值", "no value is infinite"), outcomes.finite_values),
-    Guard("holdout_looks", Text("留出集查看次数", "looks at the hold-out"), outcomes.holdout_looks),
+    Guard("holdout_looks", Text("留出集未被反复查看", "the hold-out was not looked at again and again"), outcomes.holdout_looks),
 )  # fmt: skip
+
+
+#: Guards that find, each in its way, a column that tells the outcome.
+_ALIKE = ("outcome_copy", "proxy", "pure_values")
+
+_RANKS = list(SEVERITIES)
 
 
 def audit(
@@ -160,10 +164,22 @@ def _walk(case: Case, guards: tuple[Guard, ...]) -> Audit:
     able = {"": True, "source": case.source is not None, "model": case.model is not None, "split": case.split is not None}
     able["poisonable"] = isinstance(case.source, truncation.Poisonable)
     ran = [guard for guard in guards if able[guard.needs]]
-    found = [finding._replace(guard=guard.name) for guard in ran for finding in guard.find(case)]
-    ranks = list(SEVERITIES)
-    found.sort(key=lambda finding: ranks.index(finding.severity))
-    return Audit(tuple(found), tuple(guard.name for guard in ran), tuple(guard.name for guard in guards if guard not in ran))
+    found = list(_once(finding._replace(guard=guard.name) for guard in ran for finding in guard.find(case)))
+    found.sort(key=lambda finding: _RANKS.index(finding.severity))
+    skipped = tuple(guard.name for guard in guards if guard not in ran)
+    return Audit(tuple(found), tuple(guard.name for guard in ran), skipped, {guard.name: guard.title for guard in guards})
+
+
+def _once(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Leave out what a guard says of a column of which one like it has said as much."""
+    said: dict[str, str] = {}
+    for finding in findings:
+        if finding.guard in _ALIKE:
+            before = said.get(finding.subject)
+            if before and _RANKS.index(before) <= _RANKS.index(finding.severity):
+                continue
+            said[finding.subject] = finding.severity
+        yield finding
 
 
 def _checked(data: StudyData, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

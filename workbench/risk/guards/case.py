@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from workbench.risk.guards.findings import Text
 from workbench.risk.survival.outcome import Follow, follow
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Case", "Target"]
 
-#: A scan of one column after the other reads at most so many rows.
+#: A scan of one column after the other reads at most so many rows, one a person.
 _MOST_ROWS = 20_000
 
 
@@ -25,14 +26,22 @@ class Target(NamedTuple):
 
     Parameters
     ----------
+    name : Text
+        What happens.
     event : ndarray of bool, shape (m,)
         Whether each of `rows` had it.
     rows : ndarray of int, shape (m,)
         Positions in the data.
     """
 
+    name: Text
     event: np.ndarray
     rows: np.ndarray
+
+    @property
+    def both(self) -> bool:
+        """Whether enough persons have it, and enough have not, to ask what tells them apart."""
+        return min(self.event.sum(), (~self.event).sum()) >= 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +89,11 @@ class Case:
     @cached_property
     def event(self) -> np.ndarray:
         """Whether each row had the outcome: cause 1 where there are several."""
-        return np.asarray(self.data.y, bool) if self.follow is None else np.asarray(self.follow.event).astype(int) == 1
+        return self.had(1)
+
+    def had(self, cause: int) -> np.ndarray:
+        """Whether each row had the outcome (1) or one of the competing events (from 2 on)."""
+        return np.asarray(self.data.y, bool) if self.follow is None else np.asarray(self.follow.event).astype(int) == cause
 
     @cached_property
     def persons(self) -> np.ndarray:
@@ -88,31 +101,47 @@ class Case:
         return pd.factorize(self.data.rows["person"])[0]
 
     @cached_property
-    def targets(self) -> tuple[Target, ...]:
-        """The outcome as truths: whether ever, and, with times, whether by the median time of the events.
+    def ends(self) -> tuple[Target, ...]:
+        """Whether each person ever had the outcome, and each competing event: what tells these was not known either.
 
-        One row a person, drawn at random, with the event where they had one: rows of one person are no independent witnesses. None where
-        fewer than eight persons are on a side.
+        One row a person, drawn at random, with the event where they had one: rows of one person are no independent witnesses. What fewer
+        than eight persons have, or have not, is left out.
         """
-        rows = self._one_a_person()
-        truths = [Target(self.event[rows], rows)]
-        if self.follow is not None and self.event.any():
-            middle = float(np.median(self.follow.time[self.event]))
-            soon = self.event[rows] & (self.follow.time[rows] <= middle)
-            known = soon | (self.follow.time[rows] > middle)
-            truths.append(Target(soon[known], rows[known]))
-        return tuple(truth for truth in truths if min(truth.event.sum(), (~truth.event).sum()) >= 8)
+        found = []
+        for cause, label in enumerate(self.data.cohort.causes[: 1 if self.follow is None else None], start=1):
+            rows = self._one_a_person(self.had(cause))
+            name = Text(f"竞争事件“{label}”", f"the competing event '{label}'") if cause > 1 else Text("结局", "the outcome")
+            found.append(Target(name, self.had(cause)[rows], rows))
+        return tuple(target for target in found if target.both)
 
-    def _one_a_person(self) -> np.ndarray:
-        drawn = np.random.default_rng(0).permutation(len(self.event))
-        drawn = drawn[np.argsort(~self.event[drawn], kind="stable")]
-        first = pd.Series(self.persons[drawn]).drop_duplicates().index.to_numpy()
-        chosen = drawn[first]
-        if len(chosen) > _MOST_ROWS:
-            chosen = np.random.default_rng(1).permutation(chosen)[:_MOST_ROWS]
-        return np.sort(chosen)
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """The ends, and, with times, the outcome by the median time of those who had it."""
+        if self.follow is None or not self.event.any():
+            return self.ends
+        rows = self._one_a_person(self.event)
+        middle = float(np.median(self.follow.time[self.event]))
+        soon = self.event[rows] & (self.follow.time[rows] <= middle)
+        known = soon | (self.follow.time[rows] > middle)
+        early = Target(Text("前半的结局", "the earlier half of the outcomes"), soon[known], rows[known])
+        return (*self.ends, early) if early.both else self.ends
+
+    def _one_a_person(self, event: np.ndarray) -> np.ndarray:
+        drawn = np.random.default_rng(0).permutation(len(event))
+        drawn = drawn[np.argsort(~event[drawn], kind="stable")]
+        return _some(drawn[pd.Series(self.persons[drawn]).drop_duplicates().index.to_numpy()])
+
+    @cached_property
+    def firsts(self) -> np.ndarray:
+        """Positions of the persons' first rows, of so many persons as a scan reads."""
+        return _some(np.flatnonzero(~pd.Series(self.persons).duplicated()))
 
     @cached_property
     def numbers(self) -> list[str]:
         """Names of the columns that hold numbers."""
         return [name for name in self.data.X if pd.api.types.is_numeric_dtype(self.data.X[name])]
+
+
+def _some(rows: np.ndarray) -> np.ndarray:
+    """Return rows in order, drawn at random where they are too many."""
+    return np.sort(rows if len(rows) <= _MOST_ROWS else np.random.default_rng(1).permutation(rows)[:_MOST_ROWS])

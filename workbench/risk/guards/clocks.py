@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.risk.guards.findings import Finding, note, refuse, warn
+from workbench.risk.guards.findings import Finding, Text, note, refuse, warn
 from workbench.risk.protocol.parts import EVENTS, NUMBERS
 
 if TYPE_CHECKING:
@@ -30,16 +30,19 @@ def as_of(case: Case) -> Iterator[Finding]:
             yield refuse(
                 str(row.feature),
                 (
-                    f"最近一条记录距预测时点 {nearest:.3g} 小时，要求大于 {gap:g} 小时",
-                    f"its nearest record is {nearest:.3g} h before the prediction; wanted more than {gap:g} h",
+                    _nearest(nearest).zh + (f"，要求早于它 {gap:g} 小时以上" if gap else ""),
+                    _nearest(nearest).en + (f"; wanted more than {gap:g} h before it" if gap else ""),
                 ),
-                ("只取预测时点之前已可得的值", "take only what was available before the prediction"),
+                ("只取预测时刻之前已可得的值", "take only what was available before the prediction"),
             )
         if row.clock == "recorded":
             yield warn(
                 str(row.feature),
-                ("按发生时间而非可得时间取值", "it is read by the time it is about, not by the time it was available"),
-                ("使用报告/可得时间（clock: available）", "use the time of the report (clock: available)"),
+                (
+                    "按采样或发生的时间取值，而不是按结果可得的时间",
+                    "it is read by the time it is about, not by the time its result was available",
+                ),
+                ("改用报告时间（clock: available）", "use the time of the report (clock: available)"),
             )
         timed = row.source in (*NUMBERS, *EVENTS) or (row.source == "column" and bool(case.data.protocol.index.at))
         if timed and np.isnan(nearest) and row.known > 0:
@@ -48,11 +51,18 @@ def as_of(case: Case) -> Iterator[Finding]:
         yield note(
             _some(unclocked),
             (
-                f"{len(unclocked)} 个预测因子没有时间，只能相信其在预测时点已知",
-                f"{len(unclocked)} predictors have no clock: that they were known is taken on trust",
+                f"{len(unclocked)} 个预测因子没有时间，无法核对它们在预测时刻是否已知",
+                f"{len(unclocked)} predictors have no time: whether they were known at the prediction could not be checked",
             ),
-            ("用 known_at 或 time 指明取值时间", "name the column that tells when (known_at, or time of the tables)"),
+            ("用 known_at 或 tables.time 指明记录取值时间的列", "name the column that tells when (known_at, or tables.time)"),
         )
+
+
+def _nearest(hours: float) -> Text:
+    """Say how far the nearest record lies from the prediction, and on which side."""
+    if hours <= 0:  # also at the very instant of the prediction
+        return Text(f"用到了预测时刻之后 {-hours:.3g} 小时的记录", f"it uses a record {-hours:.3g} h after the prediction")
+    return Text(f"最近一条记录在预测时刻之前 {hours:.3g} 小时", f"its nearest record is {hours:.3g} h before the prediction")
 
 
 def _some(names: list[str], most: int = 5) -> str:

@@ -80,9 +80,9 @@ def after_discharge(case: Case) -> Iterator[Finding]:
         say = refuse if entry.severity == "refuse" else warn
         yield say(
             column.name,
-            (f"名称与“{entry.name}”相符：{entry.zh}", f"its name reads '{entry.name}': {entry.en}"),
+            (f"从列名“{entry.name}”看：{entry.zh}", f"by its name ('{entry.name}'): {entry.en}"),
             (
-                "从预测因子中去掉；若预测时点确已知道，请改名或用 known_at 证明",
+                "从预测因子中去掉；若预测时刻确已知道，用 known_at 指明何时知道，或改名",
                 "leave it out; if it was known at the prediction, say when by known_at, or rename it",
             ),
         )
@@ -94,9 +94,8 @@ def _clocked(case: Case) -> set[str]:
 
 
 def outcome_copies(case: Case) -> Iterator[Finding]:
-    """Look for the outcome among the predictors: by the names of its columns, by equal values, and by the order of follow-up."""
-    asked = case.data.protocol.outcome
-    own = {name for name in (asked.status, asked.time, asked.at) if name}
+    """Look for the outcome, or a competing event, among the predictors: by names of columns, equal values, the order of follow-up."""
+    own = set(case.data.protocol.outcome.columns)
     for column in case.data.features.columns:
         if own & {column.name, column.item}:
             yield refuse(
@@ -109,24 +108,30 @@ def outcome_copies(case: Case) -> Iterator[Finding]:
 
 
 def _copy(case: Case, values: pd.Series) -> Finding | None:
-    if _tells_event(values, case.event):
-        return refuse(
-            str(values.name),
-            ("与结局一一对应", "it is the outcome under another name: each of its values stands with one outcome only"),
-            ("从预测因子中去掉", "leave it out"),
-        )
+    for target in case.ends:
+        if _tells_event(values.iloc[target.rows], target.event):
+            return refuse(
+                str(values.name),
+                (
+                    f"每个取值只对应有或无{target.name.zh}，就是它的另一种写法",
+                    f"each of its values stands with {target.name.en} always or never: it is that under another name",
+                ),
+                ("从预测因子中去掉", "leave it out"),
+            )
     if case.follow is None or not pd.api.types.is_numeric_dtype(values):
         return None
     order = _order_of_time(values, case)
     if order < _LIKE_TIME:
         return None
     text = (
-        f"与随访时间同序（秩相关 {order:.3f}，有无结局者均如此）",
-        f"it follows the length of follow-up (rank correlation {order:.3f}, with the event and without)",
+        f"与随访时间的长短一致（秩相关 {order:.3f}，有结局者与无结局者均如此）",
+        f"it goes with the length of follow-up (rank correlation {order:.3f} at least, with the outcome and without)",
     )
     say = refuse if order >= _MADE_OF_TIME else warn
     return say(
-        str(values.name), text, ("由随访时间或整个随访期的计数得来，请去掉", "it was made of follow-up, or counted over it: leave it out")
+        str(values.name),
+        text,
+        ("像是由随访时间算出，或在整个随访期内计数：请去掉", "it seems to be made of follow-up, or counted over it: leave it out"),
     )
 
 

@@ -39,10 +39,13 @@ def duplicates(case: Case) -> Iterator[Finding]:
         yield say(
             "rows",
             (
-                f"{rows} 行（{share:.1%}）与另一编号者的行相同或几乎相同",
-                f"{rows} rows ({share:.1%}) equal, or nearly, a row of somebody else",
+                f"{rows} 行（{share:.1%}）与另一编号患者的行相同，或只差一两个值",
+                f"{rows} rows ({share:.1%}) equal a row under another id, or in all but one or two values",
             ),
-            ("核实是否同一患者，合并或只留一行", "find out whether they are one patient, and keep one row or give them one id"),
+            (
+                "核实是否同一患者：是则给同一编号，或只留一行",
+                "find out whether they are one patient; if so, give them one id or keep one row",
+            ),
         )
 
 
@@ -59,8 +62,8 @@ def duplicates_across(case: Case) -> Iterator[Finding]:
         yield refuse(
             "split",
             (
-                f"测试集 {len(case.split[1])} 行中有 {tested} 行重复出现在训练集（{equal} 行全部取值相同，其余几乎相同）",
-                f"of {len(case.split[1])} rows held out {tested} occur among those for learning ({equal} in all values, the others nearly)",
+                f"留出的 {len(case.split[1])} 行中有 {tested} 行以另一编号出现在建模集（其中 {equal} 行取值全同）",
+                f"of {len(case.split[1])} rows held out {tested} stand in the development set too ({equal} equal in all values)",
             ),
             ("先去除重复，再划分", "remove duplicates before rows are parted"),
         )

@@ -36,8 +36,8 @@ def encoded_by_outcome(case: Case) -> Iterator[Finding]:
             yield refuse(
                 name,
                 (
-                    f"{found} 个取值与各自行中结局比例吻合过好，应为用全部数据做的目标编码",
-                    f"its {found} values agree too well with the outcome's share in their rows: encoded by it over all rows",
+                    f"{found} 个取值各自就是相应行中有结局者的比例，吻合得超出偶然：应是用全部数据的结局编码的",
+                    f"its {found} values are the outcome's shares in their rows, closer than by chance: it was encoded by the outcome",
                 ),
                 (
                     "把编码放进模型流水线，只在训练折内拟合",

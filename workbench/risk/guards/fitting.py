@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["fitted_before", "imputed_before", "scaled_before"]
 
-_INSIDE = "把该步骤放进模型流水线，只在重抽样内拟合", "make it a step of the model, so that it is learnt inside the resample"
+_INSIDE = (
+    "交出原始数据，把这一步放进模型流水线，在每次重抽样内重做",
+    "give the data as they were: this is a step of the model, made anew in each resample",
+)
 
 
 def fitted_before(case: Case) -> Iterator[Finding]:
@@ -29,8 +32,8 @@ def fitted_before(case: Case) -> Iterator[Finding]:
         if _fitted(part):
             yield refuse(
                 name,
-                (f"{type(part).__name__} 在重抽样之前已拟合", f"{type(part).__name__} was fitted before the resampling"),
-                ("传入未拟合的估计器（sklearn.base.clone）", "give it unfitted (sklearn.base.clone)"),
+                (f"{type(part).__name__} 在重抽样之前已经拟合过", f"{type(part).__name__} was fitted before the resampling"),
+                ("传入未拟合的模型（sklearn.base.clone）", "give the model unfitted (sklearn.base.clone)"),
             )
 
 
@@ -72,15 +75,15 @@ def scaled_before(case: Case) -> Iterator[Finding]:
             continue
         yield warn(
             ", ".join(names[:5]) + (" …" if len(names) > 5 else ""),
-            (f"{len(names)} 列已用全部数据标准化（{how[0]}）", f"{len(names)} columns were scaled over all rows ({how[1]})"),
+            (f"{len(names)} 列{how[0]}：应是用全部数据标准化过", f"{len(names)} columns have {how[1]}: they were scaled over all rows"),
             _INSIDE,
         )
 
 
 _MOMENTS, _QUARTILES, _RANGE = (
-    ("均值 0、标准差 1", "mean 0, SD 1"),
-    ("中位数 0、四分位距 1", "median 0, IQR 1"),
-    ("恰为 0 到 1", "exactly 0 to 1"),
+    ("均值为 0、标准差为 1", "mean 0 and SD 1"),
+    ("中位数为 0、四分位距为 1", "median 0 and interquartile range 1"),
+    ("恰从 0 到 1", "a range of exactly 0 to 1"),
 )
 
 
@@ -108,8 +111,8 @@ def imputed_before(case: Case) -> Iterator[Finding]:
             yield refuse(
                 name,
                 (
-                    f"有值的行比提取时多 {more} 行：缺失值已被填补",
-                    f"{more} more rows have a value than were known: missing ones were filled in",
+                    f"有值的行比取数时多 {more} 行：缺失值在取数之后被填补",
+                    f"{more} more rows have a value than when it was extracted: missing ones were filled in",
                 ),
                 _INSIDE,
             )
@@ -117,7 +120,7 @@ def imputed_before(case: Case) -> Iterator[Finding]:
             yield warn(
                 name,
                 (
-                    f"{filled[0]} 行恰为其余值的{filled[1]}，应为用全部数据填补",
+                    f"{filled[0]} 行恰为其余值的{filled[1]}：应是用全部数据填补过",
                     f"{filled[0]} rows have exactly the others' {filled[2]}: filled in over all rows",
                 ),
                 _INSIDE,
@@ -136,9 +139,16 @@ def _filled(values: np.ndarray) -> tuple[int, str, str] | None:
     others = np.delete(found, often), np.delete(counts, often)
     mean = float(np.average(others[0], weights=others[1]))
     outstanding = counts[often] >= 4 * second + 5
-    if abs(found[often] - mean) <= (0.01 * float(np.std(values)) if outstanding else 1e-9 * abs(mean)):
+    exact = abs(found[often] - mean) <= 1e-9 * abs(mean) and not _may_be_measured(found[often], others[0])
+    if exact or (outstanding and abs(found[often] - mean) <= 0.01 * float(np.std(values))):
         return int(counts[often]), "均值", "mean"
     below, above = counts[:often].sum(), counts[often + 1 :].sum()
     if outstanding and abs(below - above) <= max(second, 0.01 * len(values)):  # those equal to the median went with it
         return int(counts[often]), "中位数", "median"
     return None
+
+
+def _may_be_measured(value: float, others: np.ndarray) -> bool:
+    """Whether a value has no more decimals than the others: among whole years, or tenths, their mean falls by chance alone."""
+    digits = next((digits for digits in range(9) if np.abs(others - others.round(digits)).max() < 1e-10), None)
+    return digits is not None and abs(value - round(value, digits)) < 1e-10

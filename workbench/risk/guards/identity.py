@@ -39,7 +39,9 @@ def identifiers(case: Case) -> Iterator[Finding]:
         if len(values) < _LEAST_ROWS or values.nunique() < _OWN * len(values):
             continue
         if not pd.api.types.is_numeric_dtype(values) or _numbered(values):
-            yield refuse(name, ("几乎每人一个取值，是编号", "nearly every person has a value of their own: it is an id"), _OUT)
+            yield refuse(
+                name, ("几乎每人的取值都不同，应是编号或姓名", "nearly every person has a value of their own: it is an id or a name"), _OUT
+            )
 
 
 def _numbered(values: pd.Series) -> bool:
@@ -58,9 +60,9 @@ def dates_as_numbers(case: Case) -> Iterator[Finding]:
         if len(values) >= 20 and values.nunique() > 5 and (form := _date_form(name, values)) is not None:
             yield warn(
                 name,
-                (f"像是以数字表示的日期（{form[0]}）", f"it looks like dates as numbers ({form[1]})"),
+                (f"像是写成数字的日期（{form[0]}）", f"it looks like dates written as numbers ({form[1]})"),
                 (
-                    "日期带来就诊年代甚至结局时间，请改为与预测时点的间隔或去掉",
+                    "日期会透露就诊年代甚至结局的时间：改为距预测时刻的天数，或去掉",
                     "a date tells the calendar time, or that of the outcome: make it an interval before the prediction, or leave it out",
                 ),
             )
@@ -84,17 +86,24 @@ def _is_calendar(values: pd.Series) -> bool:
 
 def row_order(case: Case) -> Iterator[Finding]:
     """Look whether the file is sorted by the outcome, and whether a predictor gives the order of its rows away."""
-    for target in case.targets[:1]:
+    for target in case.ends[:1]:
         place = pd.Series(target.rows.astype(float))
         told = order_strength(place, target.event)
         if told < _ORDERED:
             return
         yield note(
             "rows",
-            (f"行的顺序按结局排列（AUROC {told:.3f}）", f"the rows are sorted by the outcome (AUROC {told:.3f})"),
-            ("划分样本前先打乱，且不使用行号", "shuffle before rows are parted, and use no row number"),
+            (
+                f"数据行按结局排了序（行号对结局的 AUROC 为 {told:.3f}）",
+                f"the rows are sorted by the outcome (the row's number has an AUROC of {told:.3f})",
+            ),
+            ("不要把行号或随行号变化的列用作预测因子", "use no row number, nor what goes with it, as a predictor"),
         )
         for name in case.numbers:
             column = case.data.X[name].iloc[target.rows].reset_index(drop=True)
             if column.notna().mean() > 0.5 and column.nunique() > 20 and abs(column.corr(place, method="spearman")) > 0.97:
-                yield refuse(name, ("与按结局排列的行号同序", "it gives the order of rows that are sorted by the outcome"), _OUT)
+                yield refuse(
+                    name,
+                    ("随行号变化，而数据行按结局排了序", "it goes with the row's number, and the rows are sorted by the outcome"),
+                    _OUT,
+                )

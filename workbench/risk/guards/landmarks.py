@@ -1,4 +1,4 @@
-"""Guards on predictions made again and again: each at risk and free of the outcome, no patient counting more than another."""
+"""Guard on predictions made again and again: each while the patient is at risk and free of the outcome."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from workbench.risk.guards.findings import Finding, note, refuse
+from workbench.risk.guards.findings import Finding, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workbench.risk.guards.case import Case
 
-__all__ = ["landmark_rows", "landmark_weights"]
+__all__ = ["landmark_rows"]
 
 
 def landmark_rows(case: Case) -> Iterator[Finding]:
@@ -27,30 +27,15 @@ def landmark_rows(case: Case) -> Iterator[Finding]:
     if twice:
         yield refuse(
             "rows",
-            (f"{twice} 行与同一患者的另一行预测时点相同", f"{twice} rows have the time of prediction of another row of the same person"),
+            (f"{twice} 行与同一患者的另一行预测时刻相同", f"{twice} rows have the time of prediction of another row of the same person"),
             ("每人每个时点只留一行", "keep one row a person and time"),
         )
     late = _after_outcome(case, rows)
     if late:
         yield refuse(
             "rows",
-            (f"{late} 行的预测时点在该患者结局之后", f"{late} rows predict at or after the person's outcome"),
-            ("landmark 只取仍处风险中且未发生结局者", "a landmark takes only who is at risk and free of the outcome"),
-        )
-
-
-def landmark_weights(case: Case) -> Iterator[Finding]:
-    """Tell how unequally persons count where each has as many rows as their stay is long."""
-    rows = np.bincount(case.persons)
-    if rows.max() > 1:
-        effective = rows.sum() ** 2 / (len(rows) * np.sum(rows.astype(float) ** 2))
-        yield note(
-            "rows",
-            (
-                f"{len(rows)} 人共 {rows.sum()} 行，每人中位 {np.median(rows):g} 行；按行计时有效人数为 {effective:.0%}",
-                f"{len(rows)} persons have {rows.sum()} rows (median {np.median(rows):g}); by row they are worth {effective:.0%}",
-            ),
-            ("重抽样与区间按患者，不按行", "resample persons, not rows, and take intervals by person"),
+            (f"{late} 行的预测时刻不早于该患者的结局", f"{late} rows predict at or after the person's outcome"),
+            ("每个界标只取仍在随访、尚未发生结局者", "a landmark takes only who is at risk and free of the outcome"),
         )
 
 

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
     from workbench.risk.guards.case import Case
 
-__all__ = ["enough_events", "finite_values", "holdout_looks", "immediate_events"]
+__all__ = ["enough_events", "finite_values", "holdout_looks", "soon_outcomes"]
 
 #: Persons with the outcome without whom nothing is fitted; outcomes a predictor below which a figure is not to be relied on.
 _LEAST, _PER_PREDICTOR = 10, 10
+
+#: Share of the outcomes within the hour from which on it is more than a few that came as the patient did.
+_AT_ONCE = 0.05
 
 
 def enough_events(case: Case) -> Iterator[Finding]:
@@ -38,31 +41,44 @@ def enough_events(case: Case) -> Iterator[Finding]:
         yield note(
             "outcome",
             (
-                f"每个预测因子仅 {each:.1f} 例结局（少于 {_PER_PREDICTOR}）",
-                f"there are {each:.1f} outcomes a predictor (fewer than {_PER_PREDICTOR})",
+                f"平均每个预测因子只有 {each:.1f} 例结局，不到 {_PER_PREDICTOR} 例",
+                f"there are {each:.1f} outcomes to each predictor, fewer than {_PER_PREDICTOR}",
             ),
-            ("减少预测因子或使用惩罚，并核对样本量（Riley）", "take fewer predictors or a penalty, and see the sample-size check (Riley)"),
+            (
+                "减少预测因子或使用惩罚，并看样本量检查（Riley）",
+                "take fewer predictors or a penalty, and see the sample-size check (Riley)",
+            ),
         )
 
 
-def immediate_events(case: Case) -> Iterator[Finding]:
-    """Tell where outcomes fall within the hour of the prediction: they had often begun."""
+def soon_outcomes(case: Case) -> Iterator[Finding]:
+    """Tell the share of outcomes within the hour of the prediction, or the day: what has begun by then is no prediction."""
     if case.follow is None or not case.event.any():
         return
-    at_once = float((case.follow.time[case.event] <= 1 / 24).mean())
-    if at_once > 0:
-        say = warn if at_once >= 0.05 else note
-        yield say(
+    after = case.follow.time[case.event]
+    at_once, soon = float((after <= 1 / 24).mean()), float((after <= 1).mean())
+    if at_once >= _AT_ONCE:
+        yield warn(
             "outcome",
-            (f"{at_once:.1%} 的结局在预测后 1 小时内发生", f"{at_once:.1%} of the outcomes come within the hour"),
-            ("核对预测时点早于结局", "make sure that the prediction is made before the outcome"),
+            (f"{at_once:.1%} 的结局在预测后 1 小时内发生", f"{at_once:.1%} of the outcomes come within an hour of the prediction"),
+            ("多半在预测时已经开始：核对预测时刻是否早于结局", "most had begun by then: make sure that the prediction is made before"),
+        )
+    elif soon > 0 and case.data.protocol.outcome.blackout_hours < 24:
+        yield note(
+            "outcome",
+            (f"{soon:.1%} 的结局在预测后 24 小时内发生", f"{soon:.1%} of the outcomes come within 24 h of the prediction"),
+            ("可设空白期（blackout_hours: 24），并报告其影响", "consider a blackout (blackout_hours: 24), and report what it changes"),
         )
 
 
 def finite_values(case: Case) -> Iterator[Finding]:
     """Look for infinite values."""
     for name, count in case.infinite:
-        yield refuse(name, (f"{count} 个无穷值", f"{count} values are infinite"), ("改为缺失或改正", "make them missing, or mend them"))
+        yield refuse(
+            name,
+            (f"无穷大的值有 {count} 个", f"values that are infinite: {count}"),
+            ("改为缺失，或改正", "make them missing, or mend them"),
+        )
 
 
 def holdout_looks(case: Case) -> Iterator[Finding]:

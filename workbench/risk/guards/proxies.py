@@ -42,7 +42,7 @@ _FEW = 5
 
 
 def proxies(case: Case) -> Iterator[Finding]:
-    """Scan the predictors one by one: values, levels and absence, against the outcome ever and by the median time of the events.
+    """Scan the predictors one by one: values, levels and absence, against the outcome, its earlier half, and each competing event.
 
     A proxy that is no better than an honest predictor cannot be told from one. By the formula a leak is warned of from an AUROC of
     0.948 on with 200 events among 1,000 (few levels 0.874, absence 0.837), from 0.970 with 30 among 300 (0.913, 0.882).
@@ -60,7 +60,12 @@ def _single(case: Case, name: str, target: Target) -> Finding | None:
         if low >= _LIMITS.missing_warn:
             say = refuse if low >= _LIMITS.missing_refuse else warn
             return say(
-                name, (f"仅“是否缺失”对结局的 AUROC 为 {missing:.3f}", f"whether it is missing alone has an AUROC of {missing:.3f}"), _WHY
+                name,
+                (
+                    f"仅凭是否缺失，对{target.name.zh}的 AUROC 已达 {missing:.3f}",
+                    f"whether it is missing alone tells {target.name.en} with an AUROC of {missing:.3f}",
+                ),
+                _WHY,
             )
     alone = max(strength(column, target.event), order_strength(column, target.event))
     low = _lower(alone, target.event)
@@ -69,7 +74,10 @@ def _single(case: Case, name: str, target: Target) -> Finding | None:
         say = refuse if low >= (_LIMITS.few_refuse if few else _LIMITS.refuse) else warn
         return say(
             name,
-            (f"单独对结局的 AUROC 为 {alone:.3f}（下限 {low:.3f}）", f"it alone has an AUROC of {alone:.3f} (at least {low:.3f})"),
+            (
+                f"单独对{target.name.zh}的 AUROC 达 {alone:.3f}（区间下限 {low:.3f}），好得不像预测",
+                f"it alone tells {target.name.en} with an AUROC of {alone:.3f} (lower end {low:.3f}), too well for a forecast",
+            ),
             _WHY,
         )
     if low >= _LIMITS.alone:
@@ -78,8 +86,8 @@ def _single(case: Case, name: str, target: Target) -> Finding | None:
             return warn(
                 name,
                 (
-                    f"单独的 AUROC 为 {alone:.3f}，其余全部合起来仅 {others:.3f}",
-                    f"it alone has an AUROC of {alone:.3f}; all others together {others:.3f}",
+                    f"单独对{target.name.zh}的 AUROC 达 {alone:.3f}，其余全部合起来仅 {others:.3f}",
+                    f"it alone tells {target.name.en} with an AUROC of {alone:.3f}; all others together with {others:.3f}",
                 ),
                 _WHY,
             )
@@ -87,8 +95,8 @@ def _single(case: Case, name: str, target: Target) -> Finding | None:
 
 
 _WHY = (
-    "核对该值在预测时点是否已知；整个住院期间的末次值、计数及由结局派生的列均属泄漏",
-    "find out whether it was known at the prediction: last values and counts of a whole stay were not",
+    "核对它在预测时刻是否已知：整个住院期间的末次值、次数和由结局得来的列当时都不知道",
+    "find out whether it was known at the prediction: last values and counts of a whole stay, and what follows from the outcome, were not",
 )
 
 

@@ -28,16 +28,16 @@ def parted_persons(case: Case) -> Iterator[Finding]:
         yield refuse(
             "split",
             (
-                f"{len(both)} 人同时在训练与测试两侧（共同的行 {len(both_rows)}）",
-                f"{len(both)} persons stand on both sides of the split ({len(both_rows)} rows too)",
+                f"{len(both)} 人同时在划分的两侧（其中同一行在两侧的有 {len(both_rows)} 行）",
+                f"{len(both)} persons stand on both sides of the split ({len(both_rows)} rows on both)",
             ),
             ("按患者划分", "part by person"),
         )
-    for side, name in ((train, "train"), (test, "test")):
+    for side, zh, en in ((train, "建模集", "the development set"), (test, "留出集", "the hold-out")):
         if not case.event[side].any() or case.event[side].all():
             yield refuse(
-                f"split: {name}",
-                ("这一侧只有一种结局", "this side has one outcome only"),
+                "split",
+                (f"{zh}只有一种结局", f"{en} has one outcome only"),
                 ("换一种划分或扩大样本", "part in another way, or take more patients"),
             )
 
@@ -57,8 +57,8 @@ def parted_times(case: Case) -> Iterator[Finding]:
     if late:
         yield refuse(
             "split",
-            (f"{late} 行训练数据晚于最早的测试数据", f"{late} rows for learning are later than the first that is held out"),
-            ("按时间先后划分", "part at one date"),
+            (f"建模集有 {late} 行晚于留出集最早的一行", f"{late} rows of the development set are later than the first that is held out"),
+            ("以同一日期为界划分", "part at one date"),
         )
 
 
@@ -90,7 +90,7 @@ def promised_split(case: Case) -> Iterator[Finding]:
     if case.data.protocol.validation.split == "random" and dated:
         yield note(
             "validation.split",
-            ("有日期却随机划分", "the split is at random though there are dates"),
+            ("数据有日期，划分却是随机的", "the split is at random though there are dates"),
             ("按时间划分更接近将来的使用", "a split by time is closer to later use"),
         )
     if case.data.protocol.validation.split == "time" and not dated:

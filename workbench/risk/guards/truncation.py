@@ -52,7 +52,7 @@ def truncation(case: Case) -> Iterator[Finding]:
 
 
 _DONE = {"delete": Text("删除", "deleted"), "permute": Text("打乱", "shuffled")}
-_MEND = "该预测因子读取了预测时点之后的数据，请改正取数", "it reads what came after the prediction: mend its extraction"
+_MEND = "该预测因子读取了预测时刻之后的数据，请改正取数", "it reads what came after the prediction: mend its extraction"
 
 
 def poison(case: Case) -> Iterator[Finding]:
@@ -60,7 +60,7 @@ def poison(case: Case) -> Iterator[Finding]:
     rows, before = _cuts(case)[0]
     had = set(case.data.rows["person"][case.event])
     for name in _changed(case, rows, before, case.source.poisoned(rows, rows["person"].isin(had).to_numpy())):
-        yield refuse(name, ("在预测时点之后放入的结局改变了它", "an outcome that was placed after the prediction changes it"), _MEND)
+        yield refuse(name, ("在预测时刻之后放入的结局改变了它", "an outcome that was placed after the prediction changes it"), _MEND)
 
 
 def same_again(case: Case) -> Iterator[Finding]:
