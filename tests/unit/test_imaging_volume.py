@@ -378,7 +378,7 @@ def test_an_enhanced_ct_is_the_volume_of_its_slices(tmp_path):
         assert volume.unit == "HU"
         assert [source.instance for source in volume.slices] == [uid(2)] * 5
         assert sorted(source.frame for source in volume.slices) == [1, 2, 3, 4, 5]
-        del enhanced.FrameOfReferenceUID
+        enhanced.pop("FrameOfReferenceUID", None)
 
 
 def test_segments_at_the_same_places_are_stacks_of_their_own(tmp_path):
