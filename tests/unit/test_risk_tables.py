@@ -437,7 +437,7 @@ def test_a_column_counts_only_where_it_was_known(tmp_path):
 
 
 def test_lengths_of_follow_up_are_told_in_days(tmp_path):
-    for unit, days in {"hours": 10 / 24, "days": 10, "weeks": 70, "months": 304.36875, "years": 3652.425}.items():
+    for unit, days in {"hours": 10 / 24, "days": 10, "weeks": 70, "months": 304.375, "years": 3652.5}.items():  # as figures count
         data = run(tmp_path, study({**DEATH, "time_unit": unit}), patients())
         assert data.y["time"][0] == pytest.approx(days)
     assert data.y["event"].tolist() == [True, False, False, True]
@@ -473,6 +473,12 @@ def test_between_two_days_without_a_clock_follow_up_is_whole(tmp_path):
     data = run(tmp_path, study({"label": "死亡", "status": "结局", "at": "结束"}, index={"at": "入院"}), table)
     assert data.y["time"].tolist() == [10, 0.5]
     assert step(data, "结局不详") == (3, 3)
+
+
+def test_dates_that_make_a_follow_up_beyond_a_life_are_refused(tmp_path):
+    table = patients(入院=["1850-01-01", "2024-03-01", "2024-03-01", "2024-03-01"], 结束="2024-03-11")
+    with pytest.raises(DataError, match="1 patients are followed for more than 120 years\n  -> one of the two dates"):
+        run(tmp_path, study({"label": "死亡", "status": "结局", "at": "结束"}, index={"at": "入院"}), table)
 
 
 def test_who_ended_before_the_prediction_or_unknown_leaves(tmp_path):

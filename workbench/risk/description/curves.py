@@ -50,7 +50,7 @@ def survival_curves(
     title : str
         Of the figure.
     time_unit : {"days", "weeks", "months", "years"} or empty
-        Of the axis; by the length of follow-up where empty. A month has 30.4375 days, a year 365.25.
+        Of the axis; by the length of follow-up where empty.
     level : float
         Of the intervals.
     policy : DisclosurePolicy, optional

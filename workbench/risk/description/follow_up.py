@@ -13,7 +13,7 @@ from workbench.locale import tr
 from workbench.risk.description.groups import grouped, known
 from workbench.risk.description.safe_curve import Axis, safe_axis, safe_time
 from workbench.risk.survival.curves import kaplan_meier, quantile
-from workbench.risk.survival.outcome import follow, outcome
+from workbench.risk.survival.outcome import UNIT_DAYS, follow, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,9 +90,9 @@ def _medians(part: np.ndarray, span: Axis, level: float, policy: DisclosurePolic
     """Return person-years, median follow-up and median time to the event, in words."""
     given = follow(part)
     watched = given.time - (0.0 if given.entry is None else given.entry)
-    years = f"{float(f'{watched.sum() / 365.25:.3g}'):,.10g}"
+    years = watched.sum() / UNIT_DAYS["years"]
     happened = given.event.astype(bool)
-    return [years, *(_median(part, given.time, ended, span, level, policy) for ended in (~happened, happened))]
+    return [f"{float(f'{years:.3g}'):,.10g}", *(_median(part, given.time, ended, span, level, policy) for ended in (~happened, happened))]
 
 
 def _median(y: np.ndarray, time: np.ndarray, ended: np.ndarray, span: Axis, level: float, policy: DisclosurePolicy) -> str:

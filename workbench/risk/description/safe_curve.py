@@ -20,7 +20,7 @@ import numpy as np
 
 from workbench.errors import DefinitionError
 from workbench.locale import tr
-from workbench.risk.survival.outcome import follow
+from workbench.risk.survival.outcome import UNIT_DAYS, follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,8 @@ _FINE, _PARTS = 64, 8
 #: Where a part is parted, in this order.
 _CUTS = (1 / 2, 1 / 4, 3 / 4, 1 / 8, 7 / 8, 1 / 16, 15 / 16, 1 / 32, 31 / 32, 1 / 64, 63 / 64)
 
-_UNIT_DAYS = {"days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
+#: Units of an axis, as shown.
+_SHOWN = {"days": ("天", "days"), "weeks": ("周", "weeks"), "months": ("月", "months"), "years": ("年", "years")}
 
 #: Unit by length of the axis in days, and steps between ticks.
 _UNIT_UP_TO = (("days", 120.0), ("months", 1461.0), ("years", np.inf))
@@ -64,8 +65,7 @@ class Axis(NamedTuple):
     @property
     def unit_name(self) -> str:
         """The unit, as shown."""
-        names = {"days": tr("天", "days"), "weeks": tr("周", "weeks"), "months": tr("月", "months"), "years": tr("年", "years")}
-        return names[self.unit]
+        return tr(*_SHOWN[self.unit])
 
     @property
     def label(self) -> str:
@@ -97,16 +97,16 @@ def axis(longest_days: float, unit: str = "") -> Axis:
     >>> axis(2000.0).unit, axis(2000.0).ticks.tolist()
     ('years', [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
     """
-    if unit and unit not in _UNIT_DAYS:
-        raise DefinitionError(f"time_unit is {unit!r}; wanted {', '.join(_UNIT_DAYS)}")
+    if unit and unit not in _SHOWN:
+        raise DefinitionError(f"time_unit is {unit!r}; wanted {', '.join(_SHOWN)}")
     unit = unit or next(name for name, up_to in _UNIT_UP_TO if longest_days <= up_to)
-    length = longest_days / _UNIT_DAYS[unit]
+    length = longest_days / UNIT_DAYS[unit]
     scale = 10.0 ** np.floor(np.log10(length / (_MOST_TICKS - 1)))
     steps = [factor * scale for factor in (1, 2, 5, 10)]
     if unit == "months" and length <= _MONTH_STEPS[-1] * (_MOST_TICKS - 1):
         steps = list(_MONTH_STEPS)
     step = next(each for each in steps if length / each <= _MOST_TICKS - 1 + 1e-9)
-    return Axis(unit, _UNIT_DAYS[unit], np.round(np.arange(np.ceil(length / step - 1e-9) + 1) * step, 10))
+    return Axis(unit, UNIT_DAYS[unit], np.round(np.arange(np.ceil(length / step - 1e-9) + 1) * step, 10))
 
 
 def safe_axis(y: np.ndarray, unit: str, policy: DisclosurePolicy) -> Axis:

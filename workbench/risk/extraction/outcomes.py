@@ -12,7 +12,7 @@ from workbench.locale import tr
 from workbench.risk.extraction.dataset import CohortRows, FlowStep
 from workbench.risk.extraction.readers import at_latest, read_times
 from workbench.risk.extraction.roles import carried
-from workbench.risk.survival.outcome import outcome
+from workbench.risk.survival.outcome import UNIT_DAYS, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["find_cohort", "selected"]
 
-#: Days in each unit of a length of follow-up; months and years of the Gregorian calendar's mean length.
-DAYS = {"hours": 1 / 24, "days": 1.0, "weeks": 7.0, "months": 30.436875, "years": 365.2425}
 _DAY = pd.Timedelta(days=1)
 #: Nobody is followed for longer, in days.
-_LONGEST = 120 * DAYS["years"]
+_LONGEST = 120 * UNIT_DAYS["years"]
 _UNKNOWN = -1
 
 
@@ -183,19 +181,20 @@ def _ended_so(columns: Columns, label: str, meaning: Mapping[str, Values], perso
 def _lengths(columns: Columns, asked: Outcome, persons: pd.Index, *, dated: bool) -> np.ndarray:
     """Return lengths of follow-up, in days from the index."""
     raw = columns.raw(columns.column(asked.time)).reindex(persons)
-    days = pd.to_numeric(raw, errors="coerce").to_numpy(float) * DAYS[asked.time_unit]
+    days = pd.to_numeric(raw, errors="coerce").to_numpy(float) * UNIT_DAYS[asked.time_unit]
     if unread := int((raw.notna().to_numpy() & ~np.isfinite(days)).sum()):
         raise DataError(f"{unread} values of column {asked.time!r} are no numbers", hint="a length of follow-up; outcome.at takes dates")
     if negative := int((days < 0).sum()) if not dated else 0:
         raise DataError(
             f"{negative} patients have a negative follow-up", hint="is it a code for missing? a rule with at_least: 0 leaves them out"
         )
-    if endless := int((days > _LONGEST).sum()):
-        raise DataError(
-            f"{endless} patients are followed for more than {_LONGEST / DAYS['years']:.0f} years",
-            hint="outcome.time_unit; or a code for missing, which a rule with at_most leaves out",
-        )
+    _refuse_endless(days, hint="outcome.time_unit; or a code for missing, which a rule with at_most leaves out")
     return days
+
+
+def _refuse_endless(days: np.ndarray, *, hint: str) -> None:
+    if endless := int((days > _LONGEST).sum()):
+        raise DataError(f"{endless} patients are followed for more than {_LONGEST / UNIT_DAYS['years']:.0f} years", hint=hint)
 
 
 def _until(columns: Columns, asked: Outcome, rows: pd.DataFrame) -> np.ndarray:
@@ -206,6 +205,7 @@ def _until(columns: Columns, asked: Outcome, rows: pd.DataFrame) -> np.ndarray:
     ended = read_times(columns.raw(columns.column(asked.at)).reindex(pd.Index(rows["person"])), []).reset_index(drop=True)
     start = rows["index_at"]
     days = ((at_latest(ended) - start) / _DAY).to_numpy(float)
+    _refuse_endless(days, hint="one of the two dates is wrong")
     whole = ((ended == ended.dt.normalize()) & (start == start.dt.normalize())).to_numpy()
     return np.where(whole & (days > 0), np.maximum(np.floor(days), 0.5), days)
 

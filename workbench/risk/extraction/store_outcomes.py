@@ -26,7 +26,7 @@ from workbench.risk.extraction.clocks import DOMAIN_OF, timed
 from workbench.risk.extraction.dataset import CohortRows, FlowStep
 from workbench.risk.extraction.readers import at_latest
 from workbench.risk.extraction.store_items import KEYS, find_codes, key_columns, keyed
-from workbench.risk.survival.outcome import outcome
+from workbench.risk.survival.outcome import UNIT_DAYS, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["as_events", "find_cohort", "person_facts"]
 
 _HOUR, _DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
-_YEAR_DAYS = 365.2425
 _PERSONS = "_persons"
 
 
@@ -273,7 +272,7 @@ def person_facts(codes: Codes, rows: pd.DataFrame) -> pd.DataFrame:
     parts = {"year": found["year_of_birth"], "month": found["month_of_birth"].fillna(7), "day": found["day_of_birth"].fillna(1)}
     born = pd.to_datetime(pd.DataFrame(parts).astype("Int64"), errors="coerce").reindex(rows["person"]).to_numpy()
     sex = found["gender_concept_id"].map({8532: "female", 8507: "male"}).reindex(rows["person"]).to_numpy()
-    age = (rows["predicted_at"].to_numpy() - born) / np.timedelta64(1, "D") / _YEAR_DAYS
+    age = (rows["predicted_at"].to_numpy() - born) / np.timedelta64(1, "D") / UNIT_DAYS["years"]
     return pd.DataFrame({"age": age, "sex": pd.Categorical(sex, categories=["female", "male"])}, index=rows.index)
 
 

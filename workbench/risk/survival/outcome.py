@@ -11,7 +11,10 @@ from workbench.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["Follow", "case_weights", "follow", "outcome"]
+__all__ = ["UNIT_DAYS", "Follow", "case_weights", "follow", "outcome"]
+
+#: Days in each unit of follow-up; a year has 365.25, as survival analyses count, and a month is its twelfth.
+UNIT_DAYS = {"hours": 1 / 24, "days": 1.0, "weeks": 7.0, "months": 30.4375, "years": 365.25}
 
 
 class Follow(NamedTuple):
