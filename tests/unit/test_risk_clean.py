@@ -148,6 +148,7 @@ def test_texts_are_read_by_rule():
         "below_detection": 1, "above_detection": 1, "qualitative": 2, "mark_removed": 2, "range": 1, "own_unit": 2, "no_result": 1,
         "unreadable": 2,
     }  # fmt: skip
+    assert read_numbers(pd.Series(["7.1(H)", "7.1（↓）", "\N{MINUS SIGN}3.2"])).values.tolist() == [7.1, 7.1, -3.2]
     for great in (np.inf, -1e300, "1e31"):
         read = read_numbers(pd.Series([1.0, great], dtype=object))
         assert (np.isnan(read.values[1]), read.counts["infinite"]) == (True, 1)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["UNAGREED", "Read", "read_categories", "read_dates", "read_grades", "read_numbers", "words"]
 
 _NUMBER = r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
-_MARKED = re.compile(r"\s*(?:[↑↓*]+|(?<=[\d\s])[HL]{1,2}|偏高|偏低|危急值?)\s*$|^\s*[↑↓*]+\s*")
+_MARKED = re.compile(r"\s*(?:[↑↓*]+|\((?:[↑↓*]+|[HL]{1,2}|偏高|偏低)\)|(?<=[\d\s])[HL]{1,2}|偏高|偏低|危急值?)\s*$|^\s*[↑↓*]+\s*")
 _RANGE = re.compile(rf"(?P<low>{_NUMBER})\s*(?:-|~|—|–|至)\s*(?P<high>\d*\.?\d+)")
 _CHINESE_DATE = re.compile(r"(?<!:\d\d)[年月/.]\s*(?=\d{1,2}(?!\d))")
 _CLOCK = r"(?:[ t]+\d{1,2}(?::\d{1,2}(?::\d{1,2}(?:\.\d+)?)?)?(?: ?[ap]m)?)?"
@@ -135,7 +135,7 @@ def _number(text: object, below: float, convert: Callable[[str], Conversion | No
         return np.nan, ("no_result",)
     if folded in table["grades"]:
         return np.nan, ("qualitative",)
-    bare = unicodedata.normalize("NFKC", str(text)).strip()
+    bare = unicodedata.normalize("NFKC", str(text)).replace("\N{MINUS SIGN}", "-").strip()
     unmarked = _MARKED.sub("", bare)
     rules = ("mark_removed",) if unmarked != bare else ()
     if middle := _RANGE.fullmatch(unmarked):
