@@ -342,8 +342,8 @@ def test_of_days_without_a_clock_the_index_is_no_readmission_either():
     days = {"visit_start_datetime": None, "visit_end_datetime": None}
     again = [stay(3, 2, start=datetime(2024, 6, 1), end=datetime(2024, 6, 4), **days)]
     asked = study(outcome={"label": "再入院", "events": {"encounters": "inpatient"}})
-    found = several(2, visit_occurrence=[stay(1, 1, **days), stay(2, 2, **days), *again]).cohort(asked)
-    assert found.y["event"].tolist() == [False, True]
+    found = several(3, visit_occurrence=[stay(1, 1, **days), stay(2, 2, **days), stay(4, 3), *again]).cohort(asked)
+    assert found.y["event"].tolist() == [False, True, False]
     assert found.y["time"][1] == pytest.approx((date(2024, 6, 2) - ADMITTED.date()).days)
 
 

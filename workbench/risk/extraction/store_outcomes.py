@@ -228,8 +228,8 @@ def _first(rows: pd.DataFrame, events: pd.DataFrame, *, at_index: bool) -> pd.Se
     """
     if events.empty:
         return pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us]")
-    left = rows[["person", "index_at"]].reset_index().sort_values("index_at", kind="stable")
-    left = left if at_index else left.assign(index_at=at_latest(left["index_at"]))
+    start = rows["index_at"] if at_index else at_latest(rows["index_at"])
+    left = rows[["person"]].assign(index_at=start).reset_index().sort_values("index_at", kind="stable")
     events = events.assign(at=events["at"].astype("datetime64[us]"))
     events = events.assign(found=events["at"])
     how = {"by": "person", "direction": "forward", "allow_exact_matches": at_index}
