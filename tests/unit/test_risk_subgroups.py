@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -78,15 +80,27 @@ def test_the_usual_groups_and_those_of_the_protocol():
     assert groups.columns.tolist() == ["age", "sex", "care_site", "LDH", "year"]  # a ward that is everybody's is none
     assert groups["age"].cat.categories.tolist() == ["<18", "18-<45", "45-<60", "60-<75", "≥75"]
     assert groups["LDH"].value_counts().tolist() == [20, 20, 20]
-    assert groups["year"].unique().tolist() == [2020, 2021, 2022]
+    assert groups["year"].cat.categories.tolist() == ["2020", "2021", "2022"]
     with pytest.raises(DataError, match="no columns \\['院区'\\]"):
         groups_of(data(asked=("院区",)))
+
+
+def test_a_column_asked_by_its_name_is_no_group_beside_its_item():
+    given = data(asked=("ldh", "age_years", "sex"))
+    assert groups_of(given).columns.tolist() == ["age", "sex", "care_site", "LDH", "year"]
+
+
+def test_yes_and_no_are_words():
+    given = data(asked=("bled",))
+    bled = Feature("bled", "出血", "", "yes_no", "column")
+    features = Features(given.X.assign(bled=np.arange(60) % 2.0), (*given.features.columns, bled), given.features.provenance)
+    assert groups_of(replace(given, features=features))["bled"].unique().tolist() == ["no", "yes"]
 
 
 def test_bands_begin_at_their_edges_and_keep_gaps():
     column = bands(pd.Series([17.9, 18, 44.9, 75, None]), AGES)
     assert column.astype(object).where(column.notna(), None).tolist() == ["<18", "18-<45", "18-<45", "≥75", None]
-    assert bands(pd.Series([0.0, 1.0] * 10)).tolist() == [0.0, 1.0] * 10
+    assert bands(pd.Series([2.0, 10.0, None])).cat.categories.tolist() == ["2", "10"]
     assert bands(pd.Series(["a", "b"])).tolist() == ["a", "b"]
 
 

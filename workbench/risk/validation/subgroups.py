@@ -33,6 +33,8 @@ AGES = (18, 45, 60, 75)
 _MANY = 50
 #: Columns that make groups without being asked, where they are there.
 _USUAL = ("sex", "care_site", "department")
+#: So few numbers are a group each.
+_FEW = 10
 
 
 class SubGroups(NamedTuple):
@@ -195,12 +197,15 @@ def groups_of(data: StudyData, asked: Sequence[str] | None = None) -> pd.DataFra
         If a column that is asked for is neither a predictor nor a column of the rows.
     """
     asked = data.protocol.subgroups if asked is None else asked
+    columns = {feature.name: _in_words(data.X[feature.name], feature.kind) for feature in data.features.columns}
     keys = {feature.item or feature.name: feature.name for feature in data.features.columns}
-    known = {**{key: data.X[name] for key, name in keys.items()}, **{name: data.X[name] for name in data.X}, **dict(data.rows.items())}
+    known = {**{key: columns[name] for key, name in keys.items()}, **columns, **dict(data.rows.items())}
     absent = [name for name in asked if name not in known]
     if absent:
         raise DataError(f"there are no columns {absent} to make groups of", hint="subgroups: name predictors, or columns of the rows")
-    columns = {name: known[name] for name in dict.fromkeys((*(each for each in ("age", *_USUAL) if each in known), *asked))}
+    key_of = {name: key for key, name in keys.items()}  # a column that is asked by its own name is none beside that of its item
+    usual = [each for each in ("age", *_USUAL) if each in known]
+    columns = {name: known[name] for name in dict.fromkeys((*usual, *(key_of.get(each, each) for each in asked)))}
     index_at = data.rows.get("index_at")
     if index_at is not None and index_at.notna().any():
         columns["year"] = pd.to_datetime(index_at).dt.year.astype("Int64")
@@ -208,8 +213,13 @@ def groups_of(data: StudyData, asked: Sequence[str] | None = None) -> pd.DataFra
     return pd.DataFrame({name: column.reset_index(drop=True) for name, column in made.items() if column.nunique() > 1})
 
 
+def _in_words(column: pd.Series, kind: str) -> pd.Series:
+    """Return yes or no in words, and any other column as it is."""
+    return column.map({0: tr("否", "no"), 1: tr("是", "yes")}) if kind == "yes_no" else column
+
+
 def bands(column: pd.Series, edges: Sequence[float] | None = None) -> pd.Series:
-    """Part numbers into bands; leave what has few values, or is no number, as it is.
+    """Part numbers into bands, or where they are few into each; leave what is no number as it is.
 
     Parameters
     ----------
@@ -221,7 +231,7 @@ def bands(column: pd.Series, edges: Sequence[float] | None = None) -> pd.Series:
     Returns
     -------
     Series of n values
-        Categories in order, each named by its ends: ``<18``, ``18-<45``, ``≥75``.
+        Categories in order, each named by its ends (``<18``, ``18-<45``, ``≥75``) or its number.
 
     Examples
     --------
@@ -230,8 +240,9 @@ def bands(column: pd.Series, edges: Sequence[float] | None = None) -> pd.Series:
     """
     if not pd.api.types.is_float_dtype(column) and not pd.api.types.is_integer_dtype(column):
         return column
-    if edges is None and column.nunique() <= 10:
-        return column
+    if edges is None and column.nunique() <= _FEW:
+        each = pd.Series(pd.Categorical(column, ordered=True), index=column.index)
+        return each.cat.rename_categories([f"{value:g}" for value in each.cat.categories])
     edges = np.unique(np.nanquantile(column.to_numpy(float), [1 / 3, 2 / 3])) if edges is None else np.asarray(edges, float)
     between = [f"{low:g}-<{high:g}" for low, high in pairwise(edges)]
     names = [f"<{edges[0]:g}", *between, f"≥{edges[-1]:g}"]
