@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -116,6 +117,30 @@ def test_a_binary_outcome_runs_as_well(table):
     assert found.model == "logistic"
     assert found.horizons == ()
     assert "auroc" in set(found.performance["measure"])
+
+
+#: Columns of which a model learns nothing, a rare category, and a predictor that few have.
+POOR = {"常数": 1.0, "空列": np.nan, "血型": ["A", "B"] * 48 + ["O", "AB", "稀有甲", "稀有乙"], "少测项": [8.0, 9.0, 12.0] + [np.nan] * 97}
+
+
+def test_what_a_study_of_poor_data_tells_is_in_the_language_in_force(tmp_path):
+    outcome = {"label": "死亡", "status": "结局", "time": "随访天数"}
+    columns = ["年龄", "肌酐", *POOR]
+    study = Study(**survival_study(index={}, outcome=outcome, predictors=[{"column": columns}], subgroups=["血型"]))
+    found = study.run(written(tmp_path / "poor.csv", patients(100).assign(**POOR)), workers=2)
+    left_out = found.drawn(DisclosurePolicy(threshold=60, rounding=5)).left_out
+    told = [
+        *found.warned,
+        *found.performance["note"],
+        *left_out,
+        found.told(),
+        *found.found.table().astype(str).sum(axis=1),
+    ]
+    assert {text for text in told if re.search(r"[A-Za-z]{2,} [a-z]{2,}", text)} == set()
+    assert "未纳入的列：常数（只有一个值）、空列（全部缺失）" in found.warned
+    assert any("研究未指定预测时点" in each for each in found.warned)
+    assert any("次重抽样：未纳入的列" in each for each in found.warned)
+    assert left_out
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ class StudyResult:
         sample = best_sample(self.performance)
         own = self.performance[(self.performance["model"] == self.model) & (self.performance["sample"] == sample)]
         chosen = own[own["measure"].isin(("harrell_c", "auroc", "auc", "brier", "slope", "observed_expected"))]
-        lines = [tr("模型 {0}（{1}）", "Model {0} ({1})").format(self.model, sample_label(sample))]
+        lines = [tr("模型 {0}，{1}", "Model {0}, {1}").format(self.model, sample_label(sample))]
         for row in chosen.itertuples():
             days = "" if row.horizon_days != row.horizon_days else tr(f"（{row.horizon_days:g} 天）", f" ({row.horizon_days:g} days)")
             lines.append(f"  {label_of(row.measure)}{days} {estimate(row.measure, row.value, row.low, row.high)}")
