@@ -47,7 +47,7 @@ class RiskPipeline(Pipeline):
         sample_weight : array-like of float, shape (n,), optional
             For the model.
         groups : array-like of shape (n,), optional
-            Whose the rows are, for a model that holds rows of its own out; others do without.
+            Whose the rows are, for a model that holds rows of its own out, or tells errors by person; others do without.
         **params : object
             As scikit-learn's pipeline takes them.
 
@@ -64,9 +64,7 @@ class RiskPipeline(Pipeline):
         (name, model), routed = self.steps[-1], get_config()["enable_metadata_routing"]
         if sample_weight is not None:
             if not has_fit_parameter(model, "sample_weight"):
-                raise DefinitionError(
-                    f"{type(model).__name__} takes no weights, which several predictions a patient need", hint="choose another model"
-                )
+                raise DefinitionError(f"{type(model).__name__} takes no weights", hint="leave the weights out, or choose another model")
             params["sample_weight" if routed else f"{name}__sample_weight"] = sample_weight
         if groups is not None and not routed and has_fit_parameter(model, "groups"):
             params[f"{name}__groups"] = groups
