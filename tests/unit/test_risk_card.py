@@ -127,6 +127,11 @@ def test_what_rests_on_few_persons_is_withheld(equation, few):
     assert len(withheld(equation, few, POLICY)) == 1
 
 
+def test_a_rare_category_names_the_parameter_that_joins_it(few):
+    assert "rare: 10" in withheld(REFUSED["a rare category"], few, POLICY)[0]
+    assert "rare:" not in withheld(REFUSED["a rare yes"], few, POLICY)[0]
+
+
 def test_what_rests_on_enough_persons_is_not(few):
     fine = on(Factor("fin"), Factor("site", "level", level="乙院"), Factor("prio", "spline", knots=(0.0, 2.0, 10.0), basis=1))
     assert withheld(fine, few, POLICY) == ()

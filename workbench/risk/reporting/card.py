@@ -92,7 +92,9 @@ def _reasons(equation: Equation, data: StudyData, policy: DisclosurePolicy) -> I
         elif _rests_on_few(wanted, data, policy.threshold):
             told = {"level": (f"的类别“{wanted.level}”", f" at {wanted.level!r}"), "spline": ("的样条节点", " at a knot")}
             zh, en = told.get(wanted.transform, ("的某一取值", " at one of its values"))
-            yield tr(f"{feature}{zh}只涉及少数患者", f"{feature}{en} rests on few patients")
+            join = f"parameters: {{rare: {policy.threshold}}}"
+            more = tr(f"（模型的 {join} 可合并少见类别）", f" (the model's {join} joins rare categories)")
+            yield tr(f"{feature}{zh}只涉及少数患者", f"{feature}{en} rests on few patients") + more * (wanted.transform == "level")
     if equation.kind != "logistic" and not coarsened(equation, data, policy):
         yield tr("预测时点之间的事件过少，基线不能给出", "too few events between the horizons: the baseline cannot be told")
 
