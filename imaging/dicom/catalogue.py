@@ -155,7 +155,7 @@ class _Indexing:
     def run(self, workers: int, batch: int, limits: Limits | None, progress: Callable[[int, int], None]) -> Indexed:
         try:
             self._list()
-            self._view(self._old("instances", INSTANCES), self._old("quarantine", QUARANTINE))
+            self._view()
             files, unchanged, removed = self.database.execute(CHANGES).fetchone()
             total = files - unchanged
             done = 0
@@ -184,19 +184,17 @@ class _Indexing:
                     rows.clear()
             writer.write_table(_table(rows, _LISTED))
 
-    def _old(self, name: str, schema: pa.Schema) -> list[str]:
-        """Return the files of a table so far: the table, parts of a run that was killed, and an empty one that names the columns."""
-        empty = self.work / f"{name}.empty.parquet"
-        pq.write_table(schema.empty_table(), empty)
-        table = self.out / f"{name}.parquet"
-        parts = sorted(map(str, self.work.glob(f"part-*.{name}.parquet")))
-        return [str(empty), *([str(table)] if table.exists() else []), *parts]
-
-    def _view(self, instances: list[str], quarantine: list[str]) -> None:
+    def _view(self) -> None:
+        """Let the database see the listing, the tables and the parts of a run that was killed or is going on."""
+        files = {"listing": [str(self.listing)]}
+        for name, schema in (("instances", INSTANCES), ("quarantine", QUARANTINE)):
+            empty = self.work / f"empty.{name}.parquet"  # names the columns where there is nothing else
+            pq.write_table(schema.empty_table(), empty)
+            table = self.out / f"{name}.parquet"
+            files[name] = [str(empty), *([str(table)] if table.exists() else [])]
+            files[f"{name}_parts"] = [str(empty), *sorted(map(str, self.work.glob(f"part-*.{name}.parquet")))]
         for statement in SOURCES:
-            self.database.execute(
-                statement.format(listing=_quoted([str(self.listing)]), instances=_quoted(instances), quarantine=_quoted(quarantine))
-            )
+            self.database.execute(statement.format(**{name: _quoted(paths) for name, paths in files.items()}))
 
     def _to_read(self, batch: int) -> Iterator[list[tuple[str, int, int]]]:
         cursor = self.database.cursor().execute(TO_READ)
@@ -212,7 +210,7 @@ class _Indexing:
 
     def _merge(self) -> None:
         """Make the new tables of the old ones and the parts."""
-        self._view(self._old("instances", INSTANCES), self._old("quarantine", QUARANTINE))
+        self._view()
         reasons = pa.table({"reason": list(REASONS), "text": list(REASONS.values())})
         self.database.register("reasons", reasons)
         self.database.execute(MERGED)

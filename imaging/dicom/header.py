@@ -47,6 +47,8 @@ def _swapped(tag: int) -> int:
 
 _FIELDS = {_swapped(tag): field for tag, field in BY_TAG.items()}
 _PIXELS = frozenset(map(_swapped, PIXELS))
+#: Where the loop does more than step on.
+_STOPS = _FIELDS.keys() | _PIXELS
 _RAW_CHARSET = _swapped(_CHARSET)
 _SYNTAX = _swapped(0x00020010)
 _ITEM, _ITEM_END, _SEQUENCE_END = (_swapped(tag) for tag in (0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD))
@@ -180,56 +182,66 @@ def _scan(head: bytes, size: int, path: str | os.PathLike[str]) -> _Found | None
 def _scan_explicit(head: bytes, at: int, size: int, path: str | os.PathLike[str], found: _Found, *, meta: bool = False) -> int | None:
     """Step over explicit elements, keep wanted ones, and return where the pixel data begin, or the data set after the meta information."""
     last = min(len(head) - _LONG_HEAD, size - _SHORT_HEAD)
-    element, fields = _ELEMENT.unpack_from, _FIELDS
+    element, fields, short, long, have = _ELEMENT.unpack_from, _STOPS, _SHORT, _LONG, len(head)
     while at <= last:
         key, vr, length = element(head, at)
-        if key in _PIXELS or (meta and key & 0xFFFF != 2):
+        if meta and key & 0xFFFF != 2:
             return at
-        if vr in _SHORT:
-            begin = at + 8
-        elif vr in _LONG:
-            (length,) = _LENGTH.unpack_from(head, at + 8)
-            begin = at + 12
+        if vr in short:
+            begin = at + _SHORT_HEAD
+        elif vr in long:
+            (length,) = _LENGTH.unpack_from(head, at + _SHORT_HEAD)
+            begin = at + _LONG_HEAD
         else:
-            return None
-        at = begin + length
-        if at > size:
-            if length == UNDEFINED and vr == _SQ and (after := _after_sequence(head, begin)):
-                at = after
-                continue
-            if length == UNDEFINED:
-                return None
-            raise Refusal(path, _swapped(key), "cut-short", declared=length, left=size - begin)
+            return at if key in _PIXELS else None
+        end = begin + length
         if key in fields:
-            if vr == _UN:
+            if key in _PIXELS:
+                return at
+            if vr == _UN or length == UNDEFINED:
                 return None
-            if at > len(head):
+            _check(key, length, begin, size, path)
+            if end > have:
                 raise _Beyond
-            found[key] = (vr, head[begin:at])
+            found[key] = (vr, head[begin:end])
+        elif length == UNDEFINED:
+            end = _after_sequence(head, begin) if vr == _SQ else None
+            if end is None:
+                return None
+        elif end > size:
+            _check(key, length, begin, size, path)
+        at = end
     return _ended(at, size)
 
 
 def _scan_implicit(head: bytes, at: int, size: int, path: str | os.PathLike[str], found: _Found) -> int | None:
     """As :func:`_scan_explicit`, for elements without representations."""
     last = min(len(head), size) - _SHORT_HEAD
-    element, fields = _IMPLICIT_ELEMENT.unpack_from, _FIELDS
+    element, fields, have = _IMPLICIT_ELEMENT.unpack_from, _STOPS, len(head)
     if at <= last and 0x40 < head[at + 4] < 0x5B and 0x40 < head[at + 5] < 0x5B:
         return None  # explicit after all
     while at <= last:
         key, length = element(head, at)
         if key in _PIXELS:
             return at
-        begin = at + 8
-        at = begin + length
-        if at > size:
-            if length == UNDEFINED:
-                return None
-            raise Refusal(path, _swapped(key), "cut-short", declared=length, left=size - begin)
+        if length == UNDEFINED:
+            return None
+        begin = at + _SHORT_HEAD
+        end = begin + length
+        if end > size:
+            _check(key, length, begin, size, path)
         if key in fields:
-            if at > len(head):
+            if end > have:
                 raise _Beyond
-            found[key] = (None, head[begin:at])
+            found[key] = (None, head[begin:end])
+        at = end
     return _ended(at, size)
+
+
+def _check(key: int, length: int, begin: int, size: int, path: str | os.PathLike[str]) -> None:
+    """Refuse a length that leads out of the file."""
+    if begin + length > size:
+        raise Refusal(path, _swapped(key), "cut-short", declared=length, left=max(size - begin, 0))
 
 
 def _ended(at: int, size: int) -> int:
@@ -280,8 +292,8 @@ def _check_pixels(head: bytes, at: int, size: int, path: str | os.PathLike[str],
     begin = at + (_SHORT_HEAD if implicit or vr in _SHORT else _LONG_HEAD)
     if implicit or vr not in _SHORT:
         (length,) = _LENGTH.unpack_from(head, begin - 4)
-    if length != UNDEFINED and begin + length > size:
-        raise Refusal(path, _swapped(key), "cut-short", declared=length, left=max(size - begin, 0))
+    if length != UNDEFINED:
+        _check(key, length, begin, size, path)
 
 
 def _by_pydicom(path: str | os.PathLike[str], limits: Limits | None) -> Header:

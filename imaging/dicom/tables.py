@@ -4,15 +4,21 @@ from __future__ import annotations
 
 __all__ = ["CHANGES", "COUNTS", "DUPLICATES", "MERGED", "QUARANTINED", "SERIES", "SOURCES", "TO_HASH", "TO_READ"]
 
-#: Views over the files: what the folder has now, and what is known of it from before. Rows of a killed run may be there twice.
+#: Views over the files: what the folder has now, and what is known of it from before. A run that was killed after it had made the new
+#: tables leaves parts that are in them already.
 SOURCES = (
     "CREATE OR REPLACE VIEW listing AS SELECT * FROM read_parquet({listing})",
-    "CREATE OR REPLACE VIEW known_instances AS SELECT * FROM read_parquet({instances}, union_by_name = true)",
-    "CREATE OR REPLACE VIEW known_quarantine AS SELECT * FROM read_parquet({quarantine}, union_by_name = true)",
+    *(
+        f"""CREATE OR REPLACE VIEW known_{name} AS
+            SELECT * FROM read_parquet({{{name}}}, union_by_name = true)
+            UNION ALL BY NAME
+            SELECT part.* FROM read_parquet({{{name}_parts}}) AS part
+            ANTI JOIN read_parquet({{{name}}}) AS whole USING (path, size, modified_ns)"""
+        for name in ("instances", "quarantine")
+    ),
     """CREATE OR REPLACE VIEW known AS
-       SELECT DISTINCT path, size, modified_ns FROM (
-         SELECT path, size, modified_ns FROM known_instances
-         UNION ALL SELECT path, size, modified_ns FROM known_quarantine WHERE size > 0 OR modified_ns > 0)""",
+       SELECT path, size, modified_ns FROM known_instances
+       UNION SELECT path, size, modified_ns FROM known_quarantine WHERE size > 0 OR modified_ns > 0""",
 )
 
 #: Files in the folder; those of them that are known; those that are known and not in the folder in this state.
@@ -26,10 +32,11 @@ TO_READ = """
 SELECT path, size, modified_ns FROM listing ANTI JOIN known USING (path, size, modified_ns) WHERE skipped = '' ORDER BY path
 """
 
-#: What is still in the folder, each file once.
+#: What is still in the folder.
 MERGED = """
 CREATE OR REPLACE TABLE merged AS
-SELECT DISTINCT ON (path) known_instances.* FROM known_instances SEMI JOIN listing USING (path, size, modified_ns)
+SELECT known_instances.* REPLACE (NULL::VARCHAR AS duplicate_of, false AS conflict)
+FROM known_instances SEMI JOIN listing USING (path, size, modified_ns)
 """
 
 #: Files whose SOP Instance UID stands in another file too, and whose hash is not known.
@@ -42,7 +49,6 @@ ORDER BY path
 #: The first path of the same bytes is the instance, the others its duplicates; other bytes under one UID are a conflict.
 DUPLICATES = """
 UPDATE merged SET sha256 = hashes.sha256 FROM hashes WHERE merged.path = hashes.path;
-UPDATE merged SET duplicate_of = NULL, conflict = false;
 CREATE OR REPLACE TEMP TABLE twins AS
 SELECT path, first_value(path) OVER (PARTITION BY sop_instance_uid, sha256 ORDER BY path) AS original,
        min(sha256) OVER (PARTITION BY sop_instance_uid) <> max(sha256) OVER (PARTITION BY sop_instance_uid) AS conflict
