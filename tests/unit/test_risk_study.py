@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -117,6 +118,12 @@ def test_a_binary_outcome_runs_as_well(table):
     assert found.model == "logistic"
     assert found.horizons == ()
     assert "auroc" in set(found.performance["measure"])
+
+
+def test_a_printed_result_shows_counts_as_the_policy_does(result):
+    told = replace(result, warned=("建模时没有的类别按参照类别处理：血型（3 行）",))
+    assert told.told().endswith("血型（3 行）")
+    assert told.told(POLICY).endswith("血型（<10 行）")
 
 
 #: Columns of which a model learns nothing, a rare category, and a predictor that few have.

@@ -68,7 +68,7 @@ def run_study(
     result = study.run(_data(study, store, snapshot, table), workers=workers)
     for path in result.report(out, policy=rule):
         typer.echo(path)
-    typer.echo(result.told())
+    typer.echo(result.told(rule))
 
 
 @app.command(
@@ -87,7 +87,7 @@ def check(file: File, store: StoreOption = None, table: Tables = None, snapshot:
     audit = study.audit(_data(study, store, snapshot, table))
     typer.echo(audit)
     audit.check()
-    typer.echo(tr("守卫全部通过。", "The guards found nothing to refuse."))
+    typer.echo(tr("检查项全部通过。", "The guards found nothing to refuse."))
 
 
 @app.command(

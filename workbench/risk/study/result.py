@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench import disclosure
 from workbench.locale import tr
+from workbench.risk.reporting.contents import safe_words
 from workbench.risk.reporting.performance import best_sample, estimate, label_of, sample_label
 from workbench.risk.study.figures import shown_of
 
@@ -148,8 +149,8 @@ class StudyResult:
         policy = policy or disclosure.load_policy()
         return write_report(StudyContents(self, policy), folder, policy=policy)
 
-    def told(self) -> str:
-        """Return the figures that matter most, in a few lines."""
+    def told(self, policy: DisclosurePolicy | None = None) -> str:
+        """Return the figures that matter most, in a few lines; counts in warnings as a policy shows them, exact where it is None."""
         sample = best_sample(self.performance)
         own = self.performance[(self.performance["model"] == self.model) & (self.performance["sample"] == sample)]
         chosen = own[own["measure"].isin(("harrell_c", "auroc", "auc", "brier", "slope", "observed_expected"))]
@@ -157,7 +158,8 @@ class StudyResult:
         for row in chosen.itertuples():
             days = "" if row.horizon_days != row.horizon_days else tr(f"（{row.horizon_days:g} 天）", f" ({row.horizon_days:g} days)")
             lines.append(f"  {label_of(row.measure)}{days} {estimate(row.measure, row.value, row.low, row.high)}")
-        return "\n".join([*lines, *(f"! {each}" for each in self.warned)])
+        warned = self.warned if policy is None else [safe_words(each, policy) for each in self.warned]
+        return "\n".join([*lines, *(f"! {each}" for each in warned)])
 
     def _repr_html_(self) -> str:
         from html import escape
