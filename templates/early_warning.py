@@ -69,7 +69,7 @@ source = protocol.source(table or wb.open_store(store or None))
 # %% [markdown]
 # ## 2 审查泄漏 Guards
 # 预警最容易泄漏：住院天数、全程次数、出院诊断，以及**因为病重才做**的检查（查了就等于快死了）。“拒绝”必须改方案。
-# 有结局的人不足 10 个时守卫会拒绝：这时该做的是收集更多病人，不是换一个模型。
+# 有结局的人不足 10 个时检查项会拒绝：这时该做的是收集更多病人，不是换一个模型。
 
 # %%
 protocol.audit(source)
