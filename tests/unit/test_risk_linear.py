@@ -231,7 +231,9 @@ def test_events_that_weigh_nothing_are_none():
 
 
 @pytest.mark.parametrize("weight", [np.full(60, np.nan), -np.ones(60), np.zeros(60), np.ones(59)])
-@pytest.mark.parametrize(("model", "y"), [(LogisticModel(), HALF), (CoxModel(), outcome(TIME, HALF))])
+@pytest.mark.parametrize(
+    ("model", "y"), [(LogisticModel(), HALF), (CoxModel(), outcome(TIME, HALF)), (CoxModel(alpha=1), outcome(TIME, HALF))]
+)
 def test_weights_that_are_none(model, y, weight):
     with pytest.raises(DataError, match="wanted 60 case weights"):
         model.fit(NUMBERS, y, sample_weight=weight)

@@ -475,6 +475,14 @@ def test_between_two_days_without_a_clock_follow_up_is_whole(tmp_path):
     assert step(data, "结局不详") == (3, 3)
 
 
+def test_numbers_with_a_unit_behind_are_no_category(tmp_path):
+    table = pd.DataFrame({"编号": range(90), "年龄": 60, "结局": [0, 1] * 45, "随访": 5, "射血": [f"{30 + k % 30}%" for k in range(90)]})
+    with pytest.raises(DefinitionError, match="30 different texts, most of which begin with a number"):
+        run(tmp_path, study(predictors=[{"column": "射血"}]), table)
+    taken = run(tmp_path, study(predictors=[{"column": "射血", "kind": "category"}]), table)
+    assert taken.X["射血"].nunique() == 30
+
+
 def test_dates_that_make_a_follow_up_beyond_a_life_are_refused(tmp_path):
     table = patients(入院=["1850-01-01", "2024-03-01", "2024-03-01", "2024-03-01"], 结束="2024-03-11")
     with pytest.raises(DataError, match="1 patients are followed for more than 120 years\n  -> one of the two dates"):

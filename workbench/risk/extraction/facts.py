@@ -156,12 +156,19 @@ def left_out(name: str, why: str) -> Change:
 
 
 def _refuse_words(values: pd.Series, name: str) -> None:
-    """Refuse texts of which nearly each is another: no category has so many words."""
+    """Refuse texts of which nearly each is another, and numbers with a unit: no category has so many words."""
     given, different = int(values.notna().sum()), values.nunique()
-    if different > _MOST_WORDS and 2 * different > given:
+    if different <= _MOST_WORDS:
+        return
+    if 2 * different > given:
         raise DefinitionError(
             f"column {name!r} has {different} different texts in {given} values, so it is no category",
             hint="kind: number reads numbers in texts; kind: category takes them as they are",
+        )
+    if values.dropna().astype(str).str.match(r"\s*\d").mean() > 0.5:
+        raise DefinitionError(
+            f"column {name!r} has {different} different texts, most of which begin with a number, so it is no category",
+            hint="leave the unit out of the values; kind: category takes them as they are",
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import DefinitionError
-from workbench.risk.survival.outcome import follow
+from workbench.risk.survival.outcome import case_weights, follow
 from workbench.risk.survival.partial_likelihood import derivatives, risk_sets, score_residuals
 from workbench.risk.threads import one_thread
 
@@ -93,12 +93,17 @@ class PartialLikelihood:
         Case weights.
     efron : bool
         Whether ties are Efron's, else Breslow's.
+
+    Raises
+    ------
+    DataError
+        If a weight is none, or there are not n of them.
     """
 
     def __init__(self, X: ArrayLike, y: np.ndarray, weight: ArrayLike | None, *, efron: bool) -> None:
         values, given = np.asarray(X, float), follow(y)
         self.events = int(given.event.astype(bool).sum())
-        self.sets = risk_sets(given, weight=None if weight is None else np.asarray(weight, float), efron=efron)
+        self.sets = risk_sets(given, weight=case_weights(weight, len(values)), efron=efron)
         self.scale = values.std(axis=0)
         self.x = np.ones((1 + values.shape[1], len(values)))
         self.x[1:] = ((values - values.mean(axis=0)) / np.where(self.scale > 0, self.scale, 1))[self.sets.order].T
