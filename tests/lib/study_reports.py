@@ -84,7 +84,16 @@ def rossi(**more: object) -> StudyData:
     rows = pd.DataFrame({"person": np.arange(len(frame)), "index_at": pd.NaT, "predicted_at": pd.NaT})
     y = outcome(frame["week"] * 7.0, frame["arrest"].astype(bool))
     flow = (FlowStep("全部记录", 500, 500), FlowStep("年龄不小于 17 岁", 432, 432))
-    provenance = pd.DataFrame({"feature": list(X), "pick": ["", "count", "any", ""], "look_back_hours": [None, 240.0, None, None]})
+    provenance = pd.DataFrame(
+        {
+            "feature": list(X),
+            "source": ["person", "column", "column", "column"],
+            "pick": ["", "count", "any", ""],
+            "look_back_hours": [None, 240.0, None, None],
+            "known": X.notna().sum().to_numpy(),
+            "nearest_hours": [np.nan, 12.0, np.nan, np.nan],
+        }
+    )
     changes = (Change("age", "age", "outlier", 13, 420), Change("prio", "", "unknown_item", 0, 432))
     cohort = CohortRows(rows, y, ("再次被捕",), flow)
     return StudyData(protocol(**more), cohort, Features(X, FEATURES, provenance, changes), "sha256:" + "ab" * 8)

@@ -234,6 +234,17 @@ def test_it_says_what_became_of_missing_values_by_model():
     assert "没有缺失值" in pages[3]
 
 
+def test_its_limits_tell_of_predictors_that_have_no_time_and_a_study_whose_values_have_one_has_no_such_limit():
+    def told(data) -> list[str]:
+        page = study_report(changed(data=data), policy=POLICY, day=DAY)
+        return [line for line in map(str, page.parts) if "没有时间，无法核对" in line]
+
+    assert "2 个预测因子" in told(rossi())[0]
+    features = rossi().features
+    clocked = dataclasses.replace(features, provenance=features.provenance.assign(nearest_hours=12.0))
+    assert told(dataclasses.replace(rossi(), features=clocked)) == []
+
+
 def test_it_says_that_a_pooled_equation_is_not_the_mean_of_the_models():
     data = rossi(validation={"imputation": "multiple"})
     page = study_report(changed(data=data, charts={}, baseline=None), policy=POLICY, day=DAY).html()

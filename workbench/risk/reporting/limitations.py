@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.locale import tr
+from workbench.risk.guards.clocks import unclocked
 from workbench.risk.models.catalogue import takes_gaps
 
 if TYPE_CHECKING:
@@ -81,6 +82,18 @@ def _one_site(writer: Writer) -> str:
     )
 
 
+def _unclocked(writer: Writer) -> str:
+    names = unclocked(writer.contents.data.features)
+    if not names:
+        return ""
+    return tr(
+        f"{len(names)} 个预测因子在数据中没有时间，无法核对它们在预测时刻是否已知；泄漏只能从列名和取值上查找，"
+        "效应较弱的、或几列合起来才显露的泄漏可能未被发现。",
+        f"{len(names)} predictors have no time in the data, so whether they were known at the prediction could not be checked; leaks could "
+        "be looked for by names and values only, and weak ones, or such as several columns make together, may have passed.",
+    )
+
+
 def _missing(writer: Writer) -> str:
     data = writer.contents.data
     shares = data.X.isna().mean()
@@ -123,4 +136,4 @@ def _warned(writer: Writer) -> str:
     return tr(f"运行时有 {count} 条警告，见“数据审查与警告”。", f"The run gave {count} warnings, see the section on them.") if count else ""
 
 
-_LIMITS: tuple[Callable[[Writer], str], ...] = (_no_external, _looks, _one_site, _missing, _routine, _no_equation, _warned)
+_LIMITS: tuple[Callable[[Writer], str], ...] = (_no_external, _looks, _one_site, _unclocked, _missing, _routine, _no_equation, _warned)
