@@ -1,22 +1,21 @@
 """Stored pixel values of a file, decoded by its transfer syntax; lossless ones bit for bit.
 
-Uncompressed grey frames are read straight from their place in the file; everything else goes through pydicom's decoders (GDCM,
-pylibjpeg, pyjpegls), and JPEG Extended of 12 bits, which none of them reads, through SimpleITK.
+Uncompressed grey frames are read straight from their place in the file; everything else goes through :mod:`imaging.volumes.decoding`,
+in a process of its own where a compressed file may end the process.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydicom.uid import UID
 
-from imaging.dicom.quiet import quiet
-from imaging.dicom.reading import open_bounded
 from imaging.errors import ImageDataError
 from imaging.geometry.attributes import count, present, text
-from imaging.volumes.jpeg12 import JPEG_EXTENDED, decode_jpeg12
+from imaging.volumes.apart import decode_apart
+from imaging.volumes.decoding import decode
+from imaging.volumes.formats import PixelFormat, settle_bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,54 +36,8 @@ TOP_LEVEL = (
 )
 
 _LITTLE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
+_NATIVE = (*_LITTLE, "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
 _BITS = (1, 8, 16, 32, 64)
-
-
-class PixelFormat(NamedTuple):
-    """How one file's pixels are stored (PS3.5 section 8).
-
-    Parameters
-    ----------
-    rows, columns, samples, frames : int
-        Size.
-    allocated, stored, high : int
-        Bits Allocated, Bits Stored, High Bit.
-    signed : bool
-        Pixel Representation.
-    photometric : str
-        Photometric Interpretation.
-    syntax : str
-        Transfer Syntax UID.
-    floating : bool
-        Whether values are floats (Float Pixel Data): such an image has no Bits Stored.
-    """
-
-    rows: int
-    columns: int
-    samples: int
-    frames: int
-    allocated: int
-    stored: int
-    high: int
-    signed: bool
-    photometric: str
-    syntax: str
-    floating: bool = False
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of one uncompressed frame."""
-        return self.rows * self.columns * self.samples * self.allocated // 8
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of stored values, little endian."""
-        return np.dtype(f"<{'i' if self.signed else 'u'}{max(self.allocated, 8) // 8}")
-
-    @property
-    def limits(self) -> tuple[int, int]:
-        """Smallest and largest stored value."""
-        return (-(1 << self.stored - 1), (1 << self.stored - 1) - 1) if self.signed else (0, (1 << self.stored) - 1)
 
 
 def pixel_format(dataset: Dataset) -> PixelFormat:
@@ -161,34 +114,7 @@ def stored_frames(path: str, form: PixelFormat, numbers: Sequence[int]) -> Itera
             flat = np.fromfile(path, form.dtype, form.rows * form.columns, offset=at)
             yield settle_bits(flat, form).reshape(form.rows, form.columns)
         return
-    dataset = open_bounded(path, pixels=True)
-    if not any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        raise ImageDataError(f"{path}: found no pixel data, wanted {form.frames} frames", hint="the file is a header only")
-    for number in numbers:
-        yield _decoded(path, dataset, form, number - 1)
-
-
-def settle_bits(values: np.ndarray, form: PixelFormat) -> np.ndarray:
-    """Clear the bits that hold no pixel (PS3.5 section 8.1.1; old overlays lie there) and extend the sign; in place where it can.
-
-    Parameters
-    ----------
-    values : ndarray
-        As they stand in the file.
-    form : PixelFormat
-        Which bits are the pixel's.
-
-    Examples
-    --------
-    >>> form = PixelFormat(1, 2, 1, 1, 16, 12, 11, True, "MONOCHROME2", "")
-    >>> settle_bits(np.array([0x0FFF, 0x1001], "<i2"), form).tolist()
-    [-1, 1]
-    """
-    spare = form.allocated - form.stored
-    if spare == 0 or values.dtype.kind not in "iu" or values.dtype.itemsize * 8 != form.allocated:
-        return values
-    left = form.allocated - 1 - form.high
-    return (values << left) >> spare
+    yield from (decode if form.syntax in _NATIVE else decode_apart)(path, form, numbers)
 
 
 def _plain_offset(path: str, form: PixelFormat) -> int | None:
@@ -207,30 +133,3 @@ def _plain_offset(path: str, form: PixelFormat) -> int | None:
             return None
         stream.seek(start - before)
         return start if stream.read(before) in wanted else None
-
-
-def _decoded(path: str, dataset: Dataset, form: PixelFormat, index: int) -> np.ndarray:
-    from pydicom.pixels import apply_color_lut, get_decoder
-
-    try:
-        if form.syntax == JPEG_EXTENDED and form.stored > 8:
-            return decode_jpeg12(dataset, form.rows, form.columns, form.stored, index, form.frames)
-        with quiet():
-            values = get_decoder(UID(form.syntax)).as_array(dataset, index=index)[0]
-            if form.photometric == "PALETTE COLOR":
-                values = apply_color_lut(values, dataset)
-                return (values >> 8).astype(np.uint8) if values.dtype.itemsize > 1 else values
-    except ImageDataError:
-        raise
-    except MemoryError as error:
-        raise ImageDataError(f"{path}: frame {index + 1} does not fit into memory") from error
-    except Exception as error:
-        # Decoders raise whatever their libraries do, some with values of the header in the text.
-        raise ImageDataError(
-            f"{path}: frame {index + 1} cannot be decoded ({type(error).__name__}) from transfer syntax {form.syntax}",
-            hint="the file is cut short or broken, or its syntax needs a decoder that is not installed",
-        ) from error
-    wanted = (form.rows, form.columns, form.samples)[: 3 if form.samples > 1 else 2]
-    if values.shape != wanted:
-        raise ImageDataError(f"{path}: frame {index + 1} has shape {values.shape}, its header says {wanted}")
-    return settle_bits(values, form) if form.samples == 1 else values

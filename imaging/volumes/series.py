@@ -18,7 +18,7 @@ from imaging.errors import ImageDataError
 from imaging.geometry import Frame, Geometry, Verdict, frames_of, judge
 from imaging.geometry import frames as geometry_frames
 from imaging.volumes import pixels, values
-from imaging.volumes.pixels import PixelFormat, pixel_format, stored_frames
+from imaging.volumes.pixels import pixel_format, stored_frames
 from imaging.volumes.values import Meaning, array_type, meanings_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from pydicom.dataset import Dataset
+
+    from imaging.volumes.formats import PixelFormat
 
 __all__ = ["Place", "Series", "open_series"]
 

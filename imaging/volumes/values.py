@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from imaging.volumes.pixels import PixelFormat
+    from imaging.volumes.formats import PixelFormat
 
 __all__ = ["SEQUENCES", "TOP_LEVEL", "Meaning", "apply", "array_type", "meanings_of"]
 

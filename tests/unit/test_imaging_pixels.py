@@ -14,8 +14,9 @@ from pydicom.sequence import Sequence
 from pydicom.uid import JPEGExtended12Bit
 
 from imaging.errors import ImageDataError
-from imaging.volumes import read_volume
-from imaging.volumes.pixels import PixelFormat, pixel_format, settle_bits
+from imaging.volumes import apart, read_volume
+from imaging.volumes.formats import PixelFormat, settle_bits
+from imaging.volumes.pixels import pixel_format
 from imaging.volumes.series import open_series
 from imaging.volumes.values import Meaning, apply, array_type, meanings_of
 from tests.lib.dicom_files import ct_series, write
@@ -212,3 +213,32 @@ def test_the_format_of_float_pixels_is_known_from_the_missing_bits_stored():
 def test_functional_groups_that_are_not_one_a_frame_are_refused():
     with pytest.raises(ImageDataError, match="Per-Frame Functional Groups"):
         open_series([get_testdata_file("liver_1frame.dcm")])
+
+
+def test_a_decoder_that_ends_is_a_refusal_and_the_next_file_is_decoded(tmp_path, monkeypatch):
+    path = get_testdata_file("MR_small_RLE.dcm")
+    expected = stored(path)
+    decoder = apart._take()
+    apart._idle.append(decoder)
+    monkeypatch.setattr(apart._Decoder, "ask", lambda self, question: self.process.kill())
+    with pytest.raises(ImageDataError, match="ended"):
+        stored(path)
+    monkeypatch.undo()
+    assert decoder.process.poll() is not None
+    assert np.array_equal(stored(path), expected)
+
+
+def test_a_decoder_that_does_not_answer_is_a_refusal(monkeypatch):
+    monkeypatch.setattr(apart, "FRAME_SECONDS", 0.05)
+    monkeypatch.setattr(apart._Decoder, "ask", lambda self, question: None)
+    with pytest.raises(ImageDataError, match="took too long"):
+        stored(get_testdata_file("MR_small_RLE.dcm"))
+
+
+def test_frames_that_are_not_all_taken_leave_nothing_behind_for_the_next(tmp_path):
+    path = get_testdata_file("SC_rgb_rle_16bit_2frame.dcm")
+    series = open_series([path])
+    first = next(series.stored([0, 1]))
+    assert np.array_equal(first, stored(path)[0])
+    both = list(zip(series.stored([0, 1]), series.stored([1, 0]), strict=True))
+    assert np.array_equal(both[0][0], both[1][1])
