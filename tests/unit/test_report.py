@@ -1,5 +1,7 @@
 """The report: what it refuses, and the cells of its CSV."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from workbench.cohort.figures import boxes, histogram
 from workbench.disclosure import DisclosurePolicy
 from workbench.errors import DefinitionError
 from workbench.report import Report
+from workbench.report.parts import _chart
 
 POLICY = DisclosurePolicy(threshold=10, rounding=5)
 VALUES, GROUPS = pd.Series(np.arange(200.0)), pd.Series(["存活", "死亡"] * 100)
@@ -44,3 +47,9 @@ def test_in_a_cell_the_page_keeps_its_styles_to_itself(report, monkeypatch):
     assert "研究对象" in page
     assert "<body" not in page
     assert "<script" not in page
+
+
+def test_a_table_of_many_columns_lies_beneath_its_figure():
+    chart = histogram(VALUES, label="年龄", policy=POLICY)
+    wide = replace(chart, counts=pd.concat([chart.counts] * 3, axis=1))
+    assert [_chart(one, POLICY, "", str).wide for one in (chart, wide)] == [False, True]

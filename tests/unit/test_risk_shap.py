@@ -7,6 +7,7 @@ from scipy.special import logit
 
 from tests.lib.survival_data import draw
 from workbench.errors import DefinitionError
+from workbench.risk.interpretation.shap_chart import _levels
 from workbench.risk.models.catalogue import make_model
 from workbench.risk.models.equation import Equation, Factor, Term
 from workbench.risk.models.shap import _of_equation, shap_values
@@ -93,3 +94,7 @@ def test_what_does_not_matter_has_none():
     equation = Equation("e", (Term((Factor("a"),), 2.0), Term((Factor("b"),), 0.0)), "logistic")
     found = _of_equation(equation, X[["a"]].assign(b=1.0), X[["a"]].assign(b=2.0))
     np.testing.assert_array_equal(found.values[:, 1], 0)
+
+
+def test_words_that_cleaning_writes_are_shown_in_the_language_in_force():
+    assert _levels(pd.Series(["male", "female", "II"], dtype="category"))[1] == ["II", "女", "男"]

@@ -126,8 +126,8 @@ class Drawing:
     svg: str = field(default="", repr=False)
 
 
-#: A figure so wide has its table beneath it, not beside it.
-_WIDE_IN = 7.0
+#: A figure so wide, or with so many columns in its table, has its table beneath it, not beside it.
+_WIDE_IN, _WIDE_COLUMNS = 7.0, 6
 
 Part = Section | Paragraph | Bullets | Definitions | Code | Grid | Drawing
 
@@ -219,7 +219,7 @@ def _chart(shown: Chart, policy: DisclosurePolicy, caption: str, number: Callabl
             f"the figure {shown.title!r} was drawn under {shown.policy}, the report is under {policy}",
             hint="draw it under the policy of the report",
         )
-    wide = shown.figure.get_figwidth() >= _WIDE_IN
+    wide = shown.figure.get_figwidth() >= _WIDE_IN or shown.counts.shape[1] >= _WIDE_COLUMNS
     return Drawing(caption or shown.title, number("figure"), shown.figure, shown.counts, shown.note, wide, svg=shown.svg())
 
 

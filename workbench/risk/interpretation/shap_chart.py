@@ -16,6 +16,7 @@ from workbench.cohort.figures import Chart
 from workbench.cohort.plotting import ACCENT, MUTED, new_figure, style, tidy, wrap
 from workbench.errors import DataError
 from workbench.locale import tr
+from workbench.risk.cleaning.shown import shown_word
 from workbench.risk.models.shap import ShapValues, shap_values
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ def _part(label: str, at: float, n: SafeCount, values: np.ndarray, policy: Discl
 
 def _levels(column: pd.Series) -> tuple[np.ndarray, list[str], list[float]]:
     if column.dtype == "category":
-        return column.cat.codes.to_numpy(int), [str(level) for level in column.cat.categories], list(range(len(column.cat.categories)))
+        return column.cat.codes.to_numpy(int), list(map(shown_word, column.cat.categories)), list(range(len(column.cat.categories)))
     return column.fillna(0).to_numpy(int), [tr("否", "no"), tr("是", "yes")], [0, 1]
 
 
