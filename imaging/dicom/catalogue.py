@@ -15,7 +15,9 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from multiprocessing import get_context
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -28,7 +30,8 @@ from imaging.dicom.body_parts import body_part
 from imaging.dicom.files import path_from_text, path_text, walk_folder
 from imaging.dicom.refusals import REASONS
 from imaging.dicom.rows import FILE, INSTANCES, QUARANTINE, Batch, rows_of
-from imaging.dicom.tables import CHANGES, COUNTS, DUPLICATES, MERGED, QUARANTINED, SERIES, SOURCES, TO_HASH, TO_READ
+from imaging.dicom.tables import CHANGES, COUNTS, DUPLICATES, JUDGED, MERGED, QUARANTINED, SERIES, SOURCES, TO_HASH, TO_JUDGE, TO_READ
+from imaging.dicom.verdicts import COLUMNS, VERDICTS, verdict_of
 from imaging.errors import PlaceError
 
 if TYPE_CHECKING:
@@ -191,7 +194,8 @@ class _Indexing:
             empty = self.work / f"empty.{name}.parquet"  # names the columns where there is nothing else
             pq.write_table(schema.empty_table(), empty)
             table = self.out / f"{name}.parquet"
-            files[name] = [str(empty), *([str(table)] if table.exists() else [])]
+            same = table.exists() and pq.read_schema(table).names == schema.names  # of another version it is made anew
+            files[name] = [str(empty), *([str(table)] if same else [])]
             files[f"{name}_parts"] = [str(empty), *sorted(map(str, self.work.glob(f"part-*.{name}.parquet")))]
         for statement in SOURCES:
             self.database.execute(statement.format(**{name: _quoted(paths) for name, paths in files.items()}))
@@ -218,7 +222,10 @@ class _Indexing:
         self.database.execute(DUPLICATES)
         self.database.register("parts_of_body", self._body_parts())
         paths = self._paths()
-        for name, query in (("quarantine", QUARANTINED), ("series", SERIES), ("instances", "SELECT * FROM merged ORDER BY path")):
+        self.database.execute(f"CREATE OR REPLACE TABLE new_series AS {SERIES}")
+        self._judge()
+        judged = JUDGED.format(verdicts=", ".join(f"coalesce(judged.{name}, old_series.{name}) AS {name}" for name in VERDICTS.names[2:]))
+        for name, query in (("quarantine", QUARANTINED), ("series", judged), ("instances", "SELECT * FROM merged ORDER BY path")):
             with _whole(paths[name]) as aside:
                 self.database.execute(f"COPY ({query}) TO '{_escaped(aside)}' (FORMAT parquet, COMPRESSION zstd)")
 
@@ -230,6 +237,22 @@ class _Indexing:
         while some := cursor.fetchmany(1_000):
             tables.append(_table([(path, _hash(path_from_text(path))) for (path,) in some], schema))
         return pa.concat_tables(tables)
+
+    def _judge(self) -> None:
+        """Judge the geometry of each series that changed, one in memory at a time."""
+        table = self.out / "series.parquet"
+        known = table.exists() and {"state", *VERDICTS.names} <= set(pq.read_schema(table).names)
+        self.database.register("nothing", VERDICTS.append(pa.field("state", pa.uint64())).empty_table())
+        source = f"read_parquet('{_escaped(table)}')" if known else "nothing"
+        self.database.execute(f"CREATE OR REPLACE TABLE old_series AS SELECT state, {', '.join(VERDICTS.names)} FROM {source}")
+        cursor = self.database.cursor().execute(TO_JUDGE.format(columns=", ".join(f'"{name}"' for name in COLUMNS)))
+        names = [column[0] for column in cursor.description]
+        rows = (dict(zip(names, row, strict=True)) for row in iter(cursor.fetchone, None))
+        tables = [VERDICTS.empty_table()]
+        for (study, series), members in groupby(rows, key=itemgetter(*VERDICTS.names[:2])):
+            verdict = {"study_instance_uid": study, "series_instance_uid": series, **verdict_of(members)}
+            tables.append(pa.Table.from_pylist([verdict], VERDICTS))
+        self.database.register("judged", pa.concat_tables(tables))
 
     def _body_parts(self) -> pa.Table:
         """Return the standard term of each body part that the headers name."""

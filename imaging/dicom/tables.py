@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CHANGES", "COUNTS", "DUPLICATES", "MERGED", "QUARANTINED", "SERIES", "SOURCES", "TO_HASH", "TO_READ"]
+__all__ = ["CHANGES", "COUNTS", "DUPLICATES", "JUDGED", "MERGED", "QUARANTINED", "SERIES", "SOURCES", "TO_HASH", "TO_JUDGE", "TO_READ"]
 
 #: Views over the files: what the folder has now, and what is known of it from before. A run that was killed after it had made the new
 #: tables leaves parts that are in them already.
@@ -90,12 +90,30 @@ SELECT study_instance_uid, series_instance_uid,
        count(DISTINCT ("rows", "columns")) > 1 AS several_sizes,
        count(*) FILTER (conflict) AS n_conflicts,
        any_value(n_duplicates) AS n_duplicates,
-       min(path) AS first_path
+       min(path) AS first_path,
+       bit_xor(hash(path, size, modified_ns)) AS state
 FROM kept LEFT JOIN parts_of_body ON kept.body_part_examined = parts_of_body.written
 JOIN (
   SELECT study_instance_uid AS study, series_instance_uid AS series, count(duplicate_of) AS n_duplicates FROM merged GROUP BY ALL
 ) AS twice ON kept.study_instance_uid = twice.study AND kept.series_instance_uid = twice.series
 GROUP BY study_instance_uid, series_instance_uid
+"""
+
+#: Series that are not as they were: their geometry has to be judged.
+TO_JUDGE = """
+SELECT study_instance_uid, series_instance_uid, {columns}
+FROM merged SEMI JOIN (
+  SELECT study_instance_uid, series_instance_uid FROM new_series ANTI JOIN old_series USING (study_instance_uid, series_instance_uid, state)
+) AS changed USING (study_instance_uid, series_instance_uid)
+WHERE duplicate_of IS NULL ORDER BY study_instance_uid, series_instance_uid, path
+"""
+
+#: The new table of series: with new verdicts, and with the old ones of those that did not change.
+JUDGED = """
+SELECT new_series.*, {verdicts}
+FROM new_series
+LEFT JOIN old_series USING (study_instance_uid, series_instance_uid, state)
+LEFT JOIN judged USING (study_instance_uid, series_instance_uid)
 ORDER BY study_instance_uid, series_instance_uid
 """
 

@@ -21,9 +21,10 @@ INDEX_CLASS = "1.2.840.10008.1.3.10"
 
 
 class Field(NamedTuple):
-    """One attribute: our name of it, its tag, its value representation, and how many values it has (0: any number)."""
+    """One attribute: our name and the Standard's, its tag, its value representation, and how many values it has (0: any number)."""
 
     name: str
+    keyword: str
     tag: int
     vr: str
     count: int
@@ -65,6 +66,7 @@ SliceThickness              00180050 DS 1
 KVP                         00180060 DS 1
 RepetitionTime              00180080 DS 1
 EchoTime                    00180081 DS 1
+InversionTime               00180082 DS 1
 EchoNumbers                 00180086 IS 0
 MagneticFieldStrength       00180087 DS 1
 SpacingBetweenSlices        00180088 DS 1
@@ -75,6 +77,8 @@ TriggerTime                 00181060 DS 1
 GantryDetectorTilt          00181120 DS 1
 ImagerPixelSpacing          00181164 DS 2
 ConvolutionKernel           00181210 SH 0
+FlipAngle                   00181314 DS 1
+NominalScannedPixelSpacing  00182010 DS 2
 PatientPosition             00185100 CS 1
 ViewPosition                00185101 CS 1
 DiffusionBValue             00189087 FD 1
@@ -111,6 +115,7 @@ RescaleSlope                00281053 DS 1
 RescaleType                 00281054 LO 1
 LossyImageCompression       00282110 CS 1
 Units                       00541001 CS 1
+GridFrameOffsetVector       3004000C DS 0
 """
 
 
@@ -120,7 +125,7 @@ def _snake(keyword: str) -> str:
 
 #: Every attribute, in the order of its tag.
 FIELDS: tuple[Field, ...] = tuple(
-    Field(_snake(keyword), int(tag, 16), vr, int(count)) for keyword, tag, vr, count in map(str.split, _TABLE.strip().splitlines())
+    Field(_snake(keyword), keyword, int(tag, 16), vr, int(count)) for keyword, tag, vr, count in map(str.split, _TABLE.strip().splitlines())
 )
 BY_TAG = {field.tag: field for field in FIELDS}
 BY_NAME = {field.name: field for field in FIELDS}

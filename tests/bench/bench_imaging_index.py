@@ -1,7 +1,7 @@
 """Headers and the catalogue against peers, in one run: files per CPU-second on plain CT files.
 
-The files are the real chest and head CT beside the checkout, read in turn so that no reader keeps what another has warmed. Peers: pydicom
-(``stop_before_pixels`` and the same attributes) and gdcm's scanner. Then a folder of files with those headers, each an instance of its own, is
+The files are the real chest and head CT beside the checkout. Peers: pydicom (``stop_before_pixels`` and the same attributes) and
+gdcm's scanner. Then a folder of files with those headers, each an instance of its own, is
 indexed, twice: the second time nothing is read. The last part indexes a larger folder and looks at the growth of memory.
 Exit code 1 below 8,000 headers per CPU-second or four times pydicom.
 """

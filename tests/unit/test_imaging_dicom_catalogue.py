@@ -1,5 +1,6 @@
 """The catalogue: what is in it, what an unchanged file costs, what a kill loses, and what is double."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,12 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 from pydicom.sr._concepts_dict import concepts
 
-from imaging.dicom import rows
+from imaging.dicom import catalogue, rows
 from imaging.dicom.body_parts import _table, body_part
 from imaging.dicom.catalogue import index_folder
-from imaging.errors import PlaceError
+from imaging.dicom.reading import open_bounded
+from imaging.dicom.tags import FIELDS
+from imaging.dicom.verdicts import verdict_of
+from imaging.errors import ImageDataError, PlaceError
+from imaging.geometry import frames_of, judge
+from imaging.geometry.frames import TOP_LEVEL
 from tests.lib.dicom_files import PYDICOM_FILES, ct_series, index_file, uid, write
-from tests.lib.paths import REPOSITORY
+from tests.lib.paths import REPOSITORY, shared
 
 #: What pydicom makes of GBK bytes in a code string, for which the Standard allows no Chinese.
 AS_LATIN = "胸部".encode("gb18030").decode("latin-1")
@@ -180,3 +186,50 @@ def test_spellings_of_body_parts(written, meaning):
 @pytest.mark.parametrize("written", ["", "其他", "CTA", "LEFT"])
 def test_what_the_table_does_not_know_has_no_term(written):
     assert body_part(written) is None
+
+
+def verdicts(out: Path) -> dict[str, list[str]]:
+    return {row["series_instance_uid"]: row["verdicts"] for row in table(out, "series")}
+
+
+def test_the_geometry_of_each_series_is_judged_and_judged_again_only_where_it_changed(tmp_path, monkeypatch):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for number, options in enumerate([{}, {"without": (3,)}, {"tilt_degrees": 12}, {"ImagePositionPatient": None}], start=1):
+        write(ct_series(8, series=number, **options), folder / str(number))
+    index_folder(folder, out)
+    assert verdicts(out) == {uid(1, 1): ["regular"], uid(1, 2): ["gap"], uid(1, 3): ["sheared"], uid(1, 4): ["multi_stack", "unplaced"]}
+    regular, gap, *_ = table(out, "series")
+    assert (regular["n_slices"], regular["spacing_mm"], regular["deviation_mm"]) == (8, [5, 0.7, 0.7], 0)
+    assert json.loads(gap["reasons"][0])["code"] == "gap"
+    judged = []
+    monkeypatch.setattr(catalogue, "verdict_of", lambda rows: judged.append(1) or verdict_of(rows))
+    (folder / "1" / "slice0004.dcm").unlink()
+    index_folder(folder, out)
+    assert len(judged) == 1
+    assert verdicts(out)[uid(1, 1)] == ["gap"]
+    assert verdicts(out)[uid(1, 3)] == ["sheared"]
+
+
+def test_verdicts_of_rows_equal_those_of_pydicoms_headers(tmp_path):
+    folders = [shared("imaging/chest_ct_harbin"), shared("imaging/head_ct_gantry_tilt"), shared("imaging/burned_in_text"), PYDICOM_FILES]
+    for number, folder in enumerate(folders):
+        out = tmp_path / str(number)
+        index_folder(folder, out)
+        members: dict[tuple, list] = {}
+        for row in table(out, "instances"):
+            if row["duplicate_of"] is None:
+                key = row["study_instance_uid"], row["series_instance_uid"]
+                members.setdefault(key, []).append(row["path"])
+        for row in table(out, "series"):
+            paths = members[row["study_instance_uid"], row["series_instance_uid"]]
+            try:
+                expected = [
+                    str(verdict) for verdict in judge([frame for path in paths for frame in frames_of(open_bounded(path))]).verdicts
+                ]
+            except ImageDataError:
+                expected = []
+            assert row["verdicts"] == expected, paths
+
+
+def test_the_catalogue_keeps_what_the_geometry_reads():
+    assert set(TOP_LEVEL) <= {field.keyword for field in FIELDS}
