@@ -1,6 +1,7 @@
 """The report: what it refuses, and the cells of its CSV."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from workbench.errors import DefinitionError
 from workbench.report import Report
 from workbench.report.parts import _chart
 
+CHROMIUM = Path("/usr/bin/chromium")
 POLICY = DisclosurePolicy(threshold=10, rounding=5)
 VALUES, GROUPS = pd.Series(np.arange(200.0)), pd.Series(["存活", "死亡"] * 100)
 
@@ -53,3 +55,16 @@ def test_a_table_of_many_columns_lies_beneath_its_figure():
     chart = histogram(VALUES, label="年龄", policy=POLICY)
     wide = replace(chart, counts=pd.concat([chart.counts] * 3, axis=1))
     assert [_chart(one, POLICY, "", str).wide for one in (chart, wide)] == [False, True]
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is not installed")
+def test_long_heads_wrap_so_that_a_table_stays_on_the_page(report, tmp_path):
+    from playwright.sync_api import sync_playwright
+
+    heads = [f"corrected for optimism of model {place} (bootstrap)" for place in range(4)]
+    page = tmp_path / "report.html"
+    page.write_text(report.table(pd.DataFrame([["0.885 (0.855, 0.912)"] * 4], columns=heads), "Performance").html(), encoding="utf-8")
+    with sync_playwright() as play:
+        shown = play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"]).new_page(viewport={"width": 1280, "height": 800})
+        shown.goto(page.as_uri())
+        assert shown.evaluate("[...document.querySelectorAll('.scroll')].map(one => one.scrollWidth <= one.clientWidth)") == [True]

@@ -338,7 +338,7 @@ def test_tripod_has_its_27_items_and_52_lines():
 
 
 def test_probast_has_16_and_18_questions():
-    parts = [item.group[1].partition("：")[0] for item in probast_items()]
+    parts = [item.group[1].partition(": ")[0] for item in probast_items()]
     assert (parts.count("Development (quality)"), parts.count("Evaluation (risk of bias)")) == (16, 18)
 
 

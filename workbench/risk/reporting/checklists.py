@@ -64,7 +64,7 @@ def probast_items() -> tuple[Item, ...]:
     """Return the 34 signalling questions of PROBAST+AI (Moons et al., BMJ 2025;388:e082505), development first."""
     read = _read("probast_ai.yaml")
     return tuple(
-        _item(given, tuple(f"{one}：{two}" for one, two in zip(_both(part), _both(read["domains"][given["domain"]]), strict=True)))
+        _item(given, tuple(map("{}{}{}".format, _both(part), ("：", ": "), _both(read["domains"][given["domain"]]))))
         for key, part in read["parts"].items()
         for given in read["items"]
         if given["part"] in (key, "both")
