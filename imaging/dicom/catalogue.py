@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ _LISTED = pa.schema([*FILE, ("skipped", pa.string())])
 _LISTED_AT_ONCE = 20_000
 _HASHED_AT_ONCE = 1 << 20
 _AHEAD = 2  # batches waiting for each process
+_PATTERN = re.compile(r"[*?\[]")
 _BODY_PART = pa.schema([("written", pa.string()), ("body_part_code", pa.string()), ("body_part", pa.string())])
 
 
@@ -168,7 +170,7 @@ class _Indexing:
                 done += len(rows.instances) + len(set(rows.quarantine["path"].to_pylist()))
                 progress(done, total)
             self._merge()
-            counts = self.database.execute(COUNTS.format(**{name: _escaped(path) for name, path in self._paths().items()})).fetchone()
+            counts = self.database.execute(COUNTS.format(**{name: _one_file(path) for name, path in self._paths().items()})).fetchone()
             self._clear()
             return Indexed(files=files, read=done, unchanged=unchanged, removed=removed, **dict(zip(_COUNTED, counts, strict=True)))
         finally:
@@ -243,7 +245,7 @@ class _Indexing:
         table = self.out / "series.parquet"
         known = table.exists() and {"state", *VERDICTS.names} <= set(pq.read_schema(table).names)
         self.database.register("nothing", VERDICTS.append(pa.field("state", pa.uint64())).empty_table())
-        source = f"read_parquet('{_escaped(table)}')" if known else "nothing"
+        source = f"read_parquet('{_one_file(table)}')" if known else "nothing"
         self.database.execute(f"CREATE OR REPLACE TABLE old_series AS SELECT state, {', '.join(VERDICTS.names)} FROM {source}")
         cursor = self.database.cursor().execute(TO_JUDGE.format(columns=", ".join(f'"{name}"' for name in COLUMNS)))
         names = [column[0] for column in cursor.description]
@@ -334,7 +336,12 @@ def _whole(path: Path) -> Iterator[Path]:
 
 
 def _quoted(paths: list[str]) -> str:
-    return "[" + ", ".join(f"'{_escaped(path)}'" for path in paths) + "]"
+    return "[" + ", ".join(f"'{_one_file(path)}'" for path in paths) + "]"
+
+
+def _one_file(path: str | Path) -> str:
+    """Return a path that DuckDB reads as the name of one file, though it holds signs of a pattern."""
+    return _escaped(_PATTERN.sub(r"[\g<0>]", str(path)))
 
 
 def _escaped(path: str | Path) -> str:

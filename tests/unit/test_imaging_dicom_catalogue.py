@@ -150,6 +150,14 @@ def test_a_file_without_identity_is_quarantined_and_a_wrong_value_only_told(tmp_
     assert row["instance_number"] is None
 
 
+@pytest.mark.parametrize("name", ["b*", "b?", "[b]c", "{bc}", "b'c", "影像 #1%20"])
+def test_a_folder_may_have_any_name(name, tmp_path):
+    for number, folder in enumerate([tmp_path / "bc", tmp_path / name], start=1):
+        write(ct_series(number, study=number), folder)
+        for _ in range(2):
+            assert index_folder(folder, folder / "out").instances == number
+
+
 def test_two_processes_do_not_write_one_catalogue(folder, tmp_path):
     with pytest.raises(PlaceError, match="another process"):
         index_folder(folder, tmp_path / "out", progress=lambda done, total: index_folder(folder, tmp_path / "out"))
