@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from workbench.errors import DataError, DefinitionError
 from workbench.risk.imputation.impute import ChainedImputer, TypicalImputer
+from workbench.risk.interpretation.contrasts import contrasts
 from workbench.risk.models.catalogue import make_model
 from workbench.risk.models.equation import Factor, UnseenCategories
 from workbench.risk.models.multiple import MultiplyImputed
@@ -132,7 +133,7 @@ def test_the_order_of_columns_does_not_matter():
 
 
 def test_numbers_of_few_values_stay_straight():
-    usable = UsableColumns().fit_transform(table())
+    usable = UsableColumns(rare=5).fit_transform(table())
     names = ["age", "age'", "age''", "crp", "crp'", "crp''", "grade", "ward=B", f"ward={JOINED}", "male"]
     assert list(LinearColumns().fit(usable).get_feature_names_out()) == names
     assert list(LinearColumns(knots=0).fit(usable).get_feature_names_out()) == [name for name in names if "'" not in name]
@@ -147,7 +148,7 @@ def pipeline(**parameters):
 def test_factors_are_of_the_predictors_themselves():
     X = table()
     X.loc[:9, "crp"], X.loc[5:12, "ward"] = np.nan, np.nan
-    fitted = pipeline(missing_indicators=True).fit(X, np.arange(77) % 2 == 0)
+    fitted = pipeline(missing_indicators=True, rare=5).fit(X, np.arange(77) % 2 == 0)
     factors = {fitted["linear"].get_feature_names_out()[place]: factor for place, factor in enumerate(own_factors(fitted))}
     assert factors["crp"] == Factor("crp", fill=float(np.median(X["crp"].dropna())))
     assert factors["crp_missing"] == Factor("crp", "missing")
@@ -208,6 +209,14 @@ def test_a_pooled_equation_is_near_the_mean_of_the_models(name, binary):
     np.testing.assert_allclose(equation.predict_risk(whole), pooled.predict_risk(whole, times), atol=0.02)
     assert [term.std_error for term in equation.terms] == pooled.table_["standard_error"].tolist()[binary:]
     assert len({copy["linear"].factors_ for copy in pooled.copies_}) == 1
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_ratios_of_a_pooled_model_are_rubins(binary):
+    X, y, _ = gappy()
+    pooled = MultiplyImputed(completing("logistic" if binary else "cox", binary=binary), imputations=4).fit(X, y["event"] if binary else y)
+    found = contrasts(pooled.pooled(), X, "crp", [2.0], reference=1.0).table.iloc[0]
+    assert (found["log_ratio"], found["std_error"]) == pytest.approx(tuple(pooled.table_.loc["crp", ["estimate", "standard_error"]]))
 
 
 def completing(name, *, binary=False, causes=1):

@@ -124,7 +124,7 @@ def _design(
 ) -> tuple[np.ndarray, list[int]]:
     """Return what the model sees of rows that differ in one predictor alone, and where each predictor's rows begin: the reference first."""
     edges = list(accumulate((1 + len(values) for _, values in asked.values()), initial=0))
-    rows = X.iloc[np.zeros(edges[-1], int)].reset_index(drop=True)
+    rows = X.bfill().iloc[np.zeros(edges[-1], int)].reset_index(drop=True)  # a gap would be completed anew in each row
     for (name, (reference, values)), begin in zip(asked.items(), edges, strict=False):
         column = rows[name].astype(object).to_numpy(copy=True)
         column[begin : begin + 1 + len(values)] = [reference, *values]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -97,14 +98,14 @@ class MultiplyImputed(BaseEstimator):
         model = self.estimator.steps[-1][1]
         settled = _settled(self.estimator, X) if hasattr(model, "equation") else self.estimator
         copies = multiple(settled, m=self.imputations, seed=self.random_state)
-        self.copies_ = [copy.fit(X, y, sample_weight=sample_weight, groups=groups) for copy in copies]
-        self.table_ = _pooled([copy[-1] for copy in self.copies_]) if hasattr(model, "equation") else None
+        self.copies_ = [each.fit(X, y, sample_weight=sample_weight, groups=groups) for each in copies]
+        self.table_ = _pooled([each[-1] for each in self.copies_]) if hasattr(model, "equation") else None
         return self
 
     def predict_risk(self, X: pd.DataFrame, times: ArrayLike | None = None) -> np.ndarray:
         """Return the mean of the models' risks, of shape (n, m): each completes `X` in its own way."""
         check_is_fitted(self)
-        return np.mean([copy.predict_risk(X, times) for copy in self.copies_], axis=0)
+        return np.mean([each.predict_risk(X, times) for each in self.copies_], axis=0)
 
     def equation(self, horizons_days: ArrayLike = ()) -> Equation | None:
         """Return the pooled equation, for rows without gaps; None where the model is no equation.
@@ -122,7 +123,7 @@ class MultiplyImputed(BaseEstimator):
         check_is_fitted(self)
         if self.table_ is None:
             return None
-        each = [copy.equation(horizons_days) for copy in self.copies_]
+        each = [one.equation(horizons_days) for one in self.copies_]
         logistic = each[0].kind == "logistic"
         rows = self.table_.iloc[1:] if logistic else self.table_
         terms = terms_of(self.copies_[0], rows["estimate"].to_numpy(), rows["standard_error"].to_numpy())
@@ -130,6 +131,20 @@ class MultiplyImputed(BaseEstimator):
             return replace(each[0], terms=terms, intercept=float(self.table_["estimate"].iloc[0]))
         mean = float(np.mean([equation.mean for equation in each]))
         return replace(each[0], terms=terms, mean=mean, baseline=_baseline(each, mean))
+
+    def pooled(self) -> RiskPipeline:
+        """Return the first pipeline with the pooled coefficients and their covariance, for ratios between rows without gaps.
+
+        Its baseline is not pooled: for risks there is :meth:`predict_risk`.
+        """
+        check_is_fitted(self)
+        models, first = [copied[-1] for copied in self.copies_], copy(self.copies_[0])
+        pooled = copy(models[0])
+        pooled.coef_ = np.mean([model.coef_ for model in models], axis=0)
+        between = np.cov([_intercept(model) + model.coef_.tolist() for model in models], rowvar=False)
+        pooled.covariance_ = np.mean([model.covariance_ for model in models], axis=0) + (1 + 1 / len(models)) * between
+        first.steps = [*first.steps[:-1], (first.steps[-1][0], pooled)]
+        return first
 
 
 def _settled(pipeline: RiskPipeline, X: pd.DataFrame) -> RiskPipeline:
@@ -140,11 +155,15 @@ def _settled(pipeline: RiskPipeline, X: pd.DataFrame) -> RiskPipeline:
 
 def _pooled(models: Sequence[BaseEstimator]) -> pd.DataFrame:
     first = models[0]
-    logistic = hasattr(first, "intercept_")
-    estimates = [np.r_[[model.intercept_] if logistic else [], model.coef_] for model in models]
+    estimates = [[*_intercept(model), *model.coef_] for model in models]
     variances = [np.diag(model.covariance_) for model in models]
-    names = [*(["intercept"] if logistic else []), *first.feature_names_in_]
+    names = [*(["intercept"] * len(_intercept(first))), *first.feature_names_in_]
     return pool(estimates, variances, complete_df=max(first.n_events_ - len(first.coef_), 1), names=names)
+
+
+def _intercept(model: BaseEstimator) -> list[float]:
+    """Return the intercept, where the model has one: it stands first among what has a covariance."""
+    return [float(model.intercept_)] if hasattr(model, "intercept_") else []
 
 
 def _baseline(each: Sequence[Equation], mean: float) -> tuple[tuple[float, float], ...]:

@@ -74,7 +74,7 @@ class UsableColumns(TransformerMixin, BaseEstimator):
     ['A', 'B']
     """
 
-    def __init__(self, *, rare: int = 5) -> None:
+    def __init__(self, *, rare: int = 10) -> None:
         self.rare = rare
 
     def fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002 - transformers are given it
@@ -224,7 +224,7 @@ def steps(
     imputation: str = "single",
     seed: int = 0,
     knots: int = 4,
-    rare: int = 5,
+    rare: int = 10,
     missing_indicators: bool = False,
 ) -> list[tuple[str, Any]]:
     """Return the steps before a linear model.

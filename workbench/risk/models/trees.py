@@ -397,7 +397,7 @@ def _steps(
     *,
     imputation: str = "single",  # noqa: ARG001 - trees take gaps as they are
     seed: int = 0,  # noqa: ARG001
-    rare: int = 5,
+    rare: int = 10,
 ) -> list[tuple[str, Any]]:
     return [("columns", UsableColumns(rare=rare))]
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from workbench.disclosure import DisclosurePolicy
     from workbench.risk.interpretation.alarm_chart import Alarms
     from workbench.risk.interpretation.shap_chart import Explained
+    from workbench.risk.models.multiple import MultiplyImputed
+    from workbench.risk.models.pipeline import RiskPipeline
     from workbench.risk.study.result import StudyResult
 
 __all__ = ["Shown", "shown_of"]
@@ -177,8 +179,8 @@ def _of_description(result: StudyResult, policy: DisclosurePolicy) -> Iterator[t
 
 def _of_model(once: _Once) -> Iterator[tuple[str, str, Callable[[], Any]]]:
     result, policy = once.result, once.policy
-    pipeline, data, features = result.fitted, result.development, result.data.features.columns
-    if hasattr(_model(result), "covariance_"):
+    pipeline, data, features = _pipeline(result), result.development, result.data.features.columns
+    if hasattr(pipeline, "steps") and hasattr(pipeline.steps[-1][1], "covariance_"):
         ratio = result.equation.ratio
         yield "model", tr("森林图", "forest plot"), lambda: forest_chart(pipeline, data.X, features=features, ratio=ratio, policy=policy)
         yield "model", tr("效应曲线", "effects"), lambda: effects_chart(pipeline, data.X, features=features, ratio=ratio, policy=policy)
@@ -230,19 +232,22 @@ def _tables(once: _Once) -> Iterator[tuple[str, str, Callable[[], pd.DataFrame |
     yield "model", tr("比例风险假定检验", "Test of proportional hazards"), lambda: proportional(result)
 
 
-def _model(result: StudyResult) -> object:
-    """Return the last step of the study's model; itself where several completions of the data were fitted."""
-    return result.fitted.steps[-1][1] if hasattr(result.fitted, "steps") else result.fitted
+def _pipeline(result: StudyResult) -> RiskPipeline | MultiplyImputed:
+    """Return the study's model, its coefficients pooled where several completions of the data were fitted."""
+    return result.fitted if hasattr(result.fitted, "steps") or result.equation is None else result.fitted.pooled()
 
 
 def proportional(result: StudyResult) -> pd.DataFrame | None:
-    """Test proportional hazards of a Cox model, the columns of each predictor together; None of other models, or of several rows a person.
+    """Test proportional hazards of a Cox model, the columns of each predictor together; None where it has no answer.
 
-    Rows of one person depend on each other, which the test does not know.
+    That is: of other models; of several completions, each of which has residuals of its own; of several rows a person, which the test does
+    not know to depend on each other.
     """
     from workbench.risk.interpretation.proportional import proportional_hazards_test, told
 
-    model = _model(result)
+    if not hasattr(result.fitted, "steps"):
+        return None
+    model = result.fitted.steps[-1][1]
     if not hasattr(model, "regression_") or result.development.rows["person"].duplicated().any():
         return None
     rows = result.development.X

@@ -139,7 +139,7 @@ class StudyResult:
 
     def predict_risk(self, X: pd.DataFrame, times: Sequence[float] | None = None) -> np.ndarray:
         """Return risks by the study's model; see :class:`~workbench.risk.models.pipeline.RiskPipeline`."""
-        return self.fitted.predict_risk(X, times or self.horizons or None)
+        return self.fitted.predict_risk(X, self.horizons or None if times is None else times)
 
     def report(self, folder: str | Path, *, policy: DisclosurePolicy | None = None) -> dict[str, Path]:
         """Write report.html, report.docx, metrics.csv and card.json; see :func:`workbench.risk.reporting.report.write_report`."""
