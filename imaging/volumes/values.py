@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from imaging.errors import ImageDataError
-from imaging.geometry.attributes import items, numbers, parts, present, text
+from imaging.geometry.attributes import items, numbers, present, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -172,8 +172,18 @@ def _number(dataset: Dataset, keyword: str, default: float) -> float:
 def _table(dataset: Dataset) -> tuple[int, tuple[int, ...]] | None:
     """Return a Modality LUT (PS3.3 C.11.1.1.1): its first input value and its outputs."""
     for item in items(dataset, "ModalityLUTSequence"):
-        descriptor, data = numbers(item, "LUTDescriptor", 3), parts(item, "LUTData")
-        if descriptor is None or not data:
-            raise ImageDataError("Modality LUT Sequence (0028,3000): found no usable table", hint="the header is broken")
-        return int(descriptor[1]), tuple(int(value) for value in data)
+        descriptor, data = numbers(item, "LUTDescriptor", 3), _outputs(item)
+        # A length of 0 stands for 65536, which 16 bits cannot say.
+        if descriptor is None or len(data) != (int(descriptor[0]) or 65_536):
+            raise ImageDataError("Modality LUT Sequence (0028,3000): found no table of the length it says", hint="the header is broken")
+        return int(descriptor[1]), data
     return None
+
+
+def _outputs(item: Dataset) -> tuple[int, ...]:
+    """Return a table's outputs, which are numbers (US) or bytes (OW) as the writer liked."""
+    element = item.get_item("LUTData")
+    if element is not None and element.VR == "OW" and isinstance(element.value, bytes):
+        little = getattr(item, "original_encoding", (None, True))[1] is not False
+        return tuple(np.frombuffer(element.value[: len(element.value) // 2 * 2], "<u2" if little else ">u2").tolist())
+    return tuple(int(value) for value in numbers(item, "LUTData") or ())

@@ -359,6 +359,16 @@ def test_the_quick_reader_and_pydicom_give_the_same_series(tmp_path):
         assert [replace(frame, dimensions={}) for frame in quick.frames] == [replace(frame, dimensions={}) for frame in full.frames]
 
 
+@pytest.mark.parametrize("vr", ["US", "OW"])
+def test_a_modality_table_is_not_overlooked_by_the_quick_reader(vr, tmp_path):
+    item, outputs = pydicom.dataset.Dataset(), np.arange(1000, 1100, dtype="<u2")
+    item.LUTDescriptor = [100, 0, 16]
+    item.add_new(0x00283006, vr, outputs.tolist() if vr == "US" else outputs.tobytes())
+    values = {"RescaleIntercept": None, "RescaleSlope": None, "PixelRepresentation": 0}
+    (path,) = write(ct_series(1, ModalityLUTSequence=pydicom.sequence.Sequence([item]), **values), tmp_path)
+    assert read_volume([path]).array.ravel().tolist() == list(range(1000, 1064))
+
+
 # ---- enhanced images ---------------------------------------------------------------------------------------------------------
 
 
