@@ -277,6 +277,8 @@ def _refuse_late(table: PlainTable, column: str) -> None:
 
 def _varying(persons: pd.Index, values: pd.Series) -> int:
     """Count patients with more than one value."""
+    if persons.is_unique:
+        return 0
     found = values.notna().to_numpy()
     codes, _ = pd.factorize(values[found].map(word) if values.dtype == object else values[found])
     spread = pd.Series(codes).groupby(persons[found].to_numpy()).agg(["min", "max"])
