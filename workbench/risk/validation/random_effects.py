@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import chi2, t
 
 from workbench.errors import DataError
+from workbench.locale import tr
 from workbench.risk.validation.measures import MEASURES
 from workbench.risk.validation.performance import KEYS
 
@@ -136,14 +137,20 @@ def joined(table: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
         usable = np.isfinite(values) & (group["std_error"] > 0).to_numpy()
         row = dict(zip(KEYS, keys, strict=True))
         if usable.sum() < 2:
-            rows.append({**row, "places": int(usable.sum()), "note": "fewer than two places with a figure and its error"})
+            rows.append(
+                {
+                    **row,
+                    "places": int(usable.sum()),
+                    "note": tr("有数值及其误差的不足两处", "fewer than two places with a figure and its error"),
+                }
+            )
             continue
         found = random_effects(values[usable], group["std_error"].to_numpy()[usable], level=level)._asdict()
         for name in ("estimate", "lower", "upper", "predicted_lower", "predicted_upper"):
             found[name] = float(MEASURES[keys[0]].off_scale(found[name]))
         del found["std_error"]  # of the other scale
         left = len(group) - found["places"]
-        rows.append({**row, **found, "note": f"{left} places have no figure with an error" if left else ""})
+        rows.append({**row, **found, "note": tr(f"{left} 处没有数值或误差", f"{left} places have no figure with an error") if left else ""})
     return pd.DataFrame(rows, columns=[*KEYS, *(name for name in RandomEffects._fields if name != "std_error"), "note"])
 
 
