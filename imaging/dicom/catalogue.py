@@ -13,6 +13,7 @@ import os
 import re
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -141,10 +142,16 @@ def index_folder(
     try:
         with _locked(out):
             return _Indexing(folder, out, memory_mb).run(workers, batch, limits, progress or _untold)
-    except (OSError, duckdb.Error) as error:
-        if isinstance(error, OSError) or "No space" in str(error):
-            raise PlaceError(f"{out}: the catalogue cannot be written ({error})", hint="choose a folder with room") from error
-        raise
+    except OSError as error:
+        raise PlaceError(f"{out}: the catalogue cannot be written ({error.strerror or error})", hint="choose a folder with room") from error
+    except duckdb.OutOfMemoryException as error:
+        raise PlaceError(f"{memory_mb} MB do not suffice for the joins", hint="give more by memory_mb, or room on the disk") from error
+    except duckdb.IOException as error:
+        raise PlaceError(f"{out}: the catalogue cannot be written", hint="choose a folder with room") from error
+    except BrokenProcessPool as error:
+        raise PlaceError(
+            "a reading process was killed, as when memory runs out", hint="run again with fewer workers: it goes on"
+        ) from error
 
 
 class _Indexing:

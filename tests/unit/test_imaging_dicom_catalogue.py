@@ -158,6 +158,15 @@ def test_a_folder_may_have_any_name(name, tmp_path):
             assert index_folder(folder, folder / "out").instances == number
 
 
+def test_too_little_memory_or_a_place_that_cannot_be_written_is_told(folder, tmp_path):
+    with pytest.raises(PlaceError, match="2 MB do not suffice"):
+        index_folder(folder, tmp_path / "out", memory_mb=2)
+    assert index_folder(folder, tmp_path / "out").instances == 7
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(PlaceError, match="cannot be written"):
+        index_folder(folder, tmp_path / "file" / "out")
+
+
 def test_two_processes_do_not_write_one_catalogue(folder, tmp_path):
     with pytest.raises(PlaceError, match="another process"):
         index_folder(folder, tmp_path / "out", progress=lambda done, total: index_folder(folder, tmp_path / "out"))
