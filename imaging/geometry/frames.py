@@ -145,7 +145,7 @@ TOP_LEVEL = (
     *("SOPInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"),
     *("SliceThickness", "SpacingBetweenSlices", "GridFrameOffsetVector"),
-    *(dimension.keyword for dimension in DIMENSIONS if not dimension.groups),
+    *dict.fromkeys(dimension.keyword for dimension in DIMENSIONS),
 )
 
 
@@ -210,7 +210,7 @@ def _whole(dataset: Dataset, keyword: str, most: int, default: int | None = None
 def _plain(dataset: Dataset, total: int) -> Iterator[dict]:
     """Yield the frames of an image without functional groups; of several frames only a dose grid's have positions."""
     values = _plane(dataset, dataset, dataset) | {"image_type": _image_type(dataset)}
-    values["dimensions"] = {name: value for name in _PLAIN_DIMENSIONS if (value := _value(dataset, name)) is not None}
+    values["dimensions"] = {name: value for name in _DIMENSION_NAMES if (value := _value(dataset, name)) is not None}
     if total == 1:
         yield values
         return
@@ -329,4 +329,5 @@ def _dimension_indices(dataset: Dataset) -> list[str]:
     return [keyword_for_tag(tag) or f"{tag:08X}" for tag in found]
 
 
-_PLAIN_DIMENSIONS = tuple(dimension.keyword for dimension in DIMENSIONS if not dimension.groups)
+#: Plain images have at their top level what enhanced ones have in groups, b-values for instance.
+_DIMENSION_NAMES = tuple(dict.fromkeys(dimension.keyword for dimension in DIMENSIONS))

@@ -369,6 +369,19 @@ def test_a_modality_table_is_not_overlooked_by_the_quick_reader(vr, tmp_path):
     assert read_volume([path]).array.ravel().tolist() == list(range(1000, 1064))
 
 
+def test_phases_that_only_the_whole_header_tells_apart_are_split(tmp_path):
+    datasets = [
+        dataset
+        for phase in (40, 70)
+        for dataset in ct_series(3, series=phase, NominalPercentageOfCardiacPhase=float(phase), PixelData=bytes([phase]) * 128)
+    ]
+    for dataset in datasets:
+        dataset.SeriesInstanceUID, dataset.FrameOfReferenceUID, dataset.RescaleIntercept = uid(1), uid(2), 0
+    early, late = read_volumes(write(datasets[::-1], tmp_path), "split")
+    assert (early.key, late.key) == ({"NominalPercentageOfCardiacPhase": (40.0,)}, {"NominalPercentageOfCardiacPhase": (70.0,)})
+    assert (set(early.array.ravel()), set(late.array.ravel())) == ({40 * 257}, {70 * 257})
+
+
 # ---- enhanced images ---------------------------------------------------------------------------------------------------------
 
 
