@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workbench.risk.models.catalogue import make_model
+from workbench.risk.protocol.parts import ModelChoice
 from workbench.risk.study.study import Study
-from workbench.risk.study.suspicion import TooGoodWarning, warn_if_too_good
+from workbench.risk.study.suspicion import NothingLearntWarning, TooGoodWarning, warn_if_nothing_learnt, warn_if_too_good
 
 
 def told(**values):
@@ -36,3 +38,17 @@ def test_two_columns_whose_difference_is_the_outcome_are_told(tmp_path):
     )
     assert study.audit(tmp_path / "table.csv").refused == (), "no column gives it away"
     assert any("logistic" in line and "结局" in line for line in study.run(tmp_path / "table.csv", workers=1).warned)
+
+
+def test_a_ridge_as_strong_as_can_be_is_told():
+    draw = np.random.default_rng(0)
+    X, signal = pd.DataFrame({"甲": draw.normal(size=400), "乙": draw.normal(size=400)}), draw.normal(size=400)
+    nothing, something = (np.abs(draw.normal(size=400)) > 1.5, X["甲"] + signal > 0)
+    made = {
+        name: make_model(ModelChoice(name="logistic"), binary=True, causes=1).fit(X, np.asarray(truth))
+        for name, truth in (("something", something), ("nothing", nothing))
+    }
+    assert made["nothing"][-1].alpha_ > made["something"][-1].alpha_
+    with pytest.warns(NothingLearntWarning, match="nothing") as told_of:
+        warn_if_nothing_learnt(made)
+    assert len(told_of) == 1

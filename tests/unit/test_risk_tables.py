@@ -13,7 +13,7 @@ import pytest
 import workbench.risk.protocol
 from tests.lib.paths import shared
 from workbench.errors import DataError, DefinitionError
-from workbench.risk.extraction.dataset import ItemsLeftOut, extract
+from workbench.risk.extraction.dataset import ItemsLeftOut, UnitsMixed, extract
 from workbench.risk.extraction.tables import read_tables
 from workbench.risk.protocol.files import read_study
 from workbench.risk.protocol.protocol import Protocol
@@ -802,7 +802,7 @@ def test_tongji_by_a_short_study_file(tmp_path):
     assert TONGJI.count("\n") <= 30
     protocol = read_study(tmp_path / "study.yaml")
     source = read_tables([path], protocol)
-    with pytest.warns(ItemsLeftOut, match="^1 个项目"):
+    with pytest.warns(ItemsLeftOut, match="^1 个项目"), pytest.warns(UnitsMixed, match="血红蛋白"):
         data = extract(protocol, source)
     assert (len(data.y), int(data.y.sum())) == (375, 174)
     assert data.X.shape == (375, 75)
@@ -840,7 +840,8 @@ def test_support2(tmp_path):
         outcome={"label": "死亡", "status": "death", "time": "d.time", "horizons_days": [365]},
         predictors=[{"column": ["age", "sex", "dzgroup", "num.co", "ca"]}, {"labs": ["crea", "alb"]}, {"vitals": "all"}],
     )
-    data = extract(protocol, read_tables([path], protocol))
+    with pytest.warns(UnitsMixed, match="：urine。"):
+        data = extract(protocol, read_tables([path], protocol))
     raw = pd.read_csv(path)
     assert (len(data.y), int(data.y["event"].sum())) == (9105, int(raw["death"].sum()))
     np.testing.assert_array_equal(data.y["time"], raw["d.time"])

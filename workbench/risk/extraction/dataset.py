@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from workbench.risk.cleaning.changes import Change
     from workbench.risk.protocol.protocol import Protocol as StudyProtocol
 
-__all__ = ["ROW_COLUMNS", "CohortRows", "Feature", "Features", "FlowStep", "ItemsLeftOut", "Source", "StudyData", "extract"]
+__all__ = ["ROW_COLUMNS", "CohortRows", "Feature", "Features", "FlowStep", "ItemsLeftOut", "Source", "StudyData", "UnitsMixed", "extract"]
 
 #: Columns of the rows, the last (the index encounter) of a store only; further ones are sites and sub-groups.
 ROW_COLUMNS = ("person", "index_at", "predicted_at", "visit")
@@ -24,6 +24,10 @@ ROW_COLUMNS = ("person", "index_at", "predicted_at", "visit")
 
 class ItemsLeftOut(UserWarning):
     """A study asks for all items of a source, and some are no predictors."""
+
+
+class UnitsMixed(UserWarning):
+    """Some values of an item look like another unit's; they were taken as they are."""
 
 
 class FlowStep(NamedTuple):
@@ -170,7 +174,8 @@ def extract(protocol: StudyProtocol, source: Source) -> StudyData:
     Returns
     -------
     StudyData
-        :class:`ItemsLeftOut` warns of items that are no predictors though all were asked for.
+        :class:`ItemsLeftOut` warns of items that are no predictors though all were asked for, :class:`UnitsMixed` of items that may be in
+        several units.
 
     Raises
     ------
@@ -182,6 +187,7 @@ def extract(protocol: StudyProtocol, source: Source) -> StudyData:
     cohort = source.cohort(protocol)
     features = source.features(protocol, cohort.rows)
     _tell_left_out(features.changes)
+    _tell_mixed(features.changes)
     return StudyData(protocol, cohort, features, source.id)
 
 
@@ -195,3 +201,14 @@ def _tell_left_out(changes: tuple[Change, ...]) -> None:
             f"{why.total()} items are no predictors: {reasons}. The log names them",
         )
         warnings.warn(tr(*told), ItemsLeftOut, stacklevel=3)
+
+
+def _tell_mixed(changes: tuple[Change, ...]) -> None:
+    """Warn of items some of whose values look like another unit's."""
+    mixed = dict.fromkeys(change.column for change in changes if change.rule == "other_unit_likely")
+    if mixed:
+        told = (
+            f"部分数值像是另一单位，未换算：{'、'.join(mixed)}。请核对原始数据，或用 tables.units 说明单位",
+            f"some values look like another unit's and are taken as they are: {', '.join(mixed)}. Look at them, or say it in tables.units",
+        )
+        warnings.warn(tr(*told), UnitsMixed, stacklevel=3)

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
     from workbench.risk.survival.partial_likelihood import Derivatives
 
-__all__ = ["BY_AIC", "PartialLikelihood", "check_alpha", "ridge_by_aic"]
+__all__ = ["BY_AIC", "STRONGEST", "PartialLikelihood", "check_alpha", "ridge_by_aic"]
 
 #: In the place of a number: Akaike's criterion chooses.
 BY_AIC = "aic"
 
 #: The strengths that are tried.
 _STRENGTHS = np.geomspace(0.1, 10_000, 101)
+#: Where it ends, nothing was learnt.
+STRONGEST = float(_STRENGTHS[-1])
 
 
 def check_alpha(alpha: float | str) -> None:
@@ -77,7 +79,7 @@ def ridge_by_aic(information: np.ndarray, gradient: np.ndarray, beta: np.ndarray
     df = kept.sum(axis=1)
     room = size - df - 1
     criterion = (pull**2 / d * (1 - kept) ** 2).sum(axis=1) + 2 * df * (1 + (df + 1) / np.where(room > 0, room, np.nan))
-    return float(_STRENGTHS[np.nanargmin(criterion)] if (room > 0).any() else _STRENGTHS[-1])
+    return float(_STRENGTHS[np.nanargmin(criterion)] if (room > 0).any() else STRONGEST)
 
 
 class PartialLikelihood:

@@ -9,6 +9,7 @@ import pandas as pd
 from workbench import disclosure
 from workbench.locale import tr
 from workbench.risk.cleaning.changes import RULES
+from workbench.risk.cleaning.shown import shown_unit
 from workbench.risk.models.catalogue import takes_gaps
 from workbench.risk.reporting.contents import safe_words
 from workbench.risk.reporting.performance import SAMPLES, label_of, sample_label
@@ -199,7 +200,7 @@ def _cleaning(writer: Writer) -> None:
                 change.column,
                 tr(RULES[change.rule].zh, RULES[change.rule].en) if change.rule in RULES else change.rule,
                 str(disclosure.suppress_count(int(change.count), policy=policy)) if change.count else "—",
-                change.note or "—",
+                shown_unit(change.note) or "—",
             )
             for change in changes
         ]

@@ -11,6 +11,7 @@ from workbench import disclosure
 from workbench.cohort.baseline import baseline_table
 from workbench.cohort.figures import missingness
 from workbench.locale import tr
+from workbench.risk.cleaning.shown import shown_levels
 from workbench.risk.description.flow import flow_chart
 from workbench.risk.reporting.contents import event_of_rows, safe_words
 from workbench.risk.reporting.model import write_equation
@@ -112,7 +113,7 @@ def _compare_samples(writer: Writer) -> None:
     frame[sample] = made_of.map({True: tr("建模集", "Development"), False: tr("留出集", "Held out")})
     labels = {feature.name: feature.label or feature.name for feature in data.features.columns} | {outcome: data.protocol.outcome.label}
     units = {feature.name: feature.unit for feature in data.features.columns}
-    table = baseline_table(frame, by=sample, labels=labels, units=units)
+    table = baseline_table(frame.apply(shown_levels), by=sample, labels=labels, units=units)
     writer.report.add(table, caption=tr("建模集与留出集的比较", "Development and held-out data"))
     writer.tell("split_baseline", "counts", evidence=writer.report.last_number)
 

@@ -23,7 +23,7 @@ from workbench.risk.reporting.contents import PERFORMANCE_COLUMNS
 from workbench.risk.study.horizons import horizons_of
 from workbench.risk.study.result import Judged, StudyResult
 from workbench.risk.study.sections import sample_size_of, sites_of, subgroups_of
-from workbench.risk.study.suspicion import warn_if_too_good
+from workbench.risk.study.suspicion import warn_if_nothing_learnt, warn_if_too_good
 from workbench.risk.validation.bootstrap import bootstrap
 from workbench.risk.validation.crossval import cross_validate
 from workbench.risk.validation.fitting import Sample
@@ -123,6 +123,7 @@ def run(
         step(tr("亚组", "sub-groups"))
         performance = pd.concat(tables + final.tables, ignore_index=True)[list(PERFORMANCE_COLUMNS)]
         warn_if_too_good(performance)
+        warn_if_nothing_learnt(final.models)
         subgroups = subgroups_of(data, judged, scoring, next(iter(final.models)), **way._asdict())
     return StudyResult(
         data=data,

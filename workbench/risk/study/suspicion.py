@@ -1,4 +1,4 @@
-"""A warning where a study's model is better than honest models of patients are."""
+"""Warnings where a study's model is better than honest models of patients are, or knows nothing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import warnings
 from typing import TYPE_CHECKING
 
 from workbench.locale import tr
+from workbench.risk.models.ridge import STRONGEST
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
-__all__ = ["TooGoodWarning", "warn_if_too_good"]
+    from workbench.risk.models.multiple import MultiplyImputed
+    from workbench.risk.models.pipeline import RiskPipeline
+
+__all__ = ["NothingLearntWarning", "TooGoodWarning", "warn_if_nothing_learnt", "warn_if_too_good"]
 
 #: Honest models of the outcome of patients stay below: of a Chinese cohort, results of the first day reach an AUROC of 0.95, those of the
 #: whole stay 0.99.
@@ -44,5 +50,31 @@ def warn_if_too_good(performance: pd.DataFrame) -> None:
                     " together give the outcome",
                 ),
                 TooGoodWarning,
+                stacklevel=2,
+            )
+
+
+class NothingLearntWarning(UserWarning):
+    """The penalty that suits a model is the strongest there is."""
+
+
+def warn_if_nothing_learnt(models: Mapping[str, RiskPipeline | MultiplyImputed]) -> None:
+    """Warn of models whose coefficients are shrunk to nearly nothing, for their calibration slopes are then any number.
+
+    Parameters
+    ----------
+    models : mapping of str to fitted models
+        By name.
+    """
+    for name, model in models.items():
+        last = getattr(model, "copies_", [model])[0].steps[-1][1]
+        if getattr(last, "alpha_", 0) >= STRONGEST:
+            warnings.warn(
+                tr(
+                    f"模型 {name}：预测因子对结局的解释不优于机遇，系数被压缩到几乎为 0，校准斜率没有意义",
+                    f"the model {name}: the predictors tell no more than chance, so coefficients are shrunk to nearly 0 and a calibration"
+                    " slope means nothing",
+                ),
+                NothingLearntWarning,
                 stacklevel=2,
             )
