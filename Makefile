@@ -14,7 +14,7 @@ IMAGE  := $(IMAGES)/$(shell basename '$(CURDIR)' | tr A-Z a-z | tr -cd a-z0-9- |
 STAMP  := $(IMAGE)/venv/.ready-$(shell cat constraints.txt pyproject.toml | sha256sum | cut -c1-12)
 RUN    := .venv/bin/
 SUDO   := $(if $(filter 0,$(shell id -u)),,sudo)
-SYSTEM := bubblewrap chromium fonts-droid-fallback libseccomp2 nodejs npm python3-venv
+SYSTEM := bubblewrap chromium fonts-droid-fallback libgl1 libseccomp2 nodejs npm python3-venv
 
 .PHONY: help setup demo hub test nightly bench check fix clean
 
