@@ -8,6 +8,7 @@ from importlib import import_module
 import typer
 from typer.core import TyperGroup
 
+from imaging.errors import ImagingError
 from nlp.errors import NlpError
 from workbench.errors import EXIT_CODES, WorkbenchError
 
@@ -21,6 +22,7 @@ AREAS: dict[str, tuple[str, str]] = {
         "atlas": "Run, import and export ATLAS cohort definitions.",
         "broker": "Answer feasibility questions on the whole store.",
         "cohort": "Run a saved cohort definition on a store.",
+        "imaging": "DICOM folders: list series, judge geometry, convert.",
         "ledger": "Show the ledger and verify that nothing in it was changed.",
         "project": "Provision a project's slice of the store.",
         "release": "Requests to release results: collect, review, decide, package.",
@@ -72,7 +74,7 @@ def main() -> None:
     """Run the command line; a typed error becomes its message and its exit code."""
     try:
         app(prog_name="workbench")
-    except (WorkbenchError, NlpError) as error:
+    except (WorkbenchError, NlpError, ImagingError) as error:
         print(f"workbench: {error}", file=sys.stderr)  # noqa: T201  (the command line speaks)
         sys.exit(error.exit_code)
 

@@ -28,6 +28,7 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from imaging import errors as imaging_errors
 from nlp import errors as nlp_errors
 from workbench import errors, session
 from workbench.errors import DataError, DefinitionError, EnvironmentFault, WorkbenchError
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from nbformat import NotebookNode
 
+    from imaging.errors import ImagingError
     from nlp.errors import NlpError
 
 __all__ = [
@@ -257,7 +259,7 @@ def run_template(
         If the template has no parameter ``out``.
     DataError
         If `out` is there and `force` is not given, or the template wrote nothing.
-    WorkbenchError or NlpError
+    WorkbenchError, NlpError or ImagingError
         If a cell fails: of the kind that it raised, naming the cell.
     EnvironmentFault
         If no kernel can be started.
@@ -386,7 +388,9 @@ def _partial(folder: Path) -> NotebookNode | None:
     return nbformat.read(path, as_version=4) if path.is_file() else None
 
 
-def _explain(error: PapermillExecutionError, template: Template, notebook: NotebookNode, kept: Path | None) -> WorkbenchError | NlpError:
+def _explain(
+    error: PapermillExecutionError, template: Template, notebook: NotebookNode, kept: Path | None
+) -> WorkbenchError | NlpError | ImagingError:
     """Make the failure of a cell an error of the kind that it raised; other exceptions may hold values, so only their kind is told."""
     kind = next((found for found in _error_kinds() if found.__name__ == error.ename), None)
     where = f"cell {_cell_number(error, notebook)} of template {template.name} stopped"
@@ -397,9 +401,10 @@ def _explain(error: PapermillExecutionError, template: Template, notebook: Noteb
     return kind(f"{where}: {message}", hint=". ".join(filter(None, [hint, looked])))
 
 
-def _error_kinds() -> list[type[WorkbenchError | NlpError]]:
-    named = [getattr(module, name) for module in (errors, nlp_errors) for name in module.__all__]
-    return [kind for kind in named if isinstance(kind, type) and issubclass(kind, WorkbenchError | nlp_errors.NlpError)]
+def _error_kinds() -> list[type[WorkbenchError | NlpError | ImagingError]]:
+    named = [getattr(module, name) for module in (errors, nlp_errors, imaging_errors) for name in module.__all__]
+    bases = WorkbenchError | nlp_errors.NlpError | imaging_errors.ImagingError
+    return [kind for kind in named if isinstance(kind, type) and issubclass(kind, bases)]
 
 
 def _cell_number(error: PapermillExecutionError, notebook: NotebookNode) -> str:

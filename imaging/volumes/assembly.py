@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
-__all__ = ["LIMIT_BYTES", "SERVES", "Part", "Policy", "RefusedGeometry", "parts", "read_volume", "read_volumes"]
+__all__ = ["LIMIT_BYTES", "SERVES", "Part", "Policy", "RefusedGeometry", "parts", "questioned", "read_volume", "read_volumes"]
 
 #: A volume that needs more memory than this is refused before any is taken.
 LIMIT_BYTES = 8 << 30
@@ -160,6 +160,24 @@ def parts(series: Series, policy: Policy | str | Mapping[Verdict, Policy] = Poli
     return [_part(series, stack.geometry, chosen, stack.key) for stack in whole.stacks]
 
 
+def questioned(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    """Return those of a geometry's verdicts that need a policy which serves.
+
+    Parameters
+    ----------
+    verdicts : iterable of Verdict
+        All that hold.
+
+    Examples
+    --------
+    >>> questioned([Verdict.GAP, Verdict.MULTI_FRAME]), questioned([Verdict.SINGLE, Verdict.UNPLACED])
+    ((<Verdict.GAP: 'gap'>,), ())
+    """
+    found = tuple(verdicts)
+    alone = _HARMLESS_ALONE if Verdict.SINGLE in found else ()
+    return tuple(verdict for verdict in found if verdict in SERVES and verdict not in alone)
+
+
 def read_volumes(
     source: Series | Iterable[str | os.PathLike[str]],
     policy: Policy | str | Mapping[Verdict, Policy] = Policy.REFUSE,
@@ -251,8 +269,7 @@ def _chosen(policy: Policy | str | Mapping[Verdict, Policy]) -> dict[Verdict, Po
 
 
 def _part(series: Series, geometry: Geometry, chosen: dict[Verdict, Policy], key: dict[str, object]) -> Part:
-    alone = _HARMLESS_ALONE if geometry.has(Verdict.SINGLE) else ()
-    in_question = [verdict for verdict in geometry.verdicts if verdict in SERVES and verdict not in alone]
+    in_question = questioned(geometry.verdicts)
     resample = any(chosen[verdict] is Policy.RESAMPLE for verdict in in_question if verdict in _UNEVEN)
     # A part that is still of several stacks cannot be told apart; what has no grey values or no spacing cannot be interpolated.
     never = (Verdict.MULTI_STACK, *(_NOT_INTERPOLATED if resample else ()))
