@@ -74,6 +74,7 @@ FILE_WORDS: dict[str, tuple[str, str]] = {
     "hidden": ("隐藏文件，不读取", "a hidden file, not read"),
     "index": ("是索引（DICOMDIR），不是图像", "an index (DICOMDIR), no image"),
     "items": ("序列项位置上不是序列项", "a sequence holds what is no item"),
+    "mismatch": ("与发送方所称不符", "not what its sender said"),
     "missing": ("缺少必需的属性", "a required attribute is missing"),
     "not-dicom": ("不是 DICOM 文件", "not DICOM"),
     "not-there": ("DICOMDIR 所列的文件不存在", "listed in the DICOMDIR and not there"),
