@@ -1,0 +1,165 @@
+"""Training images varied by chance that belongs to the case and the epoch, so that neither a kill nor the number of processes changes it.
+
+MONAI's random transforms hold the state of a generator, which a resumed training would have to restore in each process; and each
+interpolates anew. Here crop, rotation, zoom, shift and flip are one affine sampling, drawn from the seed, the epoch and the case alone.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from imaging.models.preparing import Prepared
+    from imaging.models.task import Augment
+
+__all__ = ["AXES", "augmented", "generator_for"]
+
+#: Names of the axes, from the last one.
+AXES = ("columns", "rows", "slices")
+
+
+def generator_for(*numbers: int) -> torch.Generator:
+    """Return a generator that depends on all of the numbers and nothing else.
+
+    Parameters
+    ----------
+    *numbers : int
+        Seed, epoch, case ...
+
+    Examples
+    --------
+    >>> torch.equal(torch.rand(2, generator=generator_for(1, 2)), torch.rand(2, generator=generator_for(1, 2)))
+    True
+    """
+    mixed = 0
+    for number in numbers:
+        mixed = (mixed * 0x9E3779B97F4A7C15 + number + 1) % (1 << 63)
+    return torch.Generator().manual_seed(mixed)
+
+
+def augmented(
+    prepared: Prepared, window: Sequence[int], augment: Augment, chance: torch.Generator, spacing: Sequence[float] | None = None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return one patch of a case, varied.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The case.
+    window : sequence of int
+        Shape of the patch; what reaches beyond the image is 0.
+    augment : Augment
+        How much.
+    chance : Generator
+        What is drawn from.
+    spacing : sequence of float, optional
+        Of the prepared image's axes, in mm: rotation is about angles in the patient. Omitted: equal.
+
+    Returns
+    -------
+    image : Tensor of shape (channels, *window)
+        The patch.
+    mask : Tensor of shape window, or None
+        Its labels.
+    """
+    image = torch.from_numpy(prepared.image)
+    centre = _centre(prepared.mask, image.shape[1:], window, augment.foreground, chance)
+    matrix = _matrix(image.shape[1:], window, centre, augment, chance, spacing)
+    grid = functional.affine_grid(matrix[None], [1, 1, *window], align_corners=False)
+    patch = functional.grid_sample(image[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
+    mask = None
+    if prepared.mask is not None:
+        labels = torch.from_numpy(prepared.mask).float()[None, None]
+        mask = functional.grid_sample(labels, grid, mode="nearest", padding_mode="zeros", align_corners=False)[0, 0].long()
+    return _intensity(patch, augment, chance), mask
+
+
+def _uniform(chance: torch.Generator, count: int = 1) -> torch.Tensor:
+    """Return numbers between -1 and 1."""
+    return torch.rand(count, generator=chance, dtype=torch.float64) * 2 - 1
+
+
+def _normal(chance: torch.Generator) -> float:
+    return float(torch.randn(1, generator=chance, dtype=torch.float64))
+
+
+def _centre(
+    mask: np.ndarray | None, shape: Sequence[int], window: Sequence[int], foreground: float, chance: torch.Generator
+) -> torch.Tensor:
+    """Return the middle of a patch, in voxels from the image's middle, so that the patch lies in the image where it can."""
+    shares = torch.rand(2, generator=chance, dtype=torch.float64)
+    room = torch.tensor([max(length - part, 0) / 2 for length, part in zip(shape, window, strict=True)], dtype=torch.float64)
+    anywhere = _uniform(chance, len(shape)) * room
+    if mask is None or not room.any() or shares[0] >= foreground:
+        return anywhere
+    labelled = mask.ravel().nonzero()[0]
+    if not len(labelled):
+        return anywhere
+    place = torch.tensor(_unravelled(int(labelled[int(shares[1] * len(labelled))]), shape), dtype=torch.float64)
+    middle = (torch.tensor(list(shape), dtype=torch.float64) - 1) / 2
+    return torch.minimum(torch.maximum(place - middle, -room), room)
+
+
+def _unravelled(index: int, shape: Sequence[int]) -> list[int]:
+    places = []
+    for length in reversed(shape):
+        index, place = divmod(index, length)
+        places.append(place)
+    return places[::-1]
+
+
+def _matrix(
+    shape: Sequence[int],
+    window: Sequence[int],
+    centre: torch.Tensor,
+    augment: Augment,
+    chance: torch.Generator,
+    spacing: Sequence[float] | None,
+) -> torch.Tensor:
+    """Return the affine that takes the patch's coordinates (last axis first, -1..1) to the image's."""
+    axes = len(shape)
+    size, part = (torch.tensor(list(lengths)[::-1], dtype=torch.float64) for lengths in (shape, window))
+    steps = torch.tensor(list(spacing or [1.0] * axes)[::-1], dtype=torch.float64)
+    zoom = math.exp(float(_uniform(chance)) * math.log1p(augment.zoom))
+    turn = _rotation(_uniform(chance, 1 if axes == 2 else 3) * math.radians(augment.rotate_degrees))
+    sides = torch.where(_uniform(chance, axes) < 0, -1.0, 1.0).to(torch.float64)
+    flips = torch.tensor(
+        [side if name in augment.flip else 1.0 for name, side in zip(AXES, sides.tolist(), strict=False)], dtype=torch.float64
+    )
+    shift = _uniform(chance, axes) * augment.shift * part
+    linear = (turn * steps / steps[:, None]) * flips / zoom
+    offset = centre.flip(0) + shift
+    return torch.cat([linear * part / size[:, None], (2 * offset / size)[:, None]], dim=1).float()
+
+
+def _rotation(angles: torch.Tensor) -> torch.Tensor:
+    """Return the rotation by one angle in the plane, or by one about each axis in space."""
+    axes = 2 if len(angles) == 1 else 3
+    whole = torch.eye(axes, dtype=torch.float64)
+    for angle, (first, second) in zip(angles.tolist(), ((0, 1), (0, 2), (1, 2)), strict=False):
+        one = torch.eye(axes, dtype=torch.float64)
+        one[first, first] = one[second, second] = math.cos(angle)
+        one[first, second], one[second, first] = -math.sin(angle), math.sin(angle)
+        whole = whole @ one
+    return whole
+
+
+def _intensity(patch: torch.Tensor, augment: Augment, chance: torch.Generator) -> torch.Tensor:
+    if augment.gamma:
+        patch = patch.clamp(min=0) ** math.exp(augment.gamma * _normal(chance))
+    if augment.contrast:
+        mean = patch.mean()
+        patch = (patch - mean) * math.exp(augment.contrast * _normal(chance)) + mean
+    if augment.brightness:
+        patch = patch + augment.brightness * _normal(chance)
+    if augment.noise:
+        patch = patch + augment.noise * torch.randn(patch.shape, generator=chance)
+    return patch
