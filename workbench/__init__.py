@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from workbench.cohort.language import load as load_cohort
     from workbench.locale import set_language
     from workbench.report import Report
+    from workbench.series.occurrences import index_images
     from workbench.store import open_store
     from workbench.templates import list_templates, run_template
     from workbench.texts.shared_sets import share_variables
@@ -88,6 +89,8 @@ _PLACES: dict[str, tuple[str, str]] = {
     **{name: ("workbench.codelists", name) for name in _CODES.split()},
     "cohort": ("workbench.cohort", ""),
     "load_cohort": ("workbench.cohort.language", "load"),
+    "images": ("workbench.series.chosen", "images"),
+    "index_images": ("workbench.series.occurrences", "index_images"),
     "notes": ("workbench.texts.notes", "notes"),
     "VariableForm": ("workbench.texts.variable_form", "VariableForm"),
     "share_variables": ("workbench.texts.shared_sets", "share_variables"),
@@ -135,6 +138,7 @@ __all__ = [
     "images",
     "in_cohort",
     "index_date",
+    "index_images",
     "intersection",
     "labs",
     "list_templates",

@@ -216,6 +216,17 @@ _WORDS: dict[str, tuple[str, str]] = {
     "modality_concept_id": ("Modality, standard concept", "成像方式（标准概念）"),
     "modality_source_value": ("Modality as DICOM writes it: CT, MR, DX ...", "成像方式（DICOM 写法：CT、MR、DX 等）"),
     "anatomic_site_source_value": ("Body part as the source writes it", "部位（来源）"),
+    "geometry_verdict": ("Geometry verdicts (regular, gap ...), parted by blanks", "几何判定（regular、gap 等），以空格分开"),
+    "n_instances": ("Number of instances (files)", "实例（文件）数"),
+    "n_slices": ("Number of slices; empty where frames make more than one volume", "层数；各帧构成多个体数据时为空"),
+    "n_rows": ("Rows of a slice", "每层行数"),
+    "n_columns": ("Columns of a slice", "每层列数"),
+    "slice_mm": ("Distance between slices along their normal; empty where it is not one number", "层间距（沿法线）；不唯一时为空"),
+    "row_mm": ("Distance between rows", "行间距"),
+    "column_mm": ("Distance between columns", "列间距"),
+    "size_bytes": ("Size of the files", "文件大小"),
+    "manufacturer_source_value": ("Maker of the scanner", "设备厂商"),
+    "model_source_value": ("Model of the scanner", "设备型号"),
     "image_study_uid": ("DICOM Study Instance UID", "DICOM 检查 UID"),
     "image_series_uid": ("DICOM Series Instance UID", "DICOM 序列 UID"),
     "local_path": ("Folder of the series' files, relative to the store", "序列文件夹（相对于数据仓库）"),
@@ -254,6 +265,10 @@ _UNITS = {
     "span_end": "code points",
     "latitude": "°",
     "longitude": "°",
+    "slice_mm": "mm",
+    "row_mm": "mm",
+    "column_mm": "mm",
+    "size_bytes": "bytes",
 }
 
 # Bounds outside which a value means nothing, by column name.
@@ -410,6 +425,8 @@ _DECLARED: dict[str, tuple[str, str, str, str, str]] = {
     "image_occurrence": ("event", "image_occurrence_id", "影像序列（MI-CDM）", "Imaging series (MI-CDM)", """
         image_occurrence_id! person_id! procedure_occurrence_id visit_occurrence_id anatomic_site_concept_id wadors_uri local_path
         image_occurrence_date! image_study_uid image_series_uid modality_concept_id! + modality_source_value anatomic_site_source_value
+        geometry_verdict n_instances:i n_slices:i n_rows:i n_columns:i slice_mm:n row_mm:n column_mm:n size_bytes:i
+        manufacturer_source_value model_source_value
     """),
     "image_feature": ("derived", "image_feature_id", "影像特征（MI-CDM）", "Points to a measurement of a series (MI-CDM)", """
         image_feature_id! person_id! image_occurrence_id! image_feature_event_field_concept_id image_feature_event_id

@@ -1,4 +1,4 @@
-"""A snapshot with a project's own findings beside those that it holds."""
+"""A snapshot with a project's own rows beside those that it holds: findings of its notes, series of its images."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from workbench.store.snapshots import Snapshot
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FINDING", "SnapshotWithFindings", "with_findings"]
+__all__ = ["FINDING", "SnapshotWithRows", "with_findings", "with_rows"]
 
-#: The table that a project may add to.
+#: The table of what notes say.
 FINDING = "finding"
 
 
 @dataclass(frozen=True)
-class SnapshotWithFindings(Snapshot):
-    """A snapshot whose table ``finding`` goes on in files of the project; all else is the snapshot's.
+class SnapshotWithRows(Snapshot):
+    """A snapshot of which some tables go on in files of the project; all else is the snapshot's.
 
     Parameters
     ----------
@@ -26,47 +26,72 @@ class SnapshotWithFindings(Snapshot):
         Folder of the snapshot.
     manifest : Manifest
         Manifest of the snapshot.
-    findings : tuple of Path
-        Parquet files in the form of the table ``finding``.
+    added : tuple of (str, Path)
+        Tables, and Parquet files in their form.
     version : str
         Names the files' content; becomes part of the id, so that a cohort's answer names what it was read from.
     """
 
-    findings: tuple[Path, ...] = ()
+    added: tuple[tuple[str, Path], ...] = ()
     version: str = ""
 
     @property
     def id(self) -> str:
-        """Id of the snapshot, and the version of the findings beside it."""
+        """Id of the snapshot, and the version of the rows beside it."""
         return f"{self.manifest.id}+{self.version}"
 
     @property
     def roots(self) -> tuple[Path, ...]:
-        """The snapshot's folder and those of the findings."""
-        return (self.path, *sorted({file.parent for file in self.findings}))
+        """The snapshot's folder and those of the added files."""
+        return (self.path, *sorted({file.parent for _, file in self.added}))
 
     @property
     def tables(self) -> frozenset[str]:
-        """Names of the snapshot's tables, and ``finding``."""
-        return super().tables | {FINDING}
+        """Names of the snapshot's tables, and of those added to."""
+        return super().tables | {table for table, _ in self.added}
+
+    def added_files(self, table: str) -> list[Path]:
+        """Files of the project alone.
+
+        Parameters
+        ----------
+        table : str
+            The table.
+        """
+        return [file for name, file in self.added if name == table]
 
     def files(self, table: str) -> list[Path]:
         """Parquet files of a table in order; those of the project last."""
-        return [*super().files(table), *(self.findings if table == FINDING else ())]
+        return [*super().files(table), *self.added_files(table)]
 
 
-def with_findings(snapshot: Snapshot, *files: Path, version: str) -> SnapshotWithFindings:
+def with_rows(snapshot: Snapshot, added: tuple[tuple[str, Path], ...], *, version: str) -> SnapshotWithRows:
+    """Return the snapshot with rows of the project added.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        Any; one that has rows added keeps them.
+    added : tuple of (str, Path)
+        Tables, and Parquet files in their form.
+    version : str
+        Names their content, such as the first digits of a hash.
+    """
+    earlier = snapshot.added if isinstance(snapshot, SnapshotWithRows) else ()
+    versions = "+".join(each for each in (getattr(snapshot, "version", ""), version) if each)
+    return SnapshotWithRows(snapshot.path, snapshot.manifest, (*earlier, *added), versions)
+
+
+def with_findings(snapshot: Snapshot, *files: Path, version: str) -> SnapshotWithRows:
     """Return the snapshot with findings of the project added.
 
     Parameters
     ----------
     snapshot : Snapshot
-        Any; one that has findings added keeps them.
+        Any; one that has rows added keeps them.
     *files : Path
         Parquet files in the form of the table ``finding``.
     version : str
         Names their content, such as the first digits of a hash.
     """
-    earlier = snapshot.findings if isinstance(snapshot, SnapshotWithFindings) else ()
-    versions = "+".join(each for each in (getattr(snapshot, "version", ""), version) if each)
-    return SnapshotWithFindings(snapshot.path, snapshot.manifest, (*earlier, *files), versions)
+    return with_rows(snapshot, tuple((FINDING, file) for file in files), version=version)

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from nlp.variables.definition import Variable
     from nlp.variables.run import Row
     from nlp.variables.sets import VariableSet
-    from workbench.store.overlay import SnapshotWithFindings
+    from workbench.store.overlay import SnapshotWithRows
     from workbench.texts.review import Review
 
 __all__ = ["ANSWERS", "StructuredNotes", "structure"]
@@ -162,7 +162,7 @@ class StructuredNotes:
 
         return open_review(self, variables, n=n, reviewer=reviewer, **options)
 
-    def publish(self) -> SnapshotWithFindings:
+    def publish(self) -> SnapshotWithRows:
         """Store the answers that count as findings of the project, so that cohorts can ask for them.
 
         A finding's source value is the variable's name, and ``name=value`` for a category; number, unit, assertion, experiencer, span
@@ -170,7 +170,7 @@ class StructuredNotes:
 
         Returns
         -------
-        SnapshotWithFindings
+        SnapshotWithRows
             The snapshot with the findings beside its own: run cohorts on it.
 
         Examples

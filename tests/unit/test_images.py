@@ -1,0 +1,165 @@
+"""Series joined to patients: rows of ``image_occurrence``, series of a cohort, volumes of them, what is shown."""
+
+from __future__ import annotations
+
+import datetime
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import workbench as wb
+from imaging.volumes import RefusedGeometry
+from tests.lib.dicom_files import ct_series, uid, write
+from workbench.cohort.events import EventSet
+from workbench.errors import DataError, DefinitionError
+from workbench.series.occurrences import index_images
+from workbench.store import SnapshotWriter, Store
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Three patients; the third has no images."""
+    place = tmp_path_factory.mktemp("store")
+    people = {"person_id": [11, 12, 13], "gender_concept_id": [8507] * 3, "year_of_birth": [1960] * 3}
+    people |= {"race_concept_id": [0] * 3, "ethnicity_concept_id": [0] * 3}
+    visits = {"visit_occurrence_id": [1, 2, 3], "person_id": [11, 12, 13], "visit_concept_id": [9201] * 3, "visit_type_concept_id": [0] * 3}
+    visits |= {name: [datetime.date(2024, 1, 1)] * 3 for name in ("visit_start_date", "visit_end_date")}
+    concept = {"concept_id": [4058], "concept_name": ["Chest"], "domain_id": ["x"], "vocabulary_id": ["SNOMED"], "concept_class_id": ["x"]}
+    concept |= {
+        "concept_code": ["816094009"],
+        "valid_start_date": [datetime.date(2000, 1, 1)],
+        "valid_end_date": [datetime.date(2099, 1, 1)],
+    }
+    with SnapshotWriter(place, source="test") as writer:
+        writer.write("person", pa.table(people))
+        writer.write("visit_occurrence", pa.table(visits))
+        writer.write("concept", pa.table(concept))
+    return Store(place).latest()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Chest CTs of two patients, one with a slice missing; a head of the first; one of nobody, one mixed, one without a date."""
+    place = tmp_path_factory.mktemp("影像")
+    write(ct_series(4, study=1, PatientID="11"), place / "a")
+    write(ct_series(6, study=2, without=[2], PatientID="12"), place / "b")
+    write(ct_series(3, study=3, PatientID="11", BodyPartExamined="HEAD", StudyDate="20240301", SeriesDate="20240301"), place / "c")
+    write(ct_series(2, study=4, PatientID="王"), place / "d")
+    mixed = ct_series(2, study=5, PatientID="11")
+    mixed[1].PatientID = "12"
+    write(mixed, place / "e")
+    write(ct_series(2, study=6, PatientID="11", StudyDate="", SeriesDate="19990230"), place / "f")
+    return place
+
+
+@pytest.fixture(scope="module")
+def indexed(store, folder, tmp_path_factory):
+    return index_images(folder, store, place=tmp_path_factory.mktemp("catalogue"), progress=False)
+
+
+def test_each_series_of_a_patient_gets_a_row_and_others_are_counted(indexed):
+    assert (indexed.joined, dict(indexed.left_out)) == (3, {"no_patient": 1, "several_patients": 1, "no_date": 1})
+    assert str(indexed).startswith("3 个序列已关联患者；1 ")
+    row = wb.images(indexed.snapshot, body_part="chest", verdict="regular").table().iloc[0]
+    assert (row["person_id"], row["modality_source_value"], row["anatomic_site_source_value"]) == (11, "CT", "胸部")
+    assert (row["n_slices"], row["slice_mm"], row["manufacturer_source_value"]) == (4, 5.0, "Maker")
+    assert row["anatomic_site_concept_id"] == 4058
+    assert row["image_occurrence_date"] == datetime.date(2024, 1, 2)
+
+
+def test_the_snapshot_names_what_was_added(indexed, store):
+    assert indexed.snapshot.id.startswith(f"{store.id}+")
+    assert indexed.snapshot.read("image_occurrence").num_rows == 3
+    assert store.read("image_occurrence").num_rows == 0
+
+
+def test_patient_ids_may_be_joined_by_an_index(store, folder, tmp_path):
+    found = index_images(folder, store, persons={"王": 13, "11": 12}, place=tmp_path / "c", progress=False)
+    assert sorted(wb.images(found.snapshot).table()["person_id"]) == [12, 12, 13]
+
+
+def test_a_changed_folder_gives_another_version(store, folder, tmp_path):
+    source = tmp_path / "in"
+    write(ct_series(3, study=1, PatientID="11"), source)
+    first = index_images(source, store, place=tmp_path / "c", progress=False)
+    again = index_images(source, store, place=tmp_path / "c", progress=False)
+    assert (first.snapshot.id, again.indexed.read) == (again.snapshot.id, 0)
+    (source / "slice0002.dcm").unlink()
+    assert index_images(source, store, place=tmp_path / "c", progress=False).snapshot.id != first.snapshot.id
+
+
+@pytest.mark.parametrize(
+    ("asked", "persons"),
+    [
+        ({}, [11, 11, 12]),
+        ({"modality": "MR"}, []),
+        ({"modality": ["CT", "MR"], "body_part": "CHEST"}, [11, 12]),
+        ({"body_part": "头部"}, [11]),
+        ({"verdict": "gap"}, [12]),
+        ({"verdict": ("gap", "regular")}, [11, 11, 12]),
+        ({"slice_mm": (None, 5)}, [11, 11]),
+        ({"slice_mm": (5.1, None)}, []),
+    ],
+)
+def test_series_are_chosen_by_what_they_are(indexed, asked, persons):
+    assert wb.images(indexed.snapshot, **asked).table()["person_id"].tolist() == persons
+
+
+def test_series_of_a_cohort_are_those_of_its_patients_near_the_index_date(indexed):
+    result = Result(indexed.snapshot, [(11, "2024-02-28"), (11, "2024-02-27"), (13, "2024-01-01")])
+    assert wb.images(result).table()["person_id"].tolist() == [11, 11]
+    near = wb.images(result, days=(0, 3)).table()
+    assert near["image_occurrence_date"].tolist() == [datetime.date(2024, 3, 1)]
+    assert wb.images(result, days=(-1, 0)).count() == 0
+
+
+class Result:
+    """A cohort that has run, as far as images need it."""
+
+    def __init__(self, snapshot, rows):
+        self.snapshot = snapshot
+        self.rows = pd.DataFrame(rows, columns=["person_id", "start"]).assign(start=lambda frame: pd.to_datetime(frame["start"]))
+
+
+def test_cohorts_ask_for_series_and_series_for_cohorts(indexed):
+    assert isinstance(wb.images("CT", body_part="胸部"), EventSet)
+    result = wb.cohort("t").enter(wb.images("CT", body_part="胸部"), limit="first").run(indexed.snapshot)
+    assert sorted(result.rows.iloc[:, 0]) == [11, 12]
+    assert wb.images(result, days=(0, 0)).table()["anatomic_site_source_value"].tolist() == ["胸部", "胸部"]
+
+
+def test_a_series_is_read_as_its_geometry_allows(indexed):
+    chosen = wb.images(indexed.snapshot)
+    volume = chosen.volume(uid(1, 1))
+    assert (volume.shape, volume.unit) == ((4, 8, 8), "HU")
+    with pytest.raises(RefusedGeometry):
+        chosen.volume(uid(2, 1))
+    row = chosen.table().query("person_id == 12").iloc[0]
+    assert chosen.volume(row, "resample").shape == (6, 8, 8)
+
+
+def test_a_series_of_others_is_not_read(indexed):
+    with pytest.raises(DataError, match="no series of the set"):
+        wb.images(indexed.snapshot, verdict="gap").volume(uid(1, 1))
+
+
+def test_series_are_shown_without_their_voxels(indexed):
+    pytest.importorskip("anywidget")
+    viewer = wb.images(indexed.snapshot, verdict="regular").show()
+    assert len(viewer.series) == 1
+    assert "胸部" in str(viewer.series)
+    with pytest.raises(DataError, match="nothing to show"):
+        wb.images(indexed.snapshot, modality="MR").show()
+
+
+@pytest.mark.parametrize(
+    "asked", [{"verdict": "fine"}, {"slice_mm": (2, 1)}, {"days": (0, 1)}, {"kind": "CT"}], ids=lambda asked: next(iter(asked))
+)
+def test_what_makes_no_sense_is_refused(indexed, asked):
+    with pytest.raises(DefinitionError):
+        wb.images(indexed.snapshot, **asked)
+
+
+def test_a_snapshot_without_images_has_an_empty_set(store):
+    assert wb.images(store).table().empty

@@ -1,0 +1,281 @@
+"""Which series to look at: those of a cohort, by modality, body part, geometry and time; read as volumes, shown, listed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from imaging.dicom.body_parts import body_part as standard_part
+from imaging.dicom.files import path_from_text
+from imaging.geometry import Verdict
+from imaging.volumes import Policy, Volume, open_series, read_volume
+from workbench.cohort.language import CohortBuilder, CombinationBuilder
+from workbench.cohort.language import images as images_criterion
+from workbench.errors import DataError, DefinitionError
+from workbench.locale import get_language
+from workbench.series.occurrences import IMAGES
+from workbench.series.words import reason_words
+from workbench.session import current, in_session
+from workbench.store.overlay import SnapshotWithRows
+from workbench.store.snapshots import Snapshot, open_store
+from workbench.tables import arrow_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pandas as pd
+
+    from imaging.viewer.widget import Viewer
+    from workbench.cohort.events import EventSet
+    from workbench.cohort.result import CohortResult
+
+__all__ = ["ImageSet", "images"]
+
+_WATCHED = 4  # volumes in a viewer, at most: each is held in memory
+
+#: Series of the cohort's patients, each once however many index dates it is near to.
+_CHOSEN = """
+SELECT image.* FROM (SELECT * FROM contract UNION ALL BY NAME SELECT * FROM read_parquet($files, union_by_name = true)) AS image
+WHERE (len($modality) = 0 OR list_contains($modality, modality_source_value))
+  AND (len($body_part) = 0 OR list_contains($body_part, anatomic_site_source_value))
+  AND (len($verdict) = 0 OR list_has_any($verdict, string_split(geometry_verdict, ' ')))
+  AND ($least IS NULL OR slice_mm >= $least) AND ($most IS NULL OR slice_mm <= $most)
+  AND ($everybody OR EXISTS (
+    SELECT 1 FROM entries WHERE entries.person_id = image.person_id
+    AND ($first IS NULL OR date_diff('day', entries.index_date, image_occurrence_date) BETWEEN $first AND $last)))
+ORDER BY person_id, image_occurrence_date, image_study_uid, image_series_uid
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Series of a snapshot, chosen by patient, kind, geometry and date.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        Whose table ``image_occurrence`` is asked.
+    entries : pyarrow.Table, optional
+        Patients with their index dates (``person_id``, ``index_date``); everybody where None.
+    modality, body_part, verdict : tuple of str
+        Those wanted; all where empty. Of the verdicts one has to hold.
+    slice_mm : tuple of 2 (float or None)
+        Least and greatest distance between slices.
+    days : (int, int), optional
+        Days around an index date, both ends included.
+    """
+
+    snapshot: Snapshot
+    entries: pa.Table | None = field(default=None, repr=False)
+    modality: tuple[str, ...] = ()
+    body_part: tuple[str, ...] = ()
+    verdict: tuple[str, ...] = ()
+    slice_mm: tuple[float | None, float | None] = (None, None)
+    days: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        unknown = [each for each in self.verdict if each not in set(Verdict)]
+        if unknown:
+            raise DefinitionError(f"there is no geometry verdict {unknown[0]!r}", hint=f"wanted one of: {', '.join(Verdict)}")
+        if self.days is not None and self.entries is None:
+            raise DefinitionError(
+                "days around the index date are asked for, but there is no cohort", hint="wb.images(cohort.run(store), days=(-30, 0))"
+            )
+        for name in ("days", "slice_mm"):
+            pair = getattr(self, name)
+            if pair is not None and (len(pair) != 2 or (None not in pair and pair[0] > pair[1])):
+                raise DefinitionError(f"{name} is {pair!r}; wanted two numbers, the smaller one first")
+
+    def count(self) -> int:
+        """Count the series."""
+        return self._rows.num_rows
+
+    def table(self) -> pd.DataFrame:
+        """Return one row a series: patient, date, modality, body part, verdict, shape, spacing, scanner. Person-level: for the session."""
+        return self._rows.drop_columns(["wadors_uri", "local_path", "procedure_occurrence_id"]).to_pandas()
+
+    def paths(self, series: str | Mapping[str, Any]) -> list[str]:
+        """Return the files of one of the series.
+
+        Parameters
+        ----------
+        series : str or row of :meth:`table`
+            Its Series Instance UID.
+
+        Raises
+        ------
+        DataError
+            If it is none of these, or its files are not known here.
+        """
+        uid = series if isinstance(series, str) else series["image_series_uid"]
+        if uid not in self._rows["image_series_uid"].to_pylist():
+            raise DataError("this is no series of the set", hint="take image_series_uid from .table()")
+        for place in self._places:
+            filters = [("series_instance_uid", "==", uid)]
+            found = pq.read_table(place / "instances.parquet", columns=["path", "duplicate_of"], filters=filters).to_pylist()
+            if found:
+                return sorted(path_from_text(row["path"]) for row in found if row["duplicate_of"] is None)
+        raise DataError("the files of this series are not known here", hint='wb.index_images("FOLDER", wb.open_store()) joins a folder')
+
+    def volume(self, series: str | Mapping[str, Any], policy: Policy | str = Policy.REFUSE, **options: Any) -> Volume:
+        """Return one of the series as an array with its geometry; see :func:`imaging.volumes.read_volume`.
+
+        Parameters
+        ----------
+        series : str or row of :meth:`table`
+            Its Series Instance UID.
+        policy : Policy or str
+            What to do about a verdict.
+        **options
+            As there.
+        """
+        return read_volume(open_series(self.paths(series)), policy, **options)
+
+    def show(self, *series: str | Mapping[str, Any], policy: Policy | str = Policy.REFUSE, **options: Any) -> Viewer:
+        """Look at series in the notebook: slices are drawn here, so that no voxel reaches the browser.
+
+        Parameters
+        ----------
+        *series : str or row of :meth:`table`
+            At most four; the first of the set where none is given.
+        policy : Policy or str
+            What to do about a verdict.
+        **options
+            As :class:`imaging.viewer.widget.Viewer` takes them.
+
+        Raises
+        ------
+        DefinitionError
+            If there are more than four.
+        DataError
+            If the set is empty.
+        """
+        from imaging.viewer.exhibits import Exhibit
+        from imaging.viewer.widget import Viewer
+
+        chosen = series or self._rows["image_series_uid"].slice(0, 1).to_pylist()
+        if not chosen:
+            raise DataError("no series was chosen: there is nothing to show", hint="ask for less: wb.images(cohort).table() lists them")
+        if len(chosen) > _WATCHED:
+            raise DefinitionError(f"{len(chosen)} series are to be shown; wanted at most {_WATCHED}", hint=".show(one, other)")
+        exhibits = [
+            Exhibit(volume=volume, label=self._label(one), notices=tuple(map(reason_words, volume.geometry.reasons)))
+            for one in chosen
+            for volume in [self.volume(one, policy)]
+        ]
+        return Viewer(*exhibits, **({"watermark": _watermark, "language": get_language()} | options))
+
+    # ------------------------------------------------------------------------------------------------------ internals
+
+    @cached_property
+    def _rows(self) -> pa.Table:
+        files = [str(path).replace("[", "[[]") for path in self.snapshot.files(IMAGES)]
+        contract = arrow_schema(IMAGES).empty_table()
+        if not files:
+            return contract
+        entries = self.entries if self.entries is not None else _entries([], [])
+        first, last = self.days or (None, None)
+        least, most = self.slice_mm
+        given = {name: list(getattr(self, name)) for name in ("modality", "body_part", "verdict")}
+        given |= {"files": files, "everybody": self.entries is None, "first": first, "last": last, "least": least, "most": most}
+        with duckdb.connect(config={"memory_limit": "512MB", "threads": 2}) as database:
+            database.register("contract", contract)
+            database.register("entries", entries)
+            return database.sql(_CHOSEN, params=given).to_arrow_table()
+
+    @property
+    def _places(self) -> list[Any]:
+        """Folders of the catalogues that the series come from, the newest first."""
+        added = self.snapshot.added_files(IMAGES) if isinstance(self.snapshot, SnapshotWithRows) else []
+        return [file.parent for file in reversed(added)]
+
+    def _label(self, series: str | Mapping[str, Any]) -> str:
+        uid = series if isinstance(series, str) else series["image_series_uid"]
+        row = self._rows.slice(self._rows["image_series_uid"].to_pylist().index(uid), 1).to_pylist()[0]
+        return " ".join(filter(None, (row["modality_source_value"], row["anatomic_site_source_value"], str(row["image_occurrence_date"]))))
+
+
+def images(
+    cohort: CohortResult | CohortBuilder | CombinationBuilder | Snapshot | Any = None,
+    *,
+    days: tuple[int, int] | None = None,
+    **asked: Any,
+) -> ImageSet | EventSet:
+    """Choose the imaging series of a cohort to read and show them; or, without a cohort, ask for series in a rule.
+
+    Parameters
+    ----------
+    cohort : CohortResult, cohort, or Snapshot, optional
+        Whose series: a cohort that has run, one that is run here on the session's store, or everybody in a snapshot. With anything
+        else, or nothing, the call is the criterion :func:`workbench.cohort.language.images` and takes its words.
+    days : (int, int), optional
+        Days around the index date, both ends included.
+    **asked
+        ``modality``, ``body_part``, ``verdict``: one or several; ``slice_mm``: least and greatest, either may be None.
+
+    Returns
+    -------
+    ImageSet or EventSet
+
+    Raises
+    ------
+    DefinitionError
+        If what is asked for makes no sense.
+
+    Examples
+    --------
+    ``wb.images(cohort, modality="CT", body_part="胸部", slice_mm=(None, 2)).table()``
+    """
+    if isinstance(cohort, CohortBuilder | CombinationBuilder):
+        cohort = cohort.run(open_store())
+    if not isinstance(cohort, Snapshot) and not (hasattr(cohort, "rows") and hasattr(cohort, "snapshot")):
+        return images_criterion(cohort, **asked, **({} if days is None else {"days": days}))
+    unknown = set(asked) - {"modality", "body_part", "verdict", "slice_mm"}
+    if unknown:
+        raise DefinitionError(
+            f"{min(unknown)!r} does not choose the series of a cohort", hint="say modality=, body_part=, verdict=, slice_mm=, days="
+        )
+    chosen = {name: _several(asked.get(name)) for name in ("modality", "body_part", "verdict")}
+    chosen["body_part"] = tuple(name for part in chosen["body_part"] for name in _names_of(part))
+    chosen |= {"slice_mm": asked.get("slice_mm") or (None, None), "days": days}
+    if isinstance(cohort, Snapshot):
+        return ImageSet(cohort, **chosen)
+    if not isinstance(cohort.snapshot, Snapshot):
+        raise DataError(
+            "the cohort was not run on a snapshot of a store, so its images cannot be read", hint="run it: cohort.run(wb.open_store())"
+        )
+    rows = cohort.rows
+    return ImageSet(cohort.snapshot, _entries(rows.iloc[:, 0], rows.iloc[:, 1]), **chosen)
+
+
+def _entries(persons: Iterable[int], dates: Any) -> pa.Table:
+    days = np.asarray(dates, "datetime64[D]")
+    return pa.table({"person_id": pa.array(np.asarray(persons, np.int64)), "index_date": pa.array(days, pa.date32())})
+
+
+def _several(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+def _names_of(part: str) -> tuple[str, ...]:
+    """Return a body part as it was given, and as the table of series names it."""
+    standard = standard_part(part)
+    return (part, standard.chinese) if standard else (part,)
+
+
+def _watermark() -> str:
+    """Return who looks, and when."""
+    now = f"{datetime.now():%Y-%m-%d %H:%M}"
+    with suppress(Exception):
+        if in_session():
+            session = current()
+            return f"{session.project} {session.user} {now}"
+    return now

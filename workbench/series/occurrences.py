@@ -1,0 +1,208 @@
+"""Series of a folder joined to the patients of a snapshot: rows of ``image_occurrence`` beside the snapshot's own, for cohorts to ask."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from imaging.dicom.body_parts import body_part
+from imaging.dicom.catalogue import index_folder
+from imaging.dicom.files import path_from_text
+from nlp.writing import whole_file
+from workbench.locale import tr
+from workbench.series.indexing import Catalogue, folder_of, need_instances
+from workbench.session import current, in_session
+from workbench.store.overlay import with_rows
+from workbench.tables import arrow_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imaging.dicom.catalogue import Indexed
+    from workbench.store.overlay import SnapshotWithRows
+    from workbench.store.snapshots import Snapshot
+
+__all__ = ["IMAGES", "LEFT_OUT_WORDS", "IndexedImages", "index_images"]
+
+#: The table of series.
+IMAGES = "image_occurrence"
+
+#: Why a series gets no row -> Chinese, English.
+LEFT_OUT_WORDS = {
+    "several_patients": ("混有多个患者号", "its instances name several patients"),
+    "no_patient": ("患者号为空或不在数据仓库中", "its patient is not in the store"),
+    "no_date": ("没有可用的日期", "it has no date"),
+}
+
+#: Ids of series follow from their UIDs; they lie above those that a store counts, and every tool reads them exactly.
+_FIRST_ID = 1 << 52
+_DATES = ("first_acquisition_date", "series_date", "study_date")
+
+
+@dataclass(frozen=True)
+class IndexedImages:
+    """What the images of a folder are in a snapshot.
+
+    Parameters
+    ----------
+    snapshot : SnapshotWithRows
+        The snapshot with a row for each series: run cohorts on it.
+    indexed : Indexed
+        What was read.
+    joined : int
+        Series that got a row.
+    left_out : Counter of str
+        Series without one, by keys of :data:`LEFT_OUT_WORDS`.
+    """
+
+    snapshot: SnapshotWithRows
+    indexed: Indexed
+    joined: int
+    left_out: Counter[str]
+
+    def __str__(self) -> str:
+        """Say how many series were joined, and why others were not."""
+        others = "".join(tr("；", "; ") + f"{count} {tr(*LEFT_OUT_WORDS[why])}" for why, count in self.left_out.most_common())
+        return tr(f"{self.joined} 个序列已关联患者{others}", f"{self.joined} series joined to patients{others}")
+
+
+def index_images(
+    folder: str | Path,
+    snapshot: Snapshot,
+    *,
+    persons: Mapping[str, int] | None = None,
+    place: str | Path | None = None,
+    progress: bool = True,
+) -> IndexedImages:
+    """Index the DICOM files in a folder and join their series to the patients of a snapshot.
+
+    Parameters
+    ----------
+    folder : path
+        Of DICOM files; only what has changed since the last time is read.
+    snapshot : Snapshot
+        Of the store.
+    persons : mapping of str to int, optional
+        Patient ID in the files -> person of the snapshot. Without it the patient ID is the person, as `workbench imaging deidentify`
+        writes it.
+    place : path, optional
+        Where the catalogue is kept; by default below ``images`` in the session's home, else in the working folder.
+    progress : bool
+        Whether to draw a bar on stderr.
+
+    Returns
+    -------
+    IndexedImages
+        The snapshot with the series, and what was left out.
+
+    Raises
+    ------
+    DataError
+        If the folder is none, or holds no DICOM file that can be read.
+    PlaceError
+        If the catalogue cannot be written.
+
+    Examples
+    --------
+    ``images = wb.index_images("/data/images", wb.open_store())``, then ``cohort.run(images.snapshot)``
+    """
+    folder = folder_of(Path(folder))
+    place = Path(place) if place else _home() / sha256(str(folder.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tqdm(desc=tr("读取", "read"), unit=tr("文件", "file"), disable=not progress, file=sys.stderr) as bar:
+
+        def tell(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        catalogue = Catalogue(place, index_folder(folder, place, progress=tell))
+    need_instances(folder, catalogue)
+    known = frozenset(snapshot.read("person", ["person_id"])["person_id"].to_pylist())
+    rows, left_out = _rows(catalogue, persons, known)
+    table = _with_sites(pa.Table.from_pylist(rows, arrow_schema(IMAGES)), snapshot)
+    version = sha256(repr(table.to_pylist()).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    file = place / f"{IMAGES}-{version}.parquet"
+    with whole_file(file) as aside:
+        pq.write_table(table, aside)
+    return IndexedImages(with_rows(snapshot, ((IMAGES, file),), version=version), catalogue.indexed, len(rows), left_out)
+
+
+def _rows(catalogue: Catalogue, persons: Mapping[str, int] | None, known: frozenset[int]) -> tuple[list[dict[str, Any]], Counter[str]]:
+    rows: list[dict[str, Any]] = []
+    left_out: Counter[str] = Counter()
+    for series in catalogue.series():
+        person, when = _person(series["patient_id"], persons), _date(series)
+        if series["several_patients"]:
+            left_out["several_patients"] += 1
+        elif person not in known:
+            left_out["no_patient"] += 1
+        elif when is None:
+            left_out["no_date"] += 1
+        else:
+            rows.append(_row(series) | {"person_id": person, "image_occurrence_date": when})
+    return rows, left_out
+
+
+def _row(series: Mapping[str, Any]) -> dict[str, Any]:
+    part = body_part(series["body_part_examined"] or "")
+    spacing = series["spacing_mm"] or (None, None, None)
+    uids = f"{series['study_instance_uid']} {series['series_instance_uid']}"
+    return {
+        "image_occurrence_id": _FIRST_ID + (int.from_bytes(sha256(uids.encode()).digest()[:8], "big") >> 12),
+        "local_path": str(Path(path_from_text(series["first_path"])).parent).encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
+        "image_study_uid": series["study_instance_uid"],
+        "image_series_uid": series["series_instance_uid"],
+        "modality_concept_id": 0,
+        "modality_source_value": series["modality"],
+        "anatomic_site_source_value": part.chinese if part else series["body_part_examined"],
+        "geometry_verdict": " ".join(series["verdicts"]),
+        "n_instances": series["n_instances"],
+        "n_slices": series["n_slices"],
+        "n_rows": series["rows"],
+        "n_columns": series["columns"],
+        **dict(zip(("slice_mm", "row_mm", "column_mm"), spacing, strict=True)),
+        "size_bytes": series["bytes"],
+        "manufacturer_source_value": series["manufacturer"],
+        "model_source_value": series["manufacturer_model_name"],
+    }
+
+
+def _with_sites(table: pa.Table, snapshot: Snapshot) -> pa.Table:
+    """Give body parts their standard concept, where the snapshot holds the vocabulary."""
+    names = table["anatomic_site_source_value"].to_pylist()
+    codes = {name: part.code for name in set(names) if name and (part := body_part(name))}
+    filters = [("vocabulary_id", "=", "SNOMED"), ("concept_code", "in", sorted(codes.values()) or [""])]
+    found = snapshot.read("concept", ["concept_code", "concept_id"], filters=filters)
+    concepts = dict(zip(*(column.to_pylist() for column in found.columns), strict=True))
+    sites = pa.array([concepts.get(codes.get(name, ""), 0) for name in names], pa.int64())
+    return table.set_column(table.column_names.index("anatomic_site_concept_id"), "anatomic_site_concept_id", sites)
+
+
+def _person(patient_id: str | None, persons: Mapping[str, int] | None) -> int | None:
+    written = (patient_id or "").strip()
+    if persons is not None:
+        return persons.get(written)
+    with suppress(ValueError):
+        return int(written) if written.isascii() else None
+    return None
+
+
+def _date(series: Mapping[str, Any]) -> Any:
+    for name in _DATES:
+        with suppress(TypeError, ValueError):
+            return datetime.strptime(series[name], "%Y%m%d").date()
+    return None
+
+
+def _home() -> Path:
+    return (current().home.path if in_session() else Path.cwd()) / "images"
