@@ -1,0 +1,283 @@
+"""One data set cleaned: every element, in every sequence, by the rule of its attribute."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from imaging.deidentify.charset import UTF8, decode_text, is_plain
+from imaging.deidentify.contents import creators_of, elements, text_of
+from imaging.deidentify.dates import shift_value
+from imaging.deidentify.private import safe_private
+from imaging.deidentify.profile import METHODS, TEXT, Act, Rule
+from imaging.deidentify.records import Doubt
+from imaging.deidentify.text import clean_text
+from imaging.deidentify.values import DUMMIES, as_bytes, element
+from imaging.dicom.body_parts import body_part
+from imaging.dicom.refusals import tag_text
+from imaging.dicom.structure import Encoding
+
+if TYPE_CHECKING:
+    from pydicom.dataelem import DataElement, RawDataElement
+
+    from imaging.deidentify.identifiers import Known
+    from imaging.deidentify.keys import Keys
+    from imaging.deidentify.profile import Profile
+
+    Element = DataElement | RawDataElement
+
+__all__ = ["Cleaning"]
+
+_CHARSET, _NAME, _ID, _SOP_CLASS, _BODY_PART = 0x00080005, 0x00100010, 0x00100020, 0x00080016, 0x00180015
+_PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+#: Name and numbers of a person: the pseudonym stands for them.
+_PERSONS = frozenset({_ID, _NAME, 0x00120040, 0x00120042})
+#: Text in which sentences and names may stand; the others are codes, numbers and times.
+_FREE = frozenset(["LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"])
+_BLOBS = frozenset(["OB", "UN", "OW"])
+#: Sequences whose items hold findings and drawings; another sequence that must have a dummy says who somebody is.
+_FINDINGS = frozenset({0x0040A730, 0x00700001})
+_STANDARD = "1.2.840.10008."
+#: What names somebody in an item that says who somebody is.
+_OF_SOMEBODY = frozenset(["PN", "LO", "SH", "LT", "ST", "UT", "UC", "UR"])
+_EXPLICIT = Encoding(implicit=False, little=True)
+
+
+@dataclass
+class Cleaning:
+    """The cleaning of one file.
+
+    Parameters
+    ----------
+    profile : Profile
+        Rules.
+    keys : Keys
+        Pseudonyms.
+    patient : str
+        Patient ID, as the keys know it.
+    person : str
+        Its pseudonym.
+    known : Known
+        What is known of the patient.
+    encodings : tuple of str
+        Character sets of the file.
+    encoding : Encoding
+        How it is written.
+    syntax : str
+        Its Transfer Syntax UID.
+    sop_class : str
+        Its SOP Class UID; read by :meth:`clean`.
+
+    Attributes
+    ----------
+    actions : Counter
+        Path of an attribute, and what was done -> how often.
+    uids : dict
+        UID -> what stands for it now.
+    """
+
+    profile: Profile
+    keys: Keys
+    patient: str
+    person: str
+    known: Known = field(repr=False)
+    encodings: tuple[str, ...] = ()
+    encoding: Encoding = _EXPLICIT
+    syntax: str = "1.2.840.10008.1.2.1"
+    sop_class: str = ""
+    actions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    uids: dict[str, str] = field(default_factory=dict)
+    recoded: bool = False
+
+    def __post_init__(self) -> None:
+        modified = self.profile.options.dates == "modified"
+        self.days = self.keys.shift_days(self.patient) if modified else None
+        self._texts: dict[tuple[bytes, Act, str], bytes] = {}
+
+    def clean(self, dataset: Dataset) -> Dataset:
+        """Return a cleaned data set, all values as bytes; `dataset` is read, not changed.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            As pydicom has read it.
+
+        Raises
+        ------
+        Doubt
+            If a text or a sequence cannot be read.
+        """
+        self.sop_class = text_of(dataset, _SOP_CLASS)
+        cleaned = self._dataset(dataset, "", strict=False)
+        self._put(cleaned, _NAME, "PN", self.person)
+        self._put(cleaned, _ID, "LO", self.person)
+        if self.recoded:
+            self._put(cleaned, _CHARSET, "CS", UTF8)
+        return cleaned
+
+    def mark(self, cleaned: Dataset, *, pixels: bool) -> None:
+        """Write by which profile and options a data set was cleaned (PS3.15 E.1.1, PS3.3 C.12.1, C.7.1.4).
+
+        Parameters
+        ----------
+        cleaned : Dataset
+            Of :meth:`clean`.
+        pixels : bool
+            Whether its pixels were cleaned too.
+        """
+        names = ["basic", *(["pixels"] if pixels else []), *self.profile.options.columns]
+        self._put(cleaned, 0x00120062, "CS", "YES")
+        self._put(cleaned, 0x00120063, "LO", "PS3.15 E.1 Basic Application Level Confidentiality Profile")
+        items = []
+        for code, meaning in (METHODS[name] for name in METHODS if name in names):
+            item = Dataset()
+            for tag, text in ((0x00080100, code), (0x00080102, "DCM"), (0x00080104, meaning)):
+                self._put(item, tag, "LO" if tag == 0x00080104 else "SH", text)
+            items.append(item)
+        cleaned.add_new(0x00120064, "SQ", Sequence(items))
+        said = {"modified": "MODIFIED", "full": "UNMODIFIED", "removed": "REMOVED"}[self.profile.options.dates]
+        self._put(cleaned, 0x00280303, "CS", said)
+
+    def _put(self, dataset: Dataset, tag: int, vr: str, text: str) -> None:
+        dataset[tag] = element(tag, vr, as_bytes(text, vr))
+
+    def _dataset(self, dataset: Dataset, path: str, *, strict: bool) -> Dataset:
+        cleaned = Dataset()
+        creators = creators_of(dataset) if self.profile.options.safe_private else {}
+        kept: set[int] = set()
+        for each in elements(dataset):
+            tag = int(each.tag)
+            if tag == _CHARSET and path:
+                continue  # its texts are written as those of the file
+            rule = self._private(tag, creators, kept) if each.tag.is_private else self.profile.rule(tag)
+            act = Act.DUMMY if strict and (each.VR or rule.vr) in _OF_SOMEBODY else rule.act
+            new, done = self._element(each, tag, rule, act, path)
+            self.actions[f"{path}{tag_text(tag)}", done.value] += 1
+            if new is not None:
+                cleaned._dict[each.tag] = new
+        for creator in kept:
+            cleaned[creator] = element(creator, "LO", as_bytes(creators[creator], "LO"))
+        return cleaned
+
+    def _private(self, tag: int, creators: dict[int, str], kept: set[int]) -> Rule:
+        """Return the rule of a private attribute; its creator's name is written again, from the list."""
+        safe = safe_private(tag, creators)
+        if safe is None:
+            return Rule(Act.REMOVE, "X", "UN")
+        kept.add(safe.creator)
+        act = {"DA": Act.SHIFT, "DT": Act.SHIFT, "UI": Act.UID, "PN": Act.EMPTY}.get(safe.vr, Act.CLEAN)
+        return Rule(act, "X", safe.vr)
+
+    def _element(self, each: Element, tag: int, rule: Rule, act: Act, path: str) -> tuple[Element | None, Act]:
+        """Return what is written for an element, and what was done; actions that fail fall back on the table's own letters."""
+        if each.VR == "SQ":
+            return self._sequence(each, tag, rule, act, path)
+        if tag in _PERSONS:
+            return self._same(each, rule, as_bytes(self.person, rule.vr)), Act.DUMMY
+        if act is Act.SHIFT:
+            if self.days is None:
+                return each, Act.KEEP
+            moved = shift_value(each.value.decode("latin-1").rstrip(" \0"), self.days) if each.value else ""
+            if moved is not None:
+                return self._same(each, rule, as_bytes(moved, rule.vr)), act
+            act = self._basic(rule, tag, path)
+        elif act in (Act.EMPTY, Act.DUMMY, Act.REMOVE):
+            act = self._basic(rule, tag, path) if rule.basic else act
+        elif act is Act.UID:
+            return self._same(each, rule, self._uid_bytes(each.value or b"")), act
+        else:
+            return self._kept(each, tag, rule, act, path)
+        return self._replaced(each, tag, rule, act), act
+
+    def _basic(self, rule: Rule, tag: int, path: str) -> Act:
+        letters = rule.basic or "Z"
+        return self.profile.settled(tag, letters, self.sop_class, nested=bool(path))
+
+    def _replaced(self, each: Element, tag: int, rule: Rule, act: Act) -> Element | None:
+        if act is Act.REMOVE:
+            return None
+        if act is Act.EMPTY:
+            return self._same(each, rule, b"")
+        vr = each.VR if each.VR in DUMMIES and each.VR != "UN" else rule.vr
+        if vr == "UI":
+            return self._same(each, rule, self._uid_bytes(each.value or b""))
+        return element(tag, vr, DUMMIES.get(vr, b""))
+
+    def _sequence(self, each: Element, tag: int, rule: Rule, act: Act, path: str) -> tuple[Element | None, Act]:
+        if act in (Act.EMPTY, Act.DUMMY, Act.REMOVE):
+            act = self._basic(rule, tag, path)
+        if act is Act.REMOVE:
+            return None, act
+        items = [] if act is Act.EMPTY else list(each.value or ())
+        strict = act is Act.DUMMY and tag not in _FINDINGS
+        new = Dataset()
+        new.add_new(tag, "SQ", Sequence([self._dataset(item, f"{path}{tag_text(tag)}", strict=strict) for item in items]))
+        return new[tag], act
+
+    def _kept(self, each: Element, tag: int, rule: Rule, act: Act, path: str) -> tuple[Element | None, Act]:
+        """Return an element that stays, its text cleaned."""
+        value = each.value or b""
+        if (tag in _PIXELS and not path) or not isinstance(value, bytes):
+            return each, act
+        vr = rule.vr if each.VR in (None, "UN") else each.VR
+        if vr == "SQ":
+            return None, Act.REMOVE  # of a private one that stands as unknown bytes nobody knows the items
+        if vr in _FREE:
+            new = self._text(value, tag, act, vr)
+            return (each, act) if new == value else (self._same(each, rule, new), Act.CLEAN)
+        if self.known.hits(value):
+            return self._without(each, tag, rule)
+        if vr in TEXT and not is_plain(value):
+            return self._recoded(each, tag, rule, vr), Act.CLEAN
+        return each, act
+
+    def _without(self, each: Element, tag: int, rule: Rule) -> tuple[Element | None, Act]:
+        """Return what stands for a code, a number or bytes that hold an identifier; UIDs hold digits by chance."""
+        if rule.vr == "UI":
+            return each, Act.KEEP
+        if rule.act is Act.KEEP and rule.vr not in TEXT | _BLOBS:
+            return each, Act.KEEP  # measured numbers
+        act = Act.EMPTY if rule.basic else Act.REMOVE
+        return self._replaced(each, tag, rule, act), act
+
+    def _text(self, value: bytes, tag: int, act: Act, vr: str) -> bytes:
+        key = value, act, vr
+        if key not in self._texts:
+            # What stands behind a zero byte no reader shows.
+            text = decode_text(value.partition(b"\0")[0], self.encodings)
+            if text is None:
+                raise Doubt("charset", tag)
+            new = text if act is Act.KEEP else self._without_identifiers(text, dates=act is Act.CLEAN or vr in ("LT", "ST", "UT"))
+            self._texts[key] = value if new == text and is_plain(value) and b"\0" not in value[:-1] else as_bytes(new, vr)
+        new = self._texts[key]
+        self.recoded |= not new.isascii()
+        return new
+
+    def _without_identifiers(self, text: str, *, dates: bool) -> str:
+        uid = None if self.profile.options.uids else self._uid
+        return clean_text(text, self.known, shift_days=self.days, uid=uid, dates=dates)
+
+    def _recoded(self, each: Element, tag: int, rule: Rule, vr: str) -> Element:
+        """Return a code with letters that codes cannot have: the term it stands for, or nothing."""
+        found = body_part(decode_text(each.value, self.encodings) or "") if tag == _BODY_PART else None
+        return self._same(each, rule, as_bytes(found.meaning.upper()[:16], vr) if found and len(found.meaning) <= 16 else b"")
+
+    def _uid_bytes(self, value: bytes) -> bytes:
+        parts = value.decode("latin-1").strip(" \0").split("\\")
+        return as_bytes("\\".join(self._uid(part.strip(" \0")) for part in parts), "UI")
+
+    def _uid(self, uid: str) -> str:
+        if not uid or uid.startswith(_STANDARD) or self.profile.options.uids:
+            return uid
+        if uid not in self.uids:
+            self.uids[uid] = self.keys.uid(uid)
+        return self.uids[uid]
+
+    def _same(self, each: Element, rule: Rule, value: bytes) -> RawDataElement:
+        """Return an element with another value."""
+        vr = each.VR if each.VR not in (None, "UN") else rule.vr
+        return element(int(each.tag), vr, value)

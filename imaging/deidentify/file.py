@@ -1,0 +1,265 @@
+"""One file de-identified: read within limits, cleaned, looked through once more, and written only if nothing is left to doubt."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
+
+from pydicom.uid import UID
+
+from imaging.deidentify.charset import encodings_of
+from imaging.deidentify.cleaning import Cleaning
+from imaging.deidentify.contents import gather, text_of
+from imaging.deidentify.identifiers import known
+from imaging.deidentify.pixels import PixelPolicy, apply_pixels, clean_pixels
+from imaging.deidentify.profile import Options, Profile
+from imaging.deidentify.records import Doubt, Record
+from imaging.deidentify.residual import residual
+from imaging.deidentify.writing import file_chunks
+from imaging.dicom.files import path_text
+from imaging.dicom.quiet import quiet
+from imaging.dicom.reading import HEAD_BYTES, open_bounded, open_file
+from imaging.dicom.refusals import Refusal, tag_text
+from imaging.dicom.structure import BIG_ENDIAN, IMPLICIT, Encoding, Limits, find_start
+from imaging.dicom.tags import INDEX_CLASS, UNDEFINED
+from imaging.errors import ImageDataError, PlaceError
+from imaging.volumes.pixels import pixel_format
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pydicom.dataset import Dataset
+
+    from imaging.deidentify.keys import Keys
+
+__all__ = ["Cleaned", "deidentify_bytes", "deidentify_file"]
+
+_CHARSET, _PATIENT, _PIXELS = 0x00080005, 0x00100020, 0x7FE00010
+_NATIVE = ("", IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN)
+#: Documents, meshes and spectra of bytes that this package does not look into.
+_DOCUMENTS = (0x00420011,)
+#: Identity of the institution and of devices: no identifiers of the patient where these are to stay.
+_INSTITUTION, _DEVICE = frozenset({0x00080080, 0x00080081}), frozenset({0x00181000})
+
+
+class _Settings(NamedTuple):
+    """What a file is cleaned by."""
+
+    keys: Keys
+    profile: Profile
+    pixels: PixelPolicy
+    patient: str | None
+    patients: Mapping[str, Sequence[str]]
+    limits: Limits | None
+
+
+class Cleaned(NamedTuple):
+    """A file that may be written: its pieces, the UIDs that name its place, and its record so far."""
+
+    pieces: list[bytes]
+    place: tuple[str, str, str, str]
+    record: Record
+
+
+def deidentify_file(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    keys: Keys,
+    options: Options | None = None,
+    pixels: PixelPolicy | None = None,
+    patient: str | None = None,
+    patients: Mapping[str, Sequence[str]] | None = None,
+    limits: Limits | None = None,
+) -> Record:
+    """De-identify one file; on any doubt nothing is written and the record says why.
+
+    Parameters
+    ----------
+    source : path
+        A DICOM file.
+    out : path
+        The file to write; its folder is made.
+    keys : Keys
+        Pseudonyms of the project.
+    options : Options, optional
+        Of the profile.
+    pixels : PixelPolicy, optional
+        What is read for burned-in text; by default all images that may show any.
+    patient : str, optional
+        Patient ID for the keys; by default that of the file.
+    patients : mapping of str to sequence of str, optional
+        Patient ID -> what is known of that patient from elsewhere: names, numbers, telephones, addresses.
+    limits : Limits, optional
+        Beyond which a file is not read.
+
+    Returns
+    -------
+    Record
+        What was done.
+
+    Raises
+    ------
+    PlaceError
+        If `out` cannot be written.
+
+    Examples
+    --------
+    See ``tests/unit/test_imaging_deidentify.py``.
+    """
+    cleaned = deidentify_bytes(source, keys=keys, options=options, pixels=pixels, patient=patient, patients=patients, limits=limits)
+    if isinstance(cleaned, Record):
+        return cleaned
+    try:
+        write_whole(cleaned.pieces, Path(out))
+    except OSError as error:
+        raise PlaceError(
+            f"{path_text(os.fspath(out))}: cannot be written ({error.strerror or error})", hint="choose a folder with room"
+        ) from error
+    return replace(cleaned.record, out=path_text(os.fspath(out)))
+
+
+def write_whole(pieces: Iterable[bytes], path: Path) -> None:
+    """Write a file aside and give it its name in one step.
+
+    Parameters
+    ----------
+    pieces : iterable of bytes
+        The file.
+    path : Path
+        Where it goes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{uuid4().hex}")
+    try:
+        with aside.open("xb") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def deidentify_bytes(
+    source: str | os.PathLike[str],
+    *,
+    keys: Keys,
+    options: Options | None = None,
+    pixels: PixelPolicy | None = None,
+    patient: str | None = None,
+    patients: Mapping[str, Sequence[str]] | None = None,
+    limits: Limits | None = None,
+) -> Cleaned | Record:
+    """Return what would be written for a file, or the record of why nothing is.
+
+    Parameters
+    ----------
+    source, keys, options, pixels, patient, patients, limits
+        As :func:`deidentify_file`.
+    """
+    record = Record(source=path_text(os.fspath(source)))
+    try:
+        data, record = _read(source, record, limits or Limits())
+        settings = _Settings(keys, Profile(options or Options()), pixels or PixelPolicy(), patient, patients or {}, limits)
+        return _cleaned(data, record, settings)
+    except Refusal as refusal:
+        return replace(record, reason=refusal.reason, tag=tag_text(refusal.tag))
+    except Doubt as doubt:
+        return replace(record, reason=doubt.reason, tag=tag_text(doubt.tag))
+    except PlaceError:
+        raise
+    except Exception as error:
+        # Whatever a broken file makes a library raise: it is held back, and the kind of error is told, never its words.
+        return replace(record, reason="failed", detail=type(error).__name__)
+
+
+def _read(source: str | os.PathLike[str], record: Record, limits: Limits) -> tuple[bytes, Record]:
+    with os.fdopen(open_file(source), "rb") as file:
+        about = os.fstat(file.fileno())
+        if about.st_size > limits.file_bytes:
+            raise Refusal(source, None, "too-long", limit=limits.file_bytes)
+        data = file.read()
+    return data, replace(record, size=about.st_size, modified_ns=about.st_mtime_ns, sha256_in=hashlib.sha256(data).hexdigest())
+
+
+def _cleaned(data: bytes, record: Record, settings: _Settings) -> Cleaned | Record:
+    dataset = open_bounded(data, pixels=True, limits=settings.limits)
+    _refuse_unseen(dataset)
+    cleaning = _cleaning(dataset, data, settings)
+    record = replace(record, person=cleaning.person)
+    with quiet():
+        cleaned = cleaning.clean(dataset)
+        cleaned.file_meta = dataset.file_meta
+        cleaned.file_meta.TransferSyntaxUID = UID(cleaning.syntax)
+        shown = clean_pixels(record.source, dataset, policy=settings.pixels, identifiers=cleaning.known.spellings)
+        record = replace(record, pixels=shown.outcome, boxes=len(shown.boxes), actions=_actions(cleaning))
+        if shown.outcome == "quarantined":
+            return replace(record, reason="burned-in" if shown.reason == "text-left" else "pixels", tag=tag_text(_PIXELS))
+        apply_pixels(cleaned, shown)
+        _cut_pixels(cleaned)
+        cleaning.mark(cleaned, pixels=settings.pixels.reading != "none")
+        pieces = file_chunks(cleaned, cleaning.encoding, str(cleaned.file_meta.TransferSyntaxUID), settings.profile)
+    left = residual(pieces, cleaning.known, [old for old, new in cleaning.uids.items() if old != new])
+    if left:
+        return replace(record, reason="residual", residual=left)
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    uids = (text_of(cleaned, tag) for tag in (0x0020000D, 0x0020000E, 0x00080018))
+    return Cleaned(pieces, (cleaning.person, *uids), replace(record, sha256_out=digest.hexdigest()))
+
+
+def _cleaning(dataset: Dataset, data: bytes, settings: _Settings) -> Cleaning:
+    """Return the cleaning of a file: whose it is, and what is known of them."""
+    encoding, syntax = _written_as(data)
+    encodings = encodings_of(text_of(dataset, _CHARSET).replace(" ", ""))
+    patient = text_of(dataset, _PATIENT, encodings) if settings.patient is None else settings.patient
+    person = settings.keys.person(patient)
+    if person is None:
+        raise Doubt("no-person", _PATIENT)
+    options = settings.profile.options
+    skipped = (_INSTITUTION if options.institution else frozenset()) | (_DEVICE if options.device else frozenset())
+    found, given = gather(dataset, encodings, skipped), settings.patients.get(patient, ())
+    about = known(found.names.union(given), found.numbers.union(given, [patient]), found.texts.union(given))
+    return Cleaning(settings.profile, settings.keys, patient, person, about, encodings, encoding, syntax)
+
+
+def _actions(cleaning: Cleaning) -> tuple[dict, ...]:
+    return tuple({"path": path, "action": action, "n": n} for (path, action), n in sorted(cleaning.actions.items()))
+
+
+def _written_as(data: bytes) -> tuple[Encoding, str]:
+    """Return how a file is written; one without a transfer syntax is given that which its bytes have."""
+    start = find_start(data[:HEAD_BYTES], "bytes")
+    if start.syntax not in _NATIVE:
+        return start.encoding, start.syntax
+    implicit, little = start.encoding
+    return start.encoding, IMPLICIT if implicit else "1.2.840.10008.1.2.1" if little else BIG_ENDIAN
+
+
+def _refuse_unseen(dataset: Dataset) -> None:
+    if dataset.file_meta.get("MediaStorageSOPClassUID") == INDEX_CLASS:
+        raise Doubt("index", 0x00020002)
+    for tag in _DOCUMENTS:
+        if tag in dataset:
+            raise Doubt("document", tag)
+
+
+def _cut_pixels(cleaned: Dataset) -> None:
+    """Cut what stands behind the last pixel of uncompressed data."""
+    if _PIXELS not in cleaned or not cleaned.get_item(_PIXELS).is_raw or cleaned.get_item(_PIXELS).length == UNDEFINED:
+        return
+    raw = cleaned.get_item(_PIXELS)
+    with suppress(ImageDataError, TypeError):
+        form = pixel_format(cleaned)
+        size = form.rows * form.columns * form.samples * form.frames * form.allocated
+        size = (size + 7) // 8
+        size += size % 2
+        if form.photometric != "YBR_FULL_422" and len(raw.value) > size:
+            cleaned._dict[raw.tag] = raw._replace(value=raw.value[:size], length=size)

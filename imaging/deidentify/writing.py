@@ -1,0 +1,127 @@
+"""A cleaned data set as the bytes of a file: zero preamble, file meta information made anew, nothing behind the last element."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_data_element
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID
+
+from imaging.deidentify.records import Doubt
+from imaging.deidentify.values import as_bytes
+from imaging.dicom.quiet import quiet
+from imaging.dicom.structure import DEFLATED, LONG_VRS, SHORT_VRS, Encoding
+from imaging.dicom.tags import UNDEFINED
+
+if TYPE_CHECKING:
+    from pydicom.dataelem import DataElement, RawDataElement
+    from pydicom.dataset import Dataset
+
+    from imaging.deidentify.profile import Profile
+
+__all__ = ["encode", "file_chunks"]
+
+_VERSION_NAME = "IMAGING"
+_SHORTEST = 0xFFFF
+
+
+def file_chunks(dataset: Dataset, encoding: Encoding, syntax: str, profile: Profile) -> list[bytes]:
+    """Return a file (PS3.10 section 7.1) as pieces to be joined; pixel data stand in a piece of their own.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Cleaned.
+    encoding : Encoding
+        How it was read, and is written.
+    syntax : str
+        Transfer Syntax UID.
+    profile : Profile
+        Knows the value representations.
+
+    Raises
+    ------
+    Doubt
+        If class or instance are not named, or an element cannot be written as it stands.
+    """
+    head = bytes(128) + b"DICM" + _meta(dataset, syntax)
+    body = encode(dataset, encoding, profile)
+    if syntax == DEFLATED:
+        packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        packed = packer.compress(b"".join(body)) + packer.flush()
+        body = [packed + bytes(len(packed) % 2)]
+    return [head, *body]
+
+
+def _meta(dataset: Dataset, syntax: str) -> bytes:
+    fields = [(1, b"OB", b"\0\1")]
+    for number, tag in ((2, 0x00080016), (3, 0x00080018)):
+        value = dataset.get_item(tag).value if tag in dataset else b""
+        if not value:
+            raise Doubt("unnamed", tag)
+        fields.append((number, b"UI", value if isinstance(value, bytes) else as_bytes(str(value), "UI")))
+    fields += [(0x10, b"UI", as_bytes(syntax, "UI")), (0x12, b"UI", as_bytes(str(PYDICOM_IMPLEMENTATION_UID), "UI"))]
+    fields.append((0x13, b"SH", as_bytes(_VERSION_NAME, "SH")))
+    explicit = Encoding(implicit=False, little=True)
+    meta = b"".join(_head(2 << 16 | number, vr, len(value), explicit) + value for number, vr, value in fields)
+    return _head(0x00020000, b"UL", 4, explicit) + struct.pack("<I", len(meta)) + meta
+
+
+def encode(dataset: Dataset, encoding: Encoding, profile: Profile) -> list[bytes]:
+    """Return a data set's elements as pieces to be joined.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Values as bytes, sequences as data sets.
+    encoding : Encoding
+        How they are written.
+    profile : Profile
+        Knows the value representations.
+    """
+    pieces: list[bytes] = []
+    for tag in sorted(dataset.keys()):
+        each = dataset.get_item(tag)
+        if each.VR == "SQ":
+            items = [b"".join(encode(item, encoding, profile)) for item in each.value or ()]
+            content = b"".join(_head(0xFFFEE000, None, len(item), encoding) + item for item in items)
+            pieces.append(_head(int(tag), b"SQ", len(content), encoding) + content)
+        elif each.is_raw:
+            pieces += _raw(each, encoding, profile)
+        else:
+            pieces.append(_made(each, encoding))
+    return pieces
+
+
+def _raw(each: RawDataElement, encoding: Encoding, profile: Profile) -> list[bytes]:
+    tag, value = int(each.tag), each.value or b""
+    vr = each.VR or (profile.rule(tag).vr if not each.tag.is_private else "UN")
+    if len(value) % 2:
+        value += b"\0" if vr in ("UI", "OB", "UN", "OW") else b" "
+    if each.length == UNDEFINED and vr != "SQ":
+        return [_head(tag, vr.encode(), UNDEFINED, encoding), value, _head(0xFFFEE0DD, None, 0, encoding)]
+    return [_head(tag, vr.encode(), len(value), encoding), value]
+
+
+def _made(each: DataElement, encoding: Encoding) -> bytes:
+    """Return an element that was set with a value; pydicom encodes it."""
+    file = DicomBytesIO()
+    file.is_implicit_VR, file.is_little_endian = encoding.implicit, encoding.little
+    with quiet():
+        write_data_element(file, each, "utf8")
+    return file.getvalue()
+
+
+def _head(tag: int, vr: bytes | None, size: int, encoding: Encoding) -> bytes:
+    """Return tag, representation and length (PS3.5 section 7.1); items have no representation."""
+    order = "<" if encoding.little else ">"
+    if vr is None or encoding.implicit:
+        return struct.pack(f"{order}HHI", tag >> 16, tag & 0xFFFF, size)
+    if vr in SHORT_VRS:
+        if size > _SHORTEST:
+            raise Doubt("too-long", tag)
+        return struct.pack(f"{order}HH2sH", tag >> 16, tag & 0xFFFF, vr, size)
+    return struct.pack(f"{order}HH2sHI", tag >> 16, tag & 0xFFFF, vr if vr in LONG_VRS else b"UN", 0, size)
