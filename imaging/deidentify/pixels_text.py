@@ -1,0 +1,135 @@
+"""Text in images: RapidOCR over ONNX Runtime, whose weights for Chinese and English lie in its wheel, and a quick look before it."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from imaging.errors import MissingPart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Reader = Callable[[np.ndarray], list["Text"]]
+
+__all__ = ["Box", "Text", "has_strokes", "read_text"]
+
+#: Least confidence, 0 to 1, for what is taken for text; of characters higher than this share of the image more, since anatomy has such
+#: shapes.
+LEAST_SCORE, LEAST_SCORE_HIGH, HIGH = 0.5, 0.9, 0.12
+
+#: Longest side that the detector is given, in pixels; larger images are also read in tiles, which overlap by more than a line of text.
+_SIDE, _OVERLAP = 2000, 300
+#: Images with a shorter side than this are also read at twice their size: characters of 12 pixels are then large enough.
+_SMALL = 900
+
+#: A scanner's own edges take two pixels or more; drawn strokes jump by this share of the range and back within two.
+_JUMP_SHARE = 0.25
+_JUMPS = 15
+
+
+class Box(NamedTuple):
+    """A rectangle of an image: columns `left` to `right` and rows `top` to `bottom`, ends exclusive, from 0."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+class Text(NamedTuple):
+    """What was read, where, and how surely (0 to 1)."""
+
+    words: str
+    score: float
+    box: Box
+
+
+def read_text(image: np.ndarray) -> list[Text]:
+    """Return all text of an image.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns) or (rows, columns, 3), uint8
+        Grey or RGB.
+
+    Returns
+    -------
+    list of Text
+        What was found at each scale; the same line may stand there more than once.
+
+    Raises
+    ------
+    MissingPart
+        If the reader of text is not installed.
+    """
+    colour = np.ascontiguousarray(image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2))
+    engine = _engine()
+    found = []
+    for tile, left, top, scale in _tiles(colour):
+        for corners, words, score in engine(tile)[0] or ():
+            (low_x, low_y), (high_x, high_y) = np.min(corners, axis=0) / scale, np.max(corners, axis=0) / scale
+            box = Box(int(low_x) + left, int(low_y) + top, int(np.ceil(high_x)) + left + 1, int(np.ceil(high_y)) + top + 1)
+            high = min(box.right - box.left, box.bottom - box.top) > HIGH * min(colour.shape[:2])
+            if words.strip() and (not high or score >= LEAST_SCORE_HIGH):
+                found.append(Text(words, float(score), box))
+    return found
+
+
+def _tiles(image: np.ndarray) -> Iterator[tuple[np.ndarray, int, int, float]]:
+    """Yield the image at each size at which it is read, with the place and the scale of each."""
+    import cv2
+
+    rows, columns = image.shape[:2]
+    yield image, 0, 0, 1.0
+    if min(rows, columns) < _SMALL and max(rows, columns) <= _SIDE:
+        yield cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), 0, 0, 2.0
+    if max(rows, columns) > _SIDE:
+        for top in _starts(rows):
+            for left in _starts(columns):
+                yield np.ascontiguousarray(image[top : top + _SIDE, left : left + _SIDE]), left, top, 1.0
+
+
+def _starts(length: int) -> range:
+    return range(0, max(length - _OVERLAP, 1), _SIDE - _OVERLAP)
+
+
+@functools.cache
+def _engine() -> Callable:
+    try:
+        from rapidocr_onnxruntime import RapidOCR
+    except ImportError as error:
+        raise MissingPart("the reader of burned-in text is not installed", hint="pip install 'clinical-workbench[imaging]'") from error
+    engine = RapidOCR(text_score=LEAST_SCORE, max_side_len=_SIDE, intra_op_num_threads=1, inter_op_num_threads=1)
+    # It writes what it does not find to the console.
+    logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
+    return engine
+
+
+def has_strokes(image: np.ndarray) -> bool:
+    """Say whether an image has lines sharper than a scanner's own, as drawn characters have: it has to be read then.
+
+    Parameters
+    ----------
+    image : ndarray of shape (rows, columns), uint8
+        One rendering.
+
+    Examples
+    --------
+    >>> smooth = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8)
+    >>> drawn = smooth.copy()
+    >>> drawn[4:40:4, 8:40] = 255
+    >>> has_strokes(smooth), has_strokes(drawn)
+    (False, True)
+    """
+    jumps = 0
+    values = image.astype(np.int16)
+    for axis in (0, 1):
+        steps = np.diff(values, axis=axis)
+        before, after = (steps[:-1], steps[1:]) if axis == 0 else (steps[:, :-1], steps[:, 1:])
+        least = 255 * _JUMP_SHARE
+        jumps += int(np.count_nonzero((before > least) & (after < -least)) + np.count_nonzero((before < -least) & (after > least)))
+    return jumps > _JUMPS
