@@ -23,6 +23,7 @@ REASONS = {
     "hidden": "has a hidden name, which is not read",
     "index": "is an index of other files (DICOMDIR), no image",
     "items": "has, where an item of a sequence should begin, the tag {found}",
+    "mismatch": "is not what its sender said",
     "missing": "is wanted and not there",
     "not-dicom": "is not a DICOM file ({found})",
     "not-there": "names in record {record} a file that is not there",
