@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from imaging.errors import TaskError
+from imaging.geometry import Verdict
 from imaging.measures.definitions import MEASURES, unit_of
 from imaging.measures.diameters import Diameters, axes_of_slices
 from imaging.measures.intensities import statistics_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from imaging.volumes import Volume
 
-__all__ = ["FLAGS", "Region", "measure"]
+__all__ = ["FLAGS", "Region", "measure", "separate"]
 
 #: Voxels that touch by a side, an edge or a corner are one component.
 _TOUCHING = np.ones((3, 3, 3), int)
@@ -151,6 +152,37 @@ def measure(
     return tuple(found)
 
 
+def separate(mask: np.ndarray) -> np.ndarray:
+    """Return a mask in which each connected component has a label of its own, the largest first.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (slices, rows, columns)
+        0 is background; different labels that touch are one component.
+
+    Returns
+    -------
+    ndarray of shape (slices, rows, columns), uint8
+        Labels from 1, numbered as :func:`measure` numbers lesions.
+
+    Raises
+    ------
+    TaskError
+        If there are more than 255 components.
+
+    Examples
+    --------
+    >>> separate(np.array([[[1, 0, 1, 1]]])).tolist()
+    [[[2, 0, 1, 1]]]
+    """
+    pieces, count = ndimage.label(np.asarray(mask) != 0, _TOUCHING)
+    if count > 255:
+        raise TaskError(f"found {count} components, a mask has 255 labels", hint="remove the smallest first")
+    rank = np.zeros(count + 1, np.uint8)
+    rank[_by_size(pieces) + 1] = np.arange(1, count + 1)
+    return rank[pieces]
+
+
 class _Common(NamedTuple):
     """What the regions of one mask share."""
 
@@ -168,11 +200,15 @@ class _Common(NamedTuple):
 
 
 def _each(common: _Common, label: int, name: str, box: tuple[slice, ...], pieces: np.ndarray) -> Iterator[Region]:
-    sizes = np.bincount(pieces.ravel())[1:]
     boxes = ndimage.find_objects(pieces)
-    for lesion, index in enumerate(np.argsort(-sizes, kind="stable"), start=1):
+    for lesion, index in enumerate(_by_size(pieces), start=1):
         within = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(box, boxes[index], strict=True))
         yield _region(common, label, name, lesion, within, pieces[boxes[index]] == index + 1, 1)
+
+
+def _by_size(pieces: np.ndarray) -> np.ndarray:
+    """Return the components, counted from 0, the largest first; of equal ones, that which comes first."""
+    return np.argsort(-np.bincount(pieces.ravel())[1:], kind="stable")
 
 
 def _empty(common: _Common, label: int, name: str) -> Region:
@@ -224,7 +260,13 @@ def _flags(volume: Volume, box: tuple[slice, ...], *, finite: bool) -> tuple[str
         "touches_border": any(side.start == 0 or side.stop == size for side, size in zip(box, volume.shape, strict=True)),
         "one_slice": box[0].stop - box[0].start == 1,
         "slice_thickness": volume.shape[0] == 1,
-        "resampled": any(source.distance_mm > 0 for source in volume.slices[box[0]]),
+        "resampled": any(source.distance_mm > 0 for source in volume.slices[box[0]]) or _straightened(volume),
         "not_finite": not finite,
     }
     return tuple(flag for flag, holds in true.items() if holds)
+
+
+def _straightened(volume: Volume) -> bool:
+    """Whether a tilted stack was set upright, which moves the pixels of every slice."""
+    tilted = volume.geometry.affine
+    return volume.geometry.has(Verdict.SHEARED) and (tilted is None or not np.allclose(tilted, volume.affine))

@@ -357,6 +357,17 @@ def test_a_series_with_a_gap_that_was_kept_as_it_is_is_refused_and_a_resampled_o
     assert set(found.flags) == {"touches_border", "resampled"}
 
 
+def test_a_tilted_stack_is_measured_as_it_lies_and_told_of_once_it_was_straightened(tmp_path):
+    paths = write(ct_series(6, size=16, tilt_degrees=15.0), tmp_path)
+    for policy, told in (("keep", False), ("resample", True)):
+        volume = read_volume(paths, policy)
+        mask = np.zeros(volume.shape, np.uint8)
+        mask[2:4, 5:9, 5:9] = 1
+        (found,) = measure(volume, mask)
+        assert found.values["volume_ml"] == pytest.approx(32 * 0.7 * 0.7 * 5 * math.cos(math.radians(15)) / 1000)
+        assert ("resampled" in found.flags) is told
+
+
 # ---- the table ---------------------------------------------------------------------------------------------------------------
 
 

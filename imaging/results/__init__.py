@@ -1,0 +1,24 @@
+"""Masks and measurements as DICOM objects that refer to their images, and segmentations back as masks."""
+
+from imaging.results.capture import secondary_capture
+from imaging.results.files import save
+from imaging.results.reading import FoundSegment, ReadSegmentation, read_segmentation
+from imaging.results.report import measurement_report
+from imaging.results.segmentation import Encoding, segmentation
+from imaging.results.segments import ABNORMAL, ANATOMICAL, Algorithm, Equipment, Segment
+
+__all__ = [
+    "ABNORMAL",
+    "ANATOMICAL",
+    "Algorithm",
+    "Encoding",
+    "Equipment",
+    "FoundSegment",
+    "ReadSegmentation",
+    "Segment",
+    "measurement_report",
+    "read_segmentation",
+    "save",
+    "secondary_capture",
+    "segmentation",
+]

@@ -1,0 +1,144 @@
+"""What a result says about itself: what a label stands for, what drew it, and what wrote the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from pydicom.sr.coding import Code
+
+from imaging.errors import TaskError
+
+if TYPE_CHECKING:
+    import highdicom
+
+__all__ = ["ABNORMAL", "ANATOMICAL", "Algorithm", "Equipment", "Segment", "describe", "identify"]
+
+#: Categories of segments (CID 7150).
+ANATOMICAL = Code("91723000", "SCT", "Anatomical Structure")
+ABNORMAL = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+
+#: Families of algorithms (CID 7162).
+_LEARNT = Code("123110", "DCM", "Artificial Intelligence")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Algorithm:
+    """What drew a mask.
+
+    Parameters
+    ----------
+    name, version : str
+        Of the model; of a bundle, its name and the start of its hash.
+    family : Code
+        Of CID 7162.
+    automatic : bool
+        Whether nobody corrected it.
+    """
+
+    name: str
+    version: str
+    family: Code = _LEARNT
+    automatic: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """What one label of a mask stands for.
+
+    Parameters
+    ----------
+    label : int
+        Its value in the mask.
+    name : str
+        In words, at most 64 characters.
+    category, kind : Code
+        In SNOMED CT, of CID 7150 and CID 7151.
+    algorithm : Algorithm or None
+        None of a mask made by hand.
+    tracking_id, tracking_uid : str
+        The same in every study of a lesion that is followed; made up here where empty.
+    """
+
+    label: int
+    name: str
+    category: Code
+    kind: Code
+    algorithm: Algorithm | None = None
+    tracking_id: str = ""
+    tracking_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """What wrote a file (PS3.3 C.7.5.2, Enhanced General Equipment).
+
+    Parameters
+    ----------
+    manufacturer, model, serial, version : str
+        All must be there.
+    """
+
+    manufacturer: str = "clinical-workbench"
+    model: str = "imaging"
+    serial: str = "0"
+    version: str = field(default_factory=lambda: _version())
+
+
+def identify(algorithm: Algorithm) -> highdicom.AlgorithmIdentificationSequence:
+    """Return an algorithm as a sequence.
+
+    Parameters
+    ----------
+    algorithm : Algorithm
+        What drew a mask.
+    """
+    import highdicom
+
+    return highdicom.AlgorithmIdentificationSequence(name=algorithm.name, family=algorithm.family, version=algorithm.version)
+
+
+def describe(segment: Segment, number: int) -> highdicom.seg.SegmentDescription:
+    """Return a segment as an item of the Segment Sequence.
+
+    Parameters
+    ----------
+    segment : Segment
+        What it stands for.
+    number : int
+        Segment number in the file.
+
+    Raises
+    ------
+    TaskError
+        If name or codes are longer than DICOM allows, or empty.
+    """
+    import highdicom
+
+    if not 1 <= len(segment.name.strip()) <= 64 or "\\" in segment.name:
+        raise TaskError(f"segment {segment.label}: found a name of {len(segment.name)} characters, wanted 1 to 64 without a backslash")
+    algorithm = segment.algorithm
+    kind = "MANUAL" if algorithm is None else "AUTOMATIC" if algorithm.automatic else "SEMIAUTOMATIC"
+    try:
+        return highdicom.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=segment.name,
+            segmented_property_category=segment.category,
+            segmented_property_type=segment.kind,
+            algorithm_type=kind,
+            algorithm_identification=None if algorithm is None else identify(algorithm),
+            tracking_uid=segment.tracking_uid or highdicom.UID(),
+            tracking_id=segment.tracking_id or segment.name,
+        )
+    except (ValueError, TypeError, AttributeError) as error:
+        raise TaskError(f"segment {segment.label}: {error}", hint="a code has a value, a scheme and a meaning") from error
+
+
+@cache
+def _version() -> str:
+    try:
+        return metadata.version("clinical-workbench")
+    except metadata.PackageNotFoundError:
+        return "unknown"
