@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Exhibit", "words"]
 
-#: Frames without places are taken for moments where they came in one file.
-_MOMENTS = (Verdict.MULTI_FRAME, Verdict.COLOUR)
-
 #: How far two affines may differ, in mm, and still name the same voxels.
 _SAME_MM = 1e-2
 
@@ -144,8 +141,9 @@ class Exhibit:
 
     @property
     def moves(self) -> bool:
-        """Whether its slices are moments rather than places: a cine."""
-        return self.volume.affine is None and self.volume.shape[0] > 1 and self.volume.geometry.has(*_MOMENTS)
+        """Whether its slices are moments rather than places: frames of one file, or colours, without an affine."""
+        volume = self.volume
+        return volume.affine is None and volume.shape[0] > 1 and (volume.array.ndim == 4 or volume.geometry.has(Verdict.MULTI_FRAME))
 
 
 def _apart_mm(one: np.ndarray, other: np.ndarray, shape: tuple[int, ...]) -> float:

@@ -28,7 +28,7 @@ _WIDE = "\u2e80"
 
 #: How much a watermark lightens dark pixels and darkens light ones; how it leans; its letters' height as a share of the picture, and
 #: the ends of that in pixels.
-_TONE, _DEGREES, _HEIGHT, _LEAST, _MOST = 34, 24, 0.024, 11, 20
+_TONE, _DEGREES, _HEIGHT, _LEAST, _MOST = 34, 24, 0.024, 13, 20
 
 
 @lru_cache(maxsize=32)

@@ -1,7 +1,7 @@
 // Shows the pictures that the kernel draws and asks it for slices and measurements. Places are shares of a picture's width and height:
 // millimetres and values are the kernel's. One question a pane is under way at a time; what is asked meanwhile waits, the last wins.
 
-const KEPT = 96, PATIENCE_MS = 20000, SMALLEST = 0.05;
+const KEPT = 96, PATIENCE_MS = 20000, SMALLEST = 0.05, NOTCH = 40;
 
 function element(tag, attributes = {}, ...children) {
   const made = tag === "svg" || ["line", "circle", "text", "g"].includes(tag) ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
@@ -14,9 +14,15 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-const put = (parent, ...children) => parent.replaceChildren(...children.filter(Boolean));
+function put(parent, ...children) {
+  // What had the focus has it again.
+  const named = (one) => one.dataset.name ?? one.name, had = parent.contains(document.activeElement) && named(document.activeElement);
+  parent.replaceChildren(...children.filter(Boolean));
+  if (had) [...parent.querySelectorAll("button, input")].find((one) => named(one) === had)?.focus({ preventScroll: true });
+}
+
 const fill = (text, ...values) => values.reduce((said, value) => said.replace("{}", value), text);
-const short = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(4))));
+const short = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3))));
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 class Kernel {
@@ -61,7 +67,7 @@ class Kernel {
 
 class Pane {
   constructor(page, series, plane) {
-    Object.assign(this, { page, series, index: null, point: null, box: null, drawn: null, measures: [], busy: false, again: false, playing: false, fault: "" });
+    Object.assign(this, { page, series, index: null, point: null, box: null, drawn: null, measures: [], busy: false, again: false, playing: false, rolled: 0, fault: "" });
     this.plane = plane ?? this.about.plane;
     this.window = this.about.window;
     this.inverted = false;
@@ -82,13 +88,13 @@ class Pane {
     this.corners = Object.fromEntries(["label", "windowed", "where", "read"].map((name) => [name, element("div", { class: `wb-corner wb-${name}` })]));
     this.letters = ["left", "right", "top", "bottom"].map((side) => element("div", { class: `wb-letter wb-${side}` }));
     this.stage = element("div", { class: "wb-stage", tabindex: 0, onwheel: (event) => this.wheel(event), onpointerdown: (event) => this.press(event),
-      onpointermove: (event) => this.hover(event), onpointerleave: () => { this.corners.read.textContent = ""; }, onkeydown: (event) => this.page.key(event, this),
+      onpointermove: (event) => this.hover(event), onpointerleave: () => { this.under = null; this.corners.read.textContent = ""; }, onkeydown: (event) => this.page.key(event, this),
       ondblclick: () => this.reset(), onfocus: () => this.page.choose(this), oncontextmenu: (event) => event.preventDefault() },
       this.canvas, this.lines, ...this.letters, ...Object.values(this.corners));
     this.slider = element("input", { type: "range", min: 0, max: this.count - 1, step: 1, value: this.index, "aria-label": "slice", oninput: (event) => this.go(Number(event.target.value)) });
     this.play = this.about.moves && element("button", { type: "button", class: "wb-play", onclick: () => this.toggle() });
     this.notice = element("div", { class: "wb-notice" });
-    this.root = element("div", { class: "wb-pane" }, this.stage, element("div", { class: "wb-under" }, this.play, this.count > 1 && this.slider), this.notice);
+    this.root = element("div", { class: "wb-pane" }, this.notice, this.stage, element("div", { class: "wb-under" }, this.play, this.count > 1 && this.slider));
     this.caption();
   }
 
@@ -173,6 +179,7 @@ class Pane {
 
   reset() {
     Object.assign(this, { box: null, measures: [], window: this.about.window, inverted: false });
+    this.write();
     this.refresh();
     this.page.bar();
   }
@@ -249,9 +256,12 @@ class Pane {
     event.preventDefault();
     event.stopPropagation();
     if (event.ctrlKey) return this.zoom(event.deltaY < 0 ? 1.25 : 0.8, this.share(event));
-    this.rolled = (this.rolled ?? 0) + event.deltaY * (event.deltaMode === 1 ? 20 : 1);
-    const steps = Math.trunc(this.rolled / 50);
-    if (steps) { this.rolled -= steps * 50; this.go(this.at + steps); }
+    // A notch of a mouse is one slice, however many pixels it stands for; a finger's small moves add up.
+    const moved = event.deltaY * (event.deltaMode === 1 ? 40 : 1), way = Math.sign(moved);
+    this.rolled = way === Math.sign(this.rolled) ? this.rolled + moved : moved;
+    if (Math.abs(moved) < NOTCH && Math.abs(this.rolled) < NOTCH) return;
+    this.rolled = 0;
+    this.go(this.at + way * Math.max(1, Math.round(Math.abs(moved) / (3 * NOTCH))));
   }
 
   zoom(by, [x, y] = [0.5, 0.5]) {
@@ -320,17 +330,24 @@ class Pane {
   }
 
   hover(event) {
-    if (event.buttons || !this.drawn || this.reading) return;
+    if (event.buttons || !this.drawn) return;
     const at = this.share(event);
-    if (at.some((value) => value < 0 || value > 1)) { this.corners.read.textContent = ""; return; }
+    this.under = at.some((value) => value < 0 || value > 1) ? null : at;
+    if (this.under) this.read(); else this.corners.read.textContent = "";
+  }
+
+  async read() {
+    if (this.reading) return;
     this.reading = true;
-    setTimeout(async () => {
+    for (let last = null; this.under && this.under !== last;) {
+      last = this.under;
       try {
-        const { told } = await this.page.kernel.ask({ do: "read", series: this.series, plane: this.plane, index: this.drawn.index, at });
+        const { told } = await this.page.kernel.ask({ do: "read", series: this.series, plane: this.plane, index: this.drawn.index, at: last });
         this.corners.read.textContent = told.value === null ? "" : `${Array.isArray(told.value) ? told.value.join(", ") : short(told.value)} ${this.about.unit}`;
       } catch { this.corners.read.textContent = ""; }
-      this.reading = false;
-    }, 90);
+      await new Promise((resolve) => { setTimeout(resolve, 90); });
+    }
+    this.reading = false;
   }
 }
 
@@ -339,7 +356,9 @@ class Page {
     Object.assign(this, { model, root, kernel: new Kernel(model), tool: "window", panes: [], mask: { on: true, opacity: 0.35, outline: true }, linked: true, crossed: false });
     this.layout = model.get("settings").layout;
     root.classList.add("wb-viewer");
+    // JupyterLab listens for single letters and Enter too: inside the viewer they are ours.
     root.setAttribute("data-lm-suppress-shortcuts", "true");
+    root.addEventListener("keydown", (event) => event.stopPropagation());
     this.head = element("header");
     this.foot = element("div", { class: "wb-presets" });
     this.grid = element("div", { class: "wb-grid" });
@@ -366,6 +385,11 @@ class Page {
 
   get layouts() {
     return ["one", ...(this.series[0].planes.length > 1 ? ["three"] : []), ...(this.series.length > 1 ? ["side"] : [])];
+  }
+
+  get tools() {
+    const can = { point: this.active.about.placed, window: this.active.window !== null };
+    return Object.keys(this.words.tools).filter((name) => can[name] ?? true);
   }
 
   arrange(layout) {
@@ -406,11 +430,12 @@ class Page {
   // --------------------------------------------------------------------------------------------------------------------- controls
 
   bar() {
+    if (!this.tools.includes(this.tool)) this.tool = "pan";
     put(this.head,
       this.choices("layouts", this.layouts, this.layout, (name) => this.arrange(name)),
       this.layout !== "three" && this.active.planes.length > 1 && this.choices("planes", this.active.planes.map(({ name }) => name), this.active.plane, (name) => { this.active.turn(name); this.bar(); }),
       this.series.length > 1 && this.layout !== "side" && this.listed(),
-      this.choices("tools", Object.keys(this.words.tools).filter((name) => name !== "point" || this.active.about.placed), this.tool, (name) => { this.tool = name; this.bar(); }),
+      this.choices("tools", this.tools, this.tool, (name) => { this.tool = name; this.bar(); }),
       element("span", { class: "wb-space" }),
       this.layout === "side" && this.box("linked", this.tied, () => { this.linked = !this.linked; this.bar(); if (this.tied) this.active.refresh(true); }, !this.panes.every((pane) => pane.about.linked) && this.say("not_linked")),
       this.active.window && this.box("invert", this.active.inverted, () => this.invert()),
@@ -441,10 +466,8 @@ class Page {
     const { window, about } = this.active;
     this.foot.hidden = !window;
     if (!window) return;
-    if (this.foot.contains(globalThis.document.activeElement) && globalThis.document.activeElement.tagName === "INPUT") return;
-    const number = (place) => element("input", { type: "number", step: "any", value: Number(window[place].toPrecision(5)), onchange: (event) => {
-      const typed = Number(event.target.value), next = window.with ? window.with(place, typed) : window.map((value, at) => (at === place ? typed : value));
-      event.target.blur();
+    const number = (place) => element("input", { type: "number", name: `wb-number-${place}`, step: "any", value: Number(window[place].toPrecision(5)), onkeydown: (event) => { if (event.key === "Enter") event.target.blur(); }, onchange: (event) => {
+      const typed = Number(event.target.value), next = window.map((value, at) => (at === place ? typed : value));
       if (event.target.value !== "" && Number.isFinite(typed) && next[1] > 0) this.windowed(this.active, next); else this.bar();
     } });
     const [centre, width] = this.say("window").split("{}");
@@ -456,7 +479,7 @@ class Page {
   masks() {
     const { mask } = this, used = this.active.about.mask;
     this.legend.hidden = !used.length;
-    if (!used.length || this.legend.contains(globalThis.document.activeElement)) return;
+    if (!used.length) return;
     const again = () => this.panes.forEach((pane) => pane.refresh());
     put(this.legend, this.box("mask", mask.on, (event) => { mask.on = event.target.checked; again(); }),
       element("label", { class: "wb-check" }, this.say("opacity"), element("input", { type: "range", name: "wb-opacity", min: 0, max: 1, step: 0.05, value: mask.opacity, oninput: (event) => { mask.opacity = Number(event.target.value); again(); } })),
