@@ -216,7 +216,8 @@ def _element(dataset: Dataset, step: re.Match[str]) -> DataElement | None:
     else:
         tag = group << 16 | int(step["element"], 16)
     place = getattr(dataset, "file_meta", dataset) if group == 2 else dataset
-    return place.get(tag)
+    with quiet():
+        return place.get(tag)
 
 
 def _opened(path: Path | None) -> Dataset | None:

@@ -98,8 +98,47 @@ _PLANTED: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     ('0019xx40"SIEMENS MR HEADER"', "{spoken}", ((_GONE, "{spoken}"),)),
     ('00081140[0]/0029xx10"ACME HIS"', "{card}", ((_GONE, "{card}"),)),
     ("00020016", "{accession}", ((_GONE, "{accession}"),)),
+    # Dates as people write them, and attributes that hold a date under another representation.
+    ("00081040", "放射科 {chinese_date}登记", ((_GONE, "{chinese_date}"), (_GONE, "{compact_chinese_date}"))),
+    ("00324000", "Follow-up of {english_date}: nodule stable, no pleural effusion", ((_GONE, "{english_date}"), (_STAYS, "nodule stable"))),
+    ("00380020", "{date}", (("date_shifted", "{date}"),)),
+    ("00402400", "{slashed} 复查，双肺纹理增多", ((_GONE, "{slashed}"), (_STAYS, "双肺纹理增多"))),
+    ("00189074", "{later}101112.5+0800", (("date_shifted", "{later}101112.5+0800"),)),
+    ("00400275[0]/00400002", "{date}", ((_GONE, "{date}"),)),
+    # Names in spellings that no attribute of the patient has, and beside words that look like them.
+    ("00181400", "for {joined}", ((_GONE, "{joined}"),)),
+    ("00181210", "B70f {number}", ((_GONE, "{number}"), (_STAYS, "B70f"))),
+    ("00181160", "WEDGE {card}", ((_GONE, "{card}"),)),
+    ("00180010", "碘海醇 {name}", ((_GONE, "{name}"), (_STAYS, "碘海醇"))),
+    ("00081048", "{doctor}", ((_GONE, "{doctor}"),)),
+    ("00321032", "{doctor}", ((_GONE, "{doctor}"),)),
+    ("00081049[0]/00401101[0]/00080104", "{doctor}", ((_GONE, "{doctor}"),)),
+    ("00102000", "{name}有高血压病史", ((_GONE, "{name}"),)),
+    ("00380500", "{spoken} bedridden", ((_GONE, "{spoken}"),)),
+    ("00400254", "胸部增强扫描 检查号{accession}", ((_GONE, "{accession}"), (_STAYS, "胸部增强扫描"))),
+    # People and numbers that no attribute of the file knows.
+    ("00184000", "增强扫描，联系人电话13712349876", ((_GONE, "13712349876"), (_STAYS, "增强扫描"))),
+    (
+        "00402001",
+        "Persistent cough. Referred by Dr. Harold Smithers, h.smithers@clinic.example",
+        ((_GONE, "Smithers"), (_GONE, "clinic.example"), (_STAYS, "Persistent cough")),
+    ),
+    # UIDs in references, also several in one attribute, and of a standard that stay.
+    ("00083010", "{instance}.7", (("uid_changed", "{instance}.7"), ("uid_consistent", "{instance}.7"))),
+    ("00082112[0]/00081155", "{instance}.8", (("uid_changed", "{instance}.8"), ("uid_consistent", "{instance}.8"))),
+    ("00082112[0]/00081150", "1.2.840.10008.5.1.4.1.1.4", ((_STAYS, "1.2.840.10008.5.1.4.1.1.4"),)),
+    ("00082112[0]/0040A170[0]/00080104", "Source image {number}", ((_GONE, "{number}"),)),
+    ("00082112[0]/0040A170[0]/00080100", "121322", ((_STAYS, "121322"),)),
+    ("00209164", "{study}.9", (("uid_changed", "{study}.9"), ("uid_consistent", "{study}.9"))),
+    # Where nobody looks: overlays, retired curves, private sequences.
+    ("60020022", "{name}", ((_GONE, "{name}"),)),
+    ("60021500", "{spoken}", ((_GONE, "{spoken}"),)),
+    ("60024000", "{number}", ((_GONE, "{number}"),)),
+    ("50002500", "{spoken}", ((_GONE, "{spoken}"),)),
+    ('0099xx20"张晓东科室"', "{phone}", ((_GONE, "{phone}"),)),
 )
 _META = 0x0002
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 #: Of what the files bring: attributes that an analysis needs, kept with the values that they have.
 _NEEDED = (
@@ -163,6 +202,11 @@ def _values(number: int) -> dict[str, str]:
         "date": date,
         "later": f"{year}{month:02d}{day + 1}",
         "dashed": f"{year}-{month:02d}-{day}",
+        "slashed": f"{year}/{month}/{day}",
+        "chinese_date": f"{year}年{month}月{day}日",
+        "compact_chinese_date": f"{month}月{day}日",
+        "english_date": f"{day} {_MONTHS[month - 1]} {year}",
+        "joined": _PATIENTS[number]["spoken"].replace(" ", "").lower(),
     }
 
 
@@ -211,7 +255,12 @@ def _put(dataset: Dataset, path: str, value: str) -> None:
         return
     tag = int(last, 16)
     place = dataset.file_meta if tag >> 16 == _META else dataset
-    place[tag] = DataElement(tag, dictionary_VR(tag), value, validation_mode=config.IGNORE)
+    place[tag] = DataElement(tag, _representation(tag), value, validation_mode=config.IGNORE)
+
+
+def _representation(tag: int) -> str:
+    """Return the VR of an attribute; those of repeating groups, which the dictionary has once, are text."""
+    return "LO" if tag >> 24 in (0x50, 0x60) else dictionary_VR(tag)
 
 
 def _kept_pixels(path: Path, name: str) -> list[Row]:
