@@ -18,7 +18,7 @@ import pytest
 from tests.lib.dicom_files import ct_series, index_file, write
 from workbench import cli
 from workbench.locale import set_language
-from workbench.series import conversion
+from workbench.series import folders
 
 PATIENT = ("Wang", "王", "P1", "小东", "1.2.826")
 
@@ -239,7 +239,7 @@ def test_series_without_images_are_left_out(tmp_path, imaging):
 
 
 def test_two_at_once_are_refused(folder, tmp_path, imaging):
-    with conversion.work_folder(tmp_path / "v"):
+    with folders.work_folder(tmp_path / "v"):
         code, _, said = imaging("convert", folder, "--out", tmp_path / "v", "--quiet")
     assert (code, "另一个进程正在写入" in said) == (8, True)
 
@@ -258,7 +258,7 @@ def test_a_killed_run_goes_on(tmp_path, imaging):
     made = {path.name: path.stat().st_mtime_ns for path in out.glob("*.json")}
     assert 2 <= len(made) < 12
     for path in out.glob("*.json"):
-        assert (out / json.loads(path.read_text(encoding="utf-8"))["volumes"][0]["file"]).is_file()
+        assert (out / json.loads(path.read_text(encoding="utf-8"))["rows"][0]["file"]).is_file()
     code, lines, _ = imaging("convert", tmp_path / "in", "--out", out, "--quiet")
     assert (code, lines[-1]) == (0, f"written=12 refused=0 unchanged={len(made)} no_image=0 files_refused=0")
     assert {name: (out / name).stat().st_mtime_ns for name in made} == made

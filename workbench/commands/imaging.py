@@ -11,7 +11,14 @@ from workbench.commands.help import command_help
 __all__ = ["app"]
 
 #: Modules with a function ``register(app)`` that adds their sub-commands. What they work with they import on use only.
-MODULES: tuple[str, ...] = ("imaging_inspect", "imaging_convert")
+MODULES: tuple[str, ...] = (
+    "imaging_inspect",
+    "imaging_convert",
+    "imaging_deidentify",
+    "imaging_train",
+    "imaging_predict",
+    "imaging_receive",
+)
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -1,36 +1,30 @@
-"""Series of a folder as NIfTI files: each with a record beside it, what is refused with its reasons, a run that may be killed goes on.
+"""Series of a folder as NIfTI files: each with a record beside it, what is refused with its reasons.
 
-For each series stands a record (NAME.json), written after its volumes: with the same state of the files, the same policy and the same
-version, what it names is not made again. Neither names nor records say whose a series is.
+Neither names nor records say whose a series is.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import shutil
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import workbench
 from imaging.errors import GeometryError, ImagingError, PlaceError
 from imaging.volumes import RefusedGeometry, open_series, parts, write_nifti
-from nlp.writing import whole_file
-from workbench.errors import EnvironmentFault, WorkbenchError
 from workbench.locale import tr
+from workbench.series.folders import Made, made_once, unnamed
 from workbench.series.indexing import is_image
 from workbench.series.listing import SPACING, reasons_of, schema_of, series_name
 from workbench.series.words import reason_words, verdict_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    import pyarrow as pa
 
     from imaging.volumes import Part, Policy, Volume
 
-__all__ = ["TABLE", "VOLUMES", "Converted", "convert_series", "records", "work_folder"]
+__all__ = ["TABLE", "VOLUMES", "convert_series", "series_rows"]
 
 #: Name of the table in the folder of a conversion.
 TABLE = "volumes.csv"
@@ -41,68 +35,7 @@ VOLUMES = schema_of(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """What became of a series.
-
-    Parameters
-    ----------
-    rows : list of dict
-        Of :data:`VOLUMES`.
-    unchanged : bool
-        Whether it was made before.
-    """
-
-    rows: list[dict[str, Any]]
-    unchanged: bool = False
-
-    def count(self, *outcomes: str) -> int:
-        """Count rows by outcome.
-
-        Parameters
-        ----------
-        *outcomes : str
-            Those counted.
-        """
-        return sum(row["outcome"] in outcomes for row in self.rows)
-
-
-@contextmanager
-def work_folder(out: Path) -> Iterator[Path]:
-    """Give the hidden folder in which one process at a time keeps what is unfinished; it stays where that process was killed.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the conversion.
-
-    Raises
-    ------
-    EnvironmentFault
-        If another process writes there, or it cannot be made.
-    """
-    work = out / ".work"
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-        handle = os.open(work, os.O_RDONLY)
-    except OSError as error:
-        raise EnvironmentFault(
-            tr(f"无法写入 {out}：{error.strerror}", f"{out} cannot be written to: {error.strerror}"),
-            hint=tr("请指定另一个文件夹", "name another folder"),
-        ) from error
-    try:
-        _lock(handle, out)
-        try:
-            yield work
-        except (WorkbenchError, ImagingError):
-            _clear(work)
-            raise
-        _clear(work)
-    finally:
-        os.close(handle)
-
-
-def convert_series(row: Mapping[str, Any], out: Path, *, policy: Policy, work: Path) -> Converted:
+def convert_series(row: Mapping[str, Any], out: Path, *, policy: Policy, work: Path) -> Made:
     """Write the volumes of a series, or say why there are none.
 
     Parameters
@@ -118,59 +51,54 @@ def convert_series(row: Mapping[str, Any], out: Path, *, policy: Policy, work: P
 
     Returns
     -------
-    Converted
-        The rows; all volumes of a series are written, or those before the first that cannot be read.
+    Made
+        The rows, one a volume.
 
     Raises
     ------
     PlaceError
         If a file cannot be written.
     """
-    name = series_name(row)
-    record = out / f"{name}.json"
+
+    def write(part: Part, stem: str) -> dict[str, Any]:
+        volume = part.read()
+        target = out / f"{stem}.nii.gz"
+        write_nifti(volume, work / target.name).replace(target)
+        return {"outcome": "written", "file": target.name, **_of_volume(volume)}
+
     state = {"state": str(row["state"]), "policy": str(policy), "version": workbench.__version__}
-    known = _read(record)
-    if known and {key: known.get(key) for key in state} == state and all((out / file).is_file() for file in _files(known)):
-        return Converted(known["volumes"], unchanged=True)
-    common = {"name": name, "modality": row["modality"], "body_part": row["body_part"], "policy": str(policy)}
-    rows = [dict.fromkeys(VOLUMES.names) | common | found for found in _volumes(row, name, out, policy, work)]
-    for file in set(_files(known)) - {each["file"] for each in rows}:
-        (out / file).unlink(missing_ok=True)
-    _write(record, state | {"reasons": row["reasons"], "volumes": rows}, work)
-    return Converted(rows)
+    return made_once(
+        series_name(row), out, state=state, files=("file",), work=work, make=lambda: {"rows": series_rows(row, policy, VOLUMES, write)}
+    )
 
 
-def records(out: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of all records in a folder, those of earlier runs on other folders too.
+def series_rows(
+    row: Mapping[str, Any], policy: Policy, schema: pa.Schema, do: Callable[[Part, str], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return what becomes of each volume of a series.
 
     Parameters
     ----------
-    out : Path
-        Folder of the conversion.
+    row : mapping
+        Of :meth:`Catalogue.series`.
+    policy : Policy
+        What to do about a verdict.
+    schema : pyarrow.Schema
+        Of the rows.
+    do : callable
+        Given a part and the stem of its files; returns columns of its row. What it raises becomes the row's outcome.
+
+    Returns
+    -------
+    list of dict
+        One a volume, or one that says why there is none.
     """
-    for file in sorted(out.glob("*.json")):
-        known = _read(file)
-        yield from known.get("volumes", ())
+    common = {"name": series_name(row), "modality": row["modality"], "body_part": row["body_part"], "policy": str(policy)}
+    found = [common | each for each in _outcomes(row, policy, do)]
+    return [{name: each.get(name) for name in schema.names} for each in found]
 
 
-def _lock(handle: int, out: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise EnvironmentFault(
-            tr(f"另一个进程正在写入 {out}", f"another process writes to {out}"), hint=tr("请等它结束", "wait until it has finished")
-        ) from error
-
-
-def _clear(work: Path) -> None:
-    """Remove what is unfinished, and the folder where nothing else is in it."""
-    shutil.rmtree(work, ignore_errors=True)
-    with suppress(OSError):
-        work.parent.rmdir()
-
-
-def _volumes(row: Mapping[str, Any], name: str, out: Path, policy: Policy, work: Path) -> Iterator[dict[str, Any]]:
-    """Yield what becomes of each volume of a series."""
+def _outcomes(row: Mapping[str, Any], policy: Policy, do: Callable[[Part, str], dict[str, Any]]) -> Iterator[dict[str, Any]]:
     told = {"verdict": " ".join(row["verdicts"]), "n_instances": row["n_instances"], "rows": row["rows"], "columns": row["columns"]}
     if not is_image(row):
         yield told | {"outcome": "no_image", "why": "; ".join(reasons_of(row))}
@@ -179,31 +107,28 @@ def _volumes(row: Mapping[str, Any], name: str, out: Path, policy: Policy, work:
         yield told | {"outcome": "refused", "why": tr("实例属于多个患者号", "its instances name several patients")}
         return
     try:
-        series = open_series(row["paths"])
-        found = parts(series, policy)
+        found = parts(open_series(row["paths"]), policy)
     except ImagingError as error:
-        yield told | {"outcome": "failed", "why": _unnamed(error, row["paths"])}
+        yield told | {"outcome": "failed", "why": unnamed(error, row["paths"])}
         return
+    name = series_name(row)
     for number, part in enumerate(found, 1):
-        file = f"{name}{f'-{number}' if len(found) > 1 else ''}.nii.gz"
-        yield _of_part(part, number) | _made(part, out / file, work, row["paths"])
+        yield _of_part(part, number) | _outcome(part, f"{name}-{number}" if len(found) > 1 else name, row["paths"], do)
 
 
-def _made(part: Part, target: Path, work: Path, paths: list[str]) -> dict[str, Any]:
-    """Write one volume; say what was written or why nothing was."""
+def _outcome(part: Part, stem: str, paths: list[str], do: Callable[[Part, str], dict[str, Any]]) -> dict[str, Any]:
+    """Return what was made of a part, or why nothing was."""
     try:
-        volume = part.read()
-        write_nifti(volume, work / target.name).replace(target)
+        return do(part, stem)
     except RefusedGeometry as error:
         why = "; ".join([verdict_words(error.verdicts), *map(reason_words, error.geometry.reasons)])
         return {"outcome": "refused", "why": why}
     except PlaceError:
         raise
     except GeometryError as error:
-        return {"outcome": "refused", "why": _unnamed(error, paths)}
+        return {"outcome": "refused", "why": unnamed(error, paths)}
     except (ImagingError, MemoryError) as error:
-        return {"outcome": "failed", "why": _unnamed(error, paths)}
-    return {"outcome": "written", "file": target.name, **_of_volume(volume)}
+        return {"outcome": "failed", "why": unnamed(error, paths)}
 
 
 def _of_part(part: Part, number: int) -> dict[str, Any]:
@@ -223,34 +148,3 @@ def _of_volume(volume: Volume) -> dict[str, Any]:
         **dict(zip(SPACING, volume.spacing_mm or (), strict=False)),
         "unit": volume.unit,
     }
-
-
-def _unnamed(error: Exception, paths: list[str]) -> str:
-    """Return what an error says with numbers in place of files, whose names may name patients."""
-    text = getattr(error, "message", "") or type(error).__name__
-    for number, path in sorted(enumerate(paths, 1), key=lambda each: -len(each[1])):
-        text = text.replace(path, f"[{number}/{len(paths)}]")
-    return text
-
-
-def _files(known: Mapping[str, Any]) -> list[str]:
-    return [row["file"] for row in known.get("volumes", ()) if row["file"]]
-
-
-def _read(record: Path) -> dict[str, Any]:
-    """Return a record, empty where there is none that can be read."""
-    try:
-        known = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) and "volumes" in known else {}
-
-
-def _write(record: Path, content: dict[str, Any], work: Path) -> None:
-    """Write a record in one step; what a kill leaves of it lies in the folder for what is unfinished."""
-    try:
-        with whole_file(work / record.name) as aside:
-            aside.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        (work / record.name).replace(record)
-    except OSError as error:
-        raise PlaceError(f"{record}: cannot be written ({error.strerror})", hint="make room, or choose another folder") from error

@@ -1,0 +1,140 @@
+"""``workbench imaging deidentify``: a folder of DICOM files under a project's pseudonyms and dates."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from tqdm import tqdm
+
+from workbench.commands.help import command_help
+from workbench.commands.imaging_inspect import STOPPED, Quiet, say_stopped
+from workbench.errors import DataError, DefinitionError
+from workbench.locale import tr
+from workbench.outfile import check_folder
+
+if TYPE_CHECKING:
+    from imaging.deidentify.folder import Deidentified
+
+__all__ = ["register"]
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the sub-command.
+
+    Parameters
+    ----------
+    app : typer.Typer
+        The area's.
+    """
+    app.command(
+        "deidentify",
+        help=command_help(
+            "Take identifiers out of the DICOM files in a folder (PS3.15 Annex E): attributes, private ones, texts, dates, UIDs, text in "
+            "pixels; then look for what is known of the patient in the bytes written.\n\nPseudonyms and shifts of dates follow from the "
+            "project's key. With --patients they are those of the project's tables and notes: the table names the person of the store "
+            "for each patient ID, and patients that it lacks are not let out. Files go to OUT/PERSON/STUDY/SERIES; a record of each "
+            "source file, which names the originals, goes to a folder apart (OUT.records) and stays with whoever holds them. Files that "
+            "cannot be cleaned for certain are held back with the reason, and the exit code is 4. A run that was killed goes on when "
+            "the same command is given again.",
+            "workbench imaging deidentify raw --out clean --project diabetes --keys /srv/keys --patients patients.csv",
+            codes=(3, 4, 8),
+        ),
+    )(deidentify)
+
+
+def deidentify(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of DICOM files.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    project: Annotated[str, typer.Option(help="Name of the project, or its file (.toml), which also says how far dates move.")],
+    keys: Annotated[Path, typer.Option(help="Folder of the projects' pseudonym keys, for staff alone; a missing key is made.")] = Path(
+        "keys"
+    ),
+    patients: Annotated[Path | None, typer.Option(help="CSV: patient_id, person_id (of the store), and what else is known.")] = None,
+    shift_days: Annotated[int, typer.Option(min=0, max=3650, help="Greatest shift of dates in days, that of the project's slice.")] = 182,
+    records: Annotated[Path | None, typer.Option(help="Folder of the records; OUT.records by default.")] = None,
+    pixels: Annotated[str, typer.Option(help="Which images are read for burned-in text: suspect, all or none.")] = "suspect",
+    dates: Annotated[str, typer.Option(help="modified (shifted), full (as they are) or removed.")] = "modified",
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    quiet: Quiet = False,
+) -> None:
+    """Take identifiers out of the DICOM files in a folder."""
+    from imaging.deidentify.folder import deidentify_folder
+    from imaging.deidentify.pixels import PixelPolicy
+    from imaging.deidentify.profile import Options
+    from workbench.pseudonyms import PseudonymKey
+    from workbench.series.indexing import folder_of
+    from workbench.series.keys import ProjectKeys, read_patients
+
+    folder = folder_of(folder)
+    records = records or out.with_name(f"{out.name}.records")
+    options, policy = Options(dates=dates), PixelPolicy(reading=pixels)
+    for place in (out, records):
+        check_folder(place)
+    name, at_most = _project(project, shift_days)
+    known = read_patients(patients) if patients else None
+    secret = PseudonymKey.load(keys / f"{name}.key")
+    if known is None:
+        typer.echo(
+            tr("未给出 --patients：假名与课题的数据表不对应", "no --patients: pseudonyms agree with none of the project's tables"), err=True
+        )
+    try:
+        with tqdm(desc=tr("去标识化", "de-identify"), unit=tr("文件", "file"), disable=quiet) as bar:
+
+            def tell(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            made = deidentify_folder(
+                folder,
+                out,
+                records=records,
+                keys=ProjectKeys(secret, at_most, known.persons if known else None),
+                options=options,
+                pixels=policy,
+                patients=known.known if known else None,
+                workers=workers,
+                progress=tell,
+            )
+    except KeyboardInterrupt:
+        say_stopped()
+        raise typer.Exit(STOPPED) from None
+    if _say(made, records):
+        raise typer.Exit(DataError.exit_code)
+
+
+def _project(given: str, shift_days: int) -> tuple[str, int]:
+    """Return a project's name and how far its dates move at most."""
+    from workbench.projects.project import read_project
+
+    if given.endswith(".toml"):
+        found = read_project(Path(given))
+        return found.name, found.slice.shift_days
+    if not _NAME.fullmatch(given):
+        raise DefinitionError(
+            tr(
+                f"课题名 {given!r} 不是 1 至 32 个小写字母、数字和连字符",
+                f"project name {given!r} is not 1 to 32 lower-case letters, digits and hyphens",
+            )
+        )
+    return given, shift_days
+
+
+def _say(made: Deidentified, records: Path) -> int:
+    """Say what was done; return how many files were held back though they are DICOM."""
+    from workbench.series.indexing import LEFT_OUT
+    from workbench.series.words import file_words
+
+    for reason, count in sorted(made.reasons.items(), key=lambda pair: -pair[1]):
+        typer.echo(f"  {count} x {file_words(reason)}", err=True)
+    typer.echo(
+        tr("每个文件的记录（含原始信息，请勿外传）", "records of each file (they name the originals: keep them)")
+        + f": {records / 'records.parquet'}"
+    )
+    held = sum(count for reason, count in made.reasons.items() if reason not in LEFT_OUT)
+    typer.echo(f"files={made.files} written={made.written} held_back={held} unchanged={made.unchanged}")
+    return held
