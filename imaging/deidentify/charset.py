@@ -97,6 +97,8 @@ def _declared(data: bytes, encodings: tuple[str, ...]) -> str | None:
     if not encodings:
         return None
     with suppress(UnicodeError, LookupError), quiet():
+        if b"\x1b" not in data:
+            return data.decode(encodings[0])
         text = decode_bytes(data, list(encodings), _DELIMITERS)
         return None if "\ufffd" in text or "\x1b" in text else text
     return None

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
 
 from imaging.deidentify.charset import UTF8, decode_text, is_plain
 from imaging.deidentify.contents import creators_of, elements, text_of
@@ -15,14 +18,13 @@ from imaging.deidentify.dates import shift_value
 from imaging.deidentify.private import safe_private
 from imaging.deidentify.profile import METHODS, TEXT, Act, Rule
 from imaging.deidentify.records import Doubt
-from imaging.deidentify.text import clean_text
+from imaging.deidentify.text import UID_IN_TEXT, clean_text
 from imaging.deidentify.values import DUMMIES, as_bytes, element
 from imaging.dicom.body_parts import body_part
-from imaging.dicom.refusals import tag_text
 from imaging.dicom.structure import Encoding
 
 if TYPE_CHECKING:
-    from pydicom.dataelem import DataElement, RawDataElement
+    from pydicom.dataelem import RawDataElement
 
     from imaging.deidentify.identifiers import Known
     from imaging.deidentify.keys import Keys
@@ -71,6 +73,8 @@ class Cleaning:
         Its Transfer Syntax UID.
     sop_class : str
         Its SOP Class UID; read by :meth:`clean`.
+    careful : bool
+        Whether codes, numbers and bytes are searched for what is known, value by value.
 
     Attributes
     ----------
@@ -89,14 +93,13 @@ class Cleaning:
     encoding: Encoding = _EXPLICIT
     syntax: str = "1.2.840.10008.1.2.1"
     sop_class: str = ""
-    actions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    actions: Counter[tuple[tuple[int, ...], int, Act]] = field(default_factory=Counter)
     uids: dict[str, str] = field(default_factory=dict)
     recoded: bool = False
+    careful: bool = False
 
     def __post_init__(self) -> None:
-        modified = self.profile.options.dates == "modified"
-        self.days = self.keys.shift_days(self.patient) if modified else None
-        self._texts: dict[tuple[bytes, Act, str], bytes] = {}
+        self.days = self.keys.shift_days(self.patient) if self.profile.options.dates == "modified" else None
 
     def clean(self, dataset: Dataset) -> Dataset:
         """Return a cleaned data set, all values as bytes; `dataset` is read, not changed.
@@ -112,11 +115,11 @@ class Cleaning:
             If a text or a sequence cannot be read.
         """
         self.sop_class = text_of(dataset, _SOP_CLASS)
-        cleaned = self._dataset(dataset, "", strict=False)
-        self._put(cleaned, _NAME, "PN", self.person)
-        self._put(cleaned, _ID, "LO", self.person)
+        cleaned = self._dataset(dataset, (), strict=False)
+        _put(cleaned, _NAME, "PN", self.person)
+        _put(cleaned, _ID, "LO", self.person)
         if self.recoded:
-            self._put(cleaned, _CHARSET, "CS", UTF8)
+            _put(cleaned, _CHARSET, "CS", UTF8)
         return cleaned
 
     def mark(self, cleaned: Dataset, *, pixels: bool) -> None:
@@ -129,24 +132,14 @@ class Cleaning:
         pixels : bool
             Whether its pixels were cleaned too.
         """
-        names = ["basic", *(["pixels"] if pixels else []), *self.profile.options.columns]
-        self._put(cleaned, 0x00120062, "CS", "YES")
-        self._put(cleaned, 0x00120063, "LO", "PS3.15 E.1 Basic Application Level Confidentiality Profile")
-        items = []
-        for code, meaning in (METHODS[name] for name in METHODS if name in names):
-            item = Dataset()
-            for tag, text in ((0x00080100, code), (0x00080102, "DCM"), (0x00080104, meaning)):
-                self._put(item, tag, "LO" if tag == 0x00080104 else "SH", text)
-            items.append(item)
-        cleaned.add_new(0x00120064, "SQ", Sequence(items))
+        _put(cleaned, 0x00120062, "CS", "YES")
+        _put(cleaned, 0x00120063, "LO", "PS3.15 E.1 Basic Application Level Confidentiality Profile")
+        cleaned[0x00120064] = _methods(("basic", *(["pixels"] if pixels else []), *self.profile.options.columns))
         said = {"modified": "MODIFIED", "full": "UNMODIFIED", "removed": "REMOVED"}[self.profile.options.dates]
-        self._put(cleaned, 0x00280303, "CS", said)
+        _put(cleaned, 0x00280303, "CS", said)
 
-    def _put(self, dataset: Dataset, tag: int, vr: str, text: str) -> None:
-        dataset[tag] = element(tag, vr, as_bytes(text, vr))
-
-    def _dataset(self, dataset: Dataset, path: str, *, strict: bool) -> Dataset:
-        cleaned = Dataset()
+    def _dataset(self, dataset: Dataset, path: tuple[int, ...], *, strict: bool) -> Dataset:
+        cleaned: dict[BaseTag, Element] = {}
         creators = creators_of(dataset) if self.profile.options.safe_private else {}
         kept: set[int] = set()
         for each in elements(dataset):
@@ -156,12 +149,12 @@ class Cleaning:
             rule = self._private(tag, creators, kept) if each.tag.is_private else self.profile.rule(tag)
             act = Act.DUMMY if strict and (each.VR or rule.vr) in _OF_SOMEBODY else rule.act
             new, done = self._element(each, tag, rule, act, path)
-            self.actions[f"{path}{tag_text(tag)}", done.value] += 1
+            self.actions[path, tag, done] += 1
             if new is not None:
-                cleaned._dict[each.tag] = new
+                cleaned[each.tag] = new
         for creator in kept:
-            cleaned[creator] = element(creator, "LO", as_bytes(creators[creator], "LO"))
-        return cleaned
+            cleaned[BaseTag(creator)] = element(creator, "LO", as_bytes(creators[creator], "LO"))
+        return Dataset(cleaned)
 
     def _private(self, tag: int, creators: dict[int, str], kept: set[int]) -> Rule:
         """Return the rule of a private attribute; its creator's name is written again, from the list."""
@@ -172,7 +165,7 @@ class Cleaning:
         act = {"DA": Act.SHIFT, "DT": Act.SHIFT, "UI": Act.UID, "PN": Act.EMPTY}.get(safe.vr, Act.CLEAN)
         return Rule(act, "X", safe.vr)
 
-    def _element(self, each: Element, tag: int, rule: Rule, act: Act, path: str) -> tuple[Element | None, Act]:
+    def _element(self, each: Element, tag: int, rule: Rule, act: Act, path: tuple[int, ...]) -> tuple[Element | None, Act]:
         """Return what is written for an element, and what was done; actions that fail fall back on the table's own letters."""
         if each.VR == "SQ":
             return self._sequence(each, tag, rule, act, path)
@@ -193,7 +186,7 @@ class Cleaning:
             return self._kept(each, tag, rule, act, path)
         return self._replaced(each, tag, rule, act), act
 
-    def _basic(self, rule: Rule, tag: int, path: str) -> Act:
+    def _basic(self, rule: Rule, tag: int, path: tuple[int, ...]) -> Act:
         letters = rule.basic or "Z"
         return self.profile.settled(tag, letters, self.sop_class, nested=bool(path))
 
@@ -207,59 +200,55 @@ class Cleaning:
             return self._same(each, rule, self._uid_bytes(each.value or b""))
         return element(tag, vr, DUMMIES.get(vr, b""))
 
-    def _sequence(self, each: Element, tag: int, rule: Rule, act: Act, path: str) -> tuple[Element | None, Act]:
+    def _sequence(self, each: Element, tag: int, rule: Rule, act: Act, path: tuple[int, ...]) -> tuple[Element | None, Act]:
         if act in (Act.EMPTY, Act.DUMMY, Act.REMOVE):
             act = self._basic(rule, tag, path)
         if act is Act.REMOVE:
             return None, act
         items = [] if act is Act.EMPTY else list(each.value or ())
         strict = act is Act.DUMMY and tag not in _FINDINGS
-        new = Dataset()
-        new.add_new(tag, "SQ", Sequence([self._dataset(item, f"{path}{tag_text(tag)}", strict=strict) for item in items]))
-        return new[tag], act
+        return DataElement(tag, "SQ", Sequence([self._dataset(item, (*path, tag), strict=strict) for item in items])), act
 
-    def _kept(self, each: Element, tag: int, rule: Rule, act: Act, path: str) -> tuple[Element | None, Act]:
+    def _kept(self, each: Element, tag: int, rule: Rule, act: Act, path: tuple[int, ...]) -> tuple[Element | None, Act]:
         """Return an element that stays, its text cleaned."""
         value = each.value or b""
         if (tag in _PIXELS and not path) or not isinstance(value, bytes):
             return each, act
-        vr = rule.vr if each.VR in (None, "UN") else each.VR
+        vr = rule.vr if each.VR is None or each.VR in _BLOBS else each.VR
         if vr == "SQ":
             return None, Act.REMOVE  # of a private one that stands as unknown bytes nobody knows the items
         if vr in _FREE:
             new = self._text(value, tag, act, vr)
             return (each, act) if new == value else (self._same(each, rule, new), Act.CLEAN)
-        if self.known.hits(value):
-            return self._without(each, tag, rule)
+        if self.careful and vr != "UI" and (rule.act is not Act.KEEP or vr in TEXT) and self.known.hits(value):
+            return self._without(each, rule, vr)
         if vr in TEXT and not is_plain(value):
             return self._recoded(each, tag, rule, vr), Act.CLEAN
         return each, act
 
-    def _without(self, each: Element, tag: int, rule: Rule) -> tuple[Element | None, Act]:
-        """Return what stands for a code, a number or bytes that hold an identifier; UIDs hold digits by chance."""
-        if rule.vr == "UI":
-            return each, Act.KEEP
-        if rule.act is Act.KEEP and rule.vr not in TEXT | _BLOBS:
-            return each, Act.KEEP  # measured numbers
-        act = Act.EMPTY if rule.basic else Act.REMOVE
-        return self._replaced(each, tag, rule, act), act
+    def _without(self, each: Element, rule: Rule, vr: str) -> tuple[Element | None, Act]:
+        """Return what stands for a code, a number or bytes that hold an identifier."""
+        if vr not in TEXT:
+            return None, Act.REMOVE
+        parts = each.value.split(b"\\") if vr in ("AE", "CS") else []
+        return self._same(each, rule, _even(b"\\".join(b"REMOVED" if self.known.hits(part) else part for part in parts))), Act.CLEAN
 
     def _text(self, value: bytes, tag: int, act: Act, vr: str) -> bytes:
-        key = value, act, vr
-        if key not in self._texts:
-            # What stands behind a zero byte no reader shows.
-            text = decode_text(value.partition(b"\0")[0], self.encodings)
-            if text is None:
-                raise Doubt("charset", tag)
-            new = text if act is Act.KEEP else self._without_identifiers(text, dates=act is Act.CLEAN or vr in ("LT", "ST", "UT"))
-            self._texts[key] = value if new == text and is_plain(value) and b"\0" not in value[:-1] else as_bytes(new, vr)
-        new = self._texts[key]
+        # What stands behind a zero byte no reader shows.
+        text = decode_text(value.partition(b"\0")[0], self.encodings)
+        if text is None:
+            raise Doubt("charset", tag)
+        new = text if act is Act.KEEP else self._without_identifiers(text, dates=act is Act.CLEAN or vr in ("LT", "ST", "UT"))
+        if new == text and is_plain(value) and b"\0" not in value[:-1]:
+            return value
         self.recoded |= not new.isascii()
-        return new
+        # An attribute that has to have a value (Type 1) keeps one.
+        return as_bytes(new if new.strip() or not text.strip() else "REMOVED", vr)
 
     def _without_identifiers(self, text: str, *, dates: bool) -> str:
-        uid = None if self.profile.options.uids else self._uid
-        return clean_text(text, self.known, shift_days=self.days, uid=uid, dates=dates)
+        if not self.profile.options.uids:
+            text = UID_IN_TEXT.sub(lambda found: self._uid(found[0]), text)
+        return clean_text(text, self.known, shift_days=self.days if dates else None)
 
     def _recoded(self, each: Element, tag: int, rule: Rule, vr: str) -> Element:
         """Return a code with letters that codes cannot have: the term it stands for, or nothing."""
@@ -281,3 +270,23 @@ class Cleaning:
         """Return an element with another value."""
         vr = each.VR if each.VR not in (None, "UN") else rule.vr
         return element(int(each.tag), vr, value)
+
+
+def _even(value: bytes) -> bytes:
+    return value + b" " * (len(value) % 2)
+
+
+def _put(dataset: Dataset, tag: int, vr: str, text: str) -> None:
+    dataset[tag] = element(tag, vr, as_bytes(text, vr))
+
+
+@cache
+def _methods(names: tuple[str, ...]) -> DataElement:
+    """Return the De-identification Method Code Sequence (0012,0064), which nobody changes."""
+    items = []
+    for code, meaning in (METHODS[name] for name in METHODS if name in names):
+        item = Dataset()
+        for tag, vr, text in ((0x00080100, "SH", code), (0x00080102, "SH", "DCM"), (0x00080104, "LO", meaning)):
+            _put(item, tag, vr, text)
+        items.append(item)
+    return DataElement(0x00120064, "SQ", Sequence(items))

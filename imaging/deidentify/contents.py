@@ -37,19 +37,18 @@ class Findings:
 
 
 def elements(dataset: Dataset) -> Iterator[Element]:
-    """Yield each element as the file has it, in the order of tags; sequences are read.
+    """Yield each element as the file has it; sequences are read.
 
     Parameters
     ----------
     dataset : Dataset
         As pydicom has read it.
     """
-    for tag in sorted(dataset.keys()):
-        found = dataset.get_item(tag)
+    for found in list(dataset.values()):
         if found.is_raw and (found.VR == "SQ" or (found.VR in (None, "UN") and _is_sequence(found))):
-            found = dataset[tag]
+            found = dataset[found.tag]
             if found.VR != "SQ":
-                raise Doubt("sequence", tag)
+                raise Doubt("sequence", int(found.tag))
         yield found if found.is_raw or found.VR not in TEXT else _raw(found)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-from contextlib import suppress
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
+from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID
 
 from imaging.deidentify.charset import encodings_of
@@ -17,29 +19,30 @@ from imaging.deidentify.cleaning import Cleaning
 from imaging.deidentify.contents import gather, text_of
 from imaging.deidentify.identifiers import known
 from imaging.deidentify.pixels import PixelPolicy, apply_pixels, clean_pixels
-from imaging.deidentify.profile import Options, Profile
+from imaging.deidentify.profile import Options, Profile, profile_of
 from imaging.deidentify.records import Doubt, Record
 from imaging.deidentify.residual import residual
 from imaging.deidentify.writing import file_chunks
-from imaging.dicom.files import path_text
+from imaging.dicom.files import path_from_text, path_text
 from imaging.dicom.quiet import quiet
 from imaging.dicom.reading import HEAD_BYTES, open_bounded, open_file
 from imaging.dicom.refusals import Refusal, tag_text
 from imaging.dicom.structure import BIG_ENDIAN, IMPLICIT, Encoding, Limits, find_start
 from imaging.dicom.tags import INDEX_CLASS, UNDEFINED
-from imaging.errors import ImageDataError, PlaceError
-from imaging.volumes.pixels import pixel_format
+from imaging.errors import PlaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pydicom.dataset import Dataset
+    from pydicom.dataset import Dataset, FileDataset
 
     from imaging.deidentify.keys import Keys
 
 __all__ = ["Cleaned", "deidentify_bytes", "deidentify_file"]
 
 _CHARSET, _PATIENT, _PIXELS = 0x00080005, 0x00100020, 0x7FE00010
+#: Rows, Columns, Samples per Pixel, Bits Allocated.
+_EXTENT = (0x00280010, 0x00280011, 0x00280002, 0x00280100)
 _NATIVE = ("", IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN)
 #: Documents, meshes and spectra of bytes that this package does not look into.
 _DOCUMENTS = (0x00420011,)
@@ -166,7 +169,7 @@ def deidentify_bytes(
     record = Record(source=path_text(os.fspath(source)))
     try:
         data, record = _read(source, record, limits or Limits())
-        settings = _Settings(keys, Profile(options or Options()), pixels or PixelPolicy(), patient, patients or {}, limits)
+        settings = _Settings(keys, profile_of(options or Options()), pixels or PixelPolicy(), patient, patients or {}, limits)
         return _cleaned(data, record, settings)
     except Refusal as refusal:
         return replace(record, reason=refusal.reason, tag=tag_text(refusal.tag))
@@ -189,23 +192,24 @@ def _read(source: str | os.PathLike[str], record: Record, limits: Limits) -> tup
 
 
 def _cleaned(data: bytes, record: Record, settings: _Settings) -> Cleaned | Record:
+    """Clean a file; one that still holds something is cleaned again with every value searched, which most files do not need."""
     dataset = open_bounded(data, pixels=True, limits=settings.limits)
     _refuse_unseen(dataset)
     cleaning = _cleaning(dataset, data, settings)
     record = replace(record, person=cleaning.person)
     with quiet():
-        cleaned = cleaning.clean(dataset)
-        cleaned.file_meta = dataset.file_meta
-        cleaned.file_meta.TransferSyntaxUID = UID(cleaning.syntax)
-        shown = clean_pixels(record.source, dataset, policy=settings.pixels, identifiers=cleaning.known.spellings)
+        cleaned = _plain(cleaning, dataset)
+        pieces, left = _pieces(cleaned, cleaning, settings)
+        if left:
+            cleaning = _careful(cleaning)
+            cleaned = _plain(cleaning, dataset)
+        shown = clean_pixels(path_from_text(record.source), dataset, policy=settings.pixels, identifiers=cleaning.known.spellings)
         record = replace(record, pixels=shown.outcome, boxes=len(shown.boxes), actions=_actions(cleaning))
         if shown.outcome == "quarantined":
             return replace(record, reason="burned-in" if shown.reason == "text-left" else "pixels", tag=tag_text(_PIXELS))
-        apply_pixels(cleaned, shown)
-        _cut_pixels(cleaned)
-        cleaning.mark(cleaned, pixels=settings.pixels.reading != "none")
-        pieces = file_chunks(cleaned, cleaning.encoding, str(cleaned.file_meta.TransferSyntaxUID), settings.profile)
-    left = residual(pieces, cleaning.known, [old for old, new in cleaning.uids.items() if old != new])
+        if left or shown.attributes:
+            apply_pixels(cleaned, shown)
+            pieces, left = _pieces(cleaned, cleaning, settings)
     if left:
         return replace(record, reason="residual", residual=left)
     digest = hashlib.sha256()
@@ -215,10 +219,30 @@ def _cleaned(data: bytes, record: Record, settings: _Settings) -> Cleaned | Reco
     return Cleaned(pieces, (cleaning.person, *uids), replace(record, sha256_out=digest.hexdigest()))
 
 
+def _plain(cleaning: Cleaning, dataset: FileDataset) -> Dataset:
+    cleaned = cleaning.clean(dataset)
+    cleaned.file_meta = FileMetaDataset()
+    cleaned.file_meta.TransferSyntaxUID = UID(cleaning.syntax)
+    return cleaned
+
+
+def _careful(cleaning: Cleaning) -> Cleaning:
+    """Return the same cleaning, that searches every value."""
+    return replace(cleaning, careful=True, actions=Counter(), uids={}, recoded=False)
+
+
+def _pieces(cleaned: Dataset, cleaning: Cleaning, settings: _Settings) -> tuple[list[bytes], int]:
+    """Return the file, and how many identifiers stand in it."""
+    _cut_pixels(cleaned, cleaning.encoding)
+    cleaning.mark(cleaned, pixels=settings.pixels.reading != "none")
+    pieces = file_chunks(cleaned, cleaning.encoding, str(cleaned.file_meta.TransferSyntaxUID), settings.profile)
+    return pieces, residual(pieces, cleaning.known, [old for old, new in cleaning.uids.items() if old != new])
+
+
 def _cleaning(dataset: Dataset, data: bytes, settings: _Settings) -> Cleaning:
     """Return the cleaning of a file: whose it is, and what is known of them."""
     encoding, syntax = _written_as(data)
-    encodings = encodings_of(text_of(dataset, _CHARSET).replace(" ", ""))
+    encodings = encodings_of(text_of(dataset, _CHARSET))
     patient = text_of(dataset, _PATIENT, encodings) if settings.patient is None else settings.patient
     person = settings.keys.person(patient)
     if person is None:
@@ -231,14 +255,15 @@ def _cleaning(dataset: Dataset, data: bytes, settings: _Settings) -> Cleaning:
 
 
 def _actions(cleaning: Cleaning) -> tuple[dict, ...]:
-    return tuple({"path": path, "action": action, "n": n} for (path, action), n in sorted(cleaning.actions.items()))
+    told = (("".join(map(tag_text, (*path, tag))), act.value, n) for (path, tag, act), n in cleaning.actions.items())
+    return tuple({"path": path, "action": action, "n": n} for path, action, n in sorted(told))
 
 
 def _written_as(data: bytes) -> tuple[Encoding, str]:
-    """Return how a file is written; one without a transfer syntax is given that which its bytes have."""
+    """Return how a file is to be written, and its syntax: that which it names, or where it names a plain one, that which its bytes have."""
     start = find_start(data[:HEAD_BYTES], "bytes")
     if start.syntax not in _NATIVE:
-        return start.encoding, start.syntax
+        return Encoding(implicit=False, little=True), start.syntax
     implicit, little = start.encoding
     return start.encoding, IMPLICIT if implicit else "1.2.840.10008.1.2.1" if little else BIG_ENDIAN
 
@@ -251,15 +276,24 @@ def _refuse_unseen(dataset: Dataset) -> None:
             raise Doubt("document", tag)
 
 
-def _cut_pixels(cleaned: Dataset) -> None:
+def _cut_pixels(cleaned: Dataset, encoding: Encoding) -> None:
     """Cut what stands behind the last pixel of uncompressed data."""
-    if _PIXELS not in cleaned or not cleaned.get_item(_PIXELS).is_raw or cleaned.get_item(_PIXELS).length == UNDEFINED:
+    raw = cleaned.get_item(_PIXELS) if _PIXELS in cleaned else None
+    if raw is None or not raw.is_raw or raw.length == UNDEFINED or text_of(cleaned, 0x00280004) == "YBR_FULL_422":
         return
-    raw = cleaned.get_item(_PIXELS)
-    with suppress(ImageDataError, TypeError):
-        form = pixel_format(cleaned)
-        size = form.rows * form.columns * form.samples * form.frames * form.allocated
-        size = (size + 7) // 8
-        size += size % 2
-        if form.photometric != "YBR_FULL_422" and len(raw.value) > size:
-            cleaned._dict[raw.tag] = raw._replace(value=raw.value[:size], length=size)
+    try:
+        frames = int(text_of(cleaned, 0x00280008) or 1)
+        bits = frames * math.prod(_short(cleaned, tag, encoding) for tag in _EXTENT)
+    except ValueError:
+        return
+    size = (bits + 15) // 16 * 2
+    if 0 < size < len(raw.value):
+        cleaned[_PIXELS] = raw._replace(value=raw.value[:size], length=size)
+
+
+def _short(cleaned: Dataset, tag: int, encoding: Encoding) -> int:
+    """Return a number of two bytes."""
+    value = cleaned.get_item(tag).value if tag in cleaned else b""
+    if isinstance(value, bytes) and len(value) != 2:
+        raise ValueError
+    return int.from_bytes(value, "little" if encoding.little else "big") if isinstance(value, bytes) else int(value)

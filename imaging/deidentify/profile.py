@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from pydicom.datadict import dictionary_keyword, dictionary_VR
 
 from imaging.errors import TaskError
 
-__all__ = ["METHODS", "TEXT", "Act", "Options", "Profile", "Rule", "table_lines"]
+__all__ = ["METHODS", "TEXT", "Act", "Options", "Profile", "Rule", "profile_of", "table_lines"]
 
 #: Value representations that hold text.
 TEXT = frozenset(["AE", "AS", "CS", "DS", "IS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"])
@@ -161,13 +161,22 @@ class Profile:
         tag : int
             Group (even) and element in one number.
         """
-        return _rule(self, tag)
+        try:
+            return self._rules[tag]
+        except KeyError:
+            return self._rules.setdefault(tag, self._find(tag))
+
+    @cached_property
+    def _rules(self) -> dict[int, Rule]:
+        return {}
 
     def _find(self, tag: int) -> Rule:
         try:
             vr = dictionary_VR(tag).partition(" ")[0]
         except KeyError:
             return Rule(Act.REMOVE, "X", "")
+        if vr == "NONE":
+            return Rule(Act.REMOVE, "X", "")  # items and delimiters outside sequences
         if tag >> 24 in (0x50, 0x60) or tag >> 16 < 0x0008 or not tag & 0xFFFF:
             # Curves, overlays, command groups and group lengths; an overlay without its plane would be broken.
             return Rule(Act.REMOVE, "X", vr)
@@ -219,6 +228,18 @@ class Profile:
 
 
 @cache
+def profile_of(options: Options) -> Profile:
+    """Return the table under some options, made once.
+
+    Parameters
+    ----------
+    options : Options
+        Which columns are in force.
+    """
+    return Profile(options)
+
+
+@cache
 def _types() -> dict[tuple[int, str], str]:
     """Return what composite actions must leave, by attribute and SOP class, ``*`` for all others and ``>`` in a sequence."""
     found = {}
@@ -226,8 +247,3 @@ def _types() -> dict[tuple[int, str], str]:
         for place in where.split(" "):
             found[int(tag, 16), place.replace("~", _ROOT)] = wants
     return found
-
-
-@lru_cache(maxsize=20_000)
-def _rule(profile: Profile, tag: int) -> Rule:
-    return profile._find(tag)

@@ -18,6 +18,8 @@ __all__ = ["residual"]
 _LARGE = 1 << 16
 #: Letters, digits and bytes of Chinese in a row, from which on a piece may hold text.
 _RUN = 4
+#: Below, the upper byte of a value is no letter, digit or part of a Chinese sign: no two such bytes follow each other.
+_TWELVE_BITS = 0x3000
 #: Shorter UIDs are not told from other numbers.
 _UID_LENGTH = 20
 
@@ -62,6 +64,8 @@ _GOES_ON = frozenset(bytes([sign]) for sign in b".0123456789")
 
 def _may_hold_text(piece: bytes) -> bool:
     """Say whether letters, digits or bytes of Chinese follow each other: values of 12 bits never look so."""
+    if len(piece) % 2 == 0 and np.frombuffer(piece, "<u2").max() < _TWELVE_BITS:
+        return False
     text = _signs()[np.frombuffer(piece, np.uint8)]
     runs = text[: 1 - _RUN].copy()
     for by in range(1, _RUN):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from imaging.deidentify.dates import shift_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from imaging.deidentify.identifiers import Known
 
 __all__ = ["UID_IN_TEXT", "clean_text"]
@@ -40,7 +39,8 @@ UID_IN_TEXT = re.compile(r"(?<![\d.])(?!1\.2\.840\.10008\.)[0-2](?:\.(?:0|[1-9]\
 _BLANKS = re.compile(r"[ \t]{2,}")
 
 
-def clean_text(text: str, known: Known, *, shift_days: int | None, uid: Callable[[str], str] | None, dates: bool = True) -> str:
+@lru_cache(maxsize=4096)
+def clean_text(text: str, known: Known, *, shift_days: int | None) -> str:
     """Return a text without identifiers.
 
     Parameters
@@ -51,22 +51,16 @@ def clean_text(text: str, known: Known, *, shift_days: int | None, uid: Callable
         What is known of the patient.
     shift_days : int or None
         By how much dates move; None: they stay.
-    uid : callable or None
-        Gives what stands for a UID; None: they stay.
-    dates : bool, default True
-        Whether dates are looked for.
 
     Examples
     --------
     >>> from imaging.deidentify.identifiers import known
     >>> someone = known(frozenset({"Wang^XiaoDong"}), frozenset({"P0012345"}))
-    >>> clean_text("CHEST wang xiaodong p0012345 13800138000, Dr. Li Ming 2024-03-01", someone, shift_days=7, uid=None)
+    >>> clean_text("CHEST wang xiaodong p0012345 13800138000, Dr. Li Ming 2024-03-01", someone, shift_days=7)
     'CHEST , 2024-03-08'
     """
     clean = known.pattern.sub(" ", text) if known.pattern else text
     clean = _BY_FORM.sub(" ", clean)
-    if uid:
-        clean = UID_IN_TEXT.sub(lambda found: uid(found[0]), clean)
-    if dates and shift_days is not None:
+    if shift_days is not None:
         clean = shift_text(clean, shift_days)
     return text if clean == text else _BLANKS.sub(" ", clean).strip(" ")

@@ -83,12 +83,11 @@ def encode(dataset: Dataset, encoding: Encoding, profile: Profile) -> list[bytes
         Knows the value representations.
     """
     pieces: list[bytes] = []
-    for tag in sorted(dataset.keys()):
-        each = dataset.get_item(tag)
+    for each in sorted(dataset.values(), key=_tag):
         if each.VR == "SQ":
             items = [b"".join(encode(item, encoding, profile)) for item in each.value or ()]
             content = b"".join(_head(0xFFFEE000, None, len(item), encoding) + item for item in items)
-            pieces.append(_head(int(tag), b"SQ", len(content), encoding) + content)
+            pieces.append(_head(int(each.tag), b"SQ", len(content), encoding) + content)
         elif each.is_raw:
             pieces += _raw(each, encoding, profile)
         else:
@@ -96,9 +95,13 @@ def encode(dataset: Dataset, encoding: Encoding, profile: Profile) -> list[bytes
     return pieces
 
 
+def _tag(each: DataElement | RawDataElement) -> int:
+    return int(each.tag)
+
+
 def _raw(each: RawDataElement, encoding: Encoding, profile: Profile) -> list[bytes]:
     tag, value = int(each.tag), each.value or b""
-    vr = each.VR or (profile.rule(tag).vr if not each.tag.is_private else "UN")
+    vr = (each.VR or (profile.rule(tag).vr if not each.tag.is_private else "UN")).partition(" ")[0]  # pydicom leaves "OB or OW"
     if len(value) % 2:
         value += b"\0" if vr in ("UI", "OB", "UN", "OW") else b" "
     if each.length == UNDEFINED and vr != "SQ":
