@@ -96,16 +96,15 @@ def _centre(
 ) -> torch.Tensor:
     """Return the middle of a patch, in voxels from the image's middle, so that the patch lies in the image where it can."""
     shares = torch.rand(2, generator=chance, dtype=torch.float64)
-    room = torch.tensor([max(length - part, 0) / 2 for length, part in zip(shape, window, strict=True)], dtype=torch.float64)
-    anywhere = _uniform(chance, len(shape)) * room
-    if mask is None or not room.any() or shares[0] >= foreground:
-        return anywhere
-    labelled = mask.ravel().nonzero()[0]
-    if not len(labelled):
-        return anywhere
-    place = torch.tensor(_unravelled(int(labelled[int(shares[1] * len(labelled))]), shape), dtype=torch.float64)
-    middle = (torch.tensor(list(shape), dtype=torch.float64) - 1) / 2
-    return torch.minimum(torch.maximum(place - middle, -room), room)
+    spare = torch.tensor([(length - part) / 2 for length, part in zip(shape, window, strict=True)], dtype=torch.float64)
+    room = spare.clamp(min=0)
+    centre = _uniform(chance, len(shape)) * room
+    labelled = mask.ravel().nonzero()[0] if mask is not None and room.any() and shares[0] < foreground else ()
+    if len(labelled):
+        place = torch.tensor(_unravelled(int(labelled[int(shares[1] * len(labelled))]), shape), dtype=torch.float64)
+        middle = (torch.tensor(list(shape), dtype=torch.float64) - 1) / 2
+        centre = torch.minimum(torch.maximum(place - middle, -room), room)
+    return torch.round(centre + spare) - spare  # on whole voxels: a patch that is not varied is not interpolated
 
 
 def _unravelled(index: int, shape: Sequence[int]) -> list[int]:

@@ -146,7 +146,6 @@ def _metadata(learnt: Learnt) -> dict[str, Any]:
         threshold=learnt.threshold,
     )
     packages = {name: package_version(name) for name in ("monai", "torch", "numpy", "safetensors", "nibabel")}
-    shape = list(recipe.window)
     final = learnt.results.get("test", learnt.results["validation"])
     return {
         "schema": _SCHEMA,
@@ -169,8 +168,8 @@ def _metadata(learnt: Learnt) -> dict[str, Any]:
         "intended_use": task.intended_use,
         "references": [],
         "network_data_format": {
-            "inputs": {"image": _format("image", learnt.channels, shape, {str(n): "intensity" for n in range(learnt.channels)})},
-            "outputs": {"pred": _format("probabilities", len(task.classes), shape, {str(n): c for n, c in enumerate(task.classes)})},
+            "inputs": {"image": _format("image", recipe, ["intensity"] * learnt.channels)},
+            "outputs": {"pred": _format("probabilities", recipe, list(task.classes))},
         },
         "workbench": {
             "recipe": recipe.model_dump(mode="json"),
@@ -186,16 +185,19 @@ def _metadata(learnt: Learnt) -> dict[str, Any]:
     }
 
 
-def _format(kind: str, channels: int, shape: list[int], meaning: dict[str, str]) -> dict[str, Any]:
+def _format(kind: str, recipe: Recipe, meaning: list[str]) -> dict[str, Any]:
+    """Return MONAI's description of a tensor that goes in or comes out."""
+    scaled = recipe.transforms.window_hu or recipe.transforms.value_range
+    segments = recipe.kind == "segmentation"
     return {
         "type": kind,
-        "format": "magnitude" if kind == "image" else "segmentation" if len(shape) == 3 else "classes",
-        "num_channels": channels,
-        "spatial_shape": shape,
+        "format": "magnitude" if kind == "image" else "segmentation" if segments else "classes",
+        "num_channels": len(meaning),
+        "spatial_shape": list(recipe.window) if kind == "image" or segments else [],
         "dtype": "float32",
-        "value_range": [0, 1],
-        "is_patch_data": False,
-        "channel_def": meaning,
+        "value_range": [0, 1] if scaled or kind != "image" else [],
+        "is_patch_data": segments,
+        "channel_def": {str(number): name for number, name in enumerate(meaning)},
     }
 
 

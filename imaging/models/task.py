@@ -289,7 +289,7 @@ class Task(_Part):
             raise ValueError("transforms.patch: a segmentation needs one")
         if not segments and not self.transforms.size:
             raise ValueError("transforms.size: a classification needs one")
-        if segments == (self.data.form == "arrays"):
+        if self.data.form in (("arrays",) if segments else ("nifti",)):
             raise ValueError(f"data.form: {self.data.form} holds no {self.kind}")
         return self
 
