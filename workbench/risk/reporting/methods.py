@@ -85,7 +85,8 @@ def _source(writer: Writer) -> None:
         if data.protocol.cohort is not None and data.protocol.tables is None
         else tr("数据取自研究者提供的数据表", "Data are tables that the researchers gave")
     )
-    writer.report.text(tr(f"{where}（{data.origin}）。", f"{where} ({data.origin})."))
+    name = data.origin[:16]  # whole in the appendix: a word as long as a line tears the line before it apart
+    writer.report.text(tr(f"{where}（{name}）。", f"{where} ({name})."))
     writer.tell("source")
     if dates := _accrual(data, writer.policy.threshold):
         first, last = dates
