@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -168,7 +168,8 @@ def _run(folder: Path, records: Path, work: _Work, workers: int, batch: int, pro
         _write_table(record_table(made), parts / f"{uuid4().hex}.parquet")
         done += len(made)
         progress(done, len(waiting))
-    return _finish(records, parts, skipped, Deidentified(files=files, done=done, unchanged=unchanged, written=0, held_back=0, reasons={}))
+    counts = Deidentified(files=files, done=done, unchanged=unchanged, written=0, held_back=0, reasons={})
+    return _finish(records, work.out, parts, skipped, counts)
 
 
 def _all(paths: list[str], work: _Work, workers: int, batch: int) -> Iterator[list[Record]]:
@@ -200,7 +201,7 @@ def _one(path: str, work: _Work) -> Record:
         return replace(cleaned.record, reason="unnamed")
     place = Path(person, uids[0], uids[1], f"{uids[2]}.dcm")
     target = work.out / place
-    if target.exists() and hashlib.sha256(target.read_bytes()).hexdigest() != cleaned.record.sha256_out:
+    if target.exists() and _sha256(target) != cleaned.record.sha256_out:
         return replace(cleaned.record, reason="conflict", sha256_out="")
     write_whole(cleaned.pieces, target)
     return replace(cleaned.record, out=place.as_posix())
@@ -229,7 +230,7 @@ def _known_files(records: Path, parts: Path) -> set[tuple[str, int, int]]:
     return found
 
 
-def _finish(records: Path, parts: Path, skipped: list[Record], counts: Deidentified) -> Deidentified:
+def _finish(records: Path, out: Path, parts: Path, skipped: list[Record], counts: Deidentified) -> Deidentified:
     """Join the parts and what was there before: the newest record of each source stays."""
     whole = records / "records.parquet"
     tables = [pq.read_table(path) for path in parts.glob("*.parquet")]
@@ -238,12 +239,31 @@ def _finish(records: Path, parts: Path, skipped: list[Record], counts: Deidentif
     if whole.exists():
         old = pq.read_table(whole)
         new = pa.concat_tables([old.filter(pa.array([source not in sources for source in old["source"].to_pylist()], pa.bool_())), new])
-    new = new.sort_by("source")
+    new = _without_conflicts(new, out).sort_by("source")
     _write_table(new, whole)
     shutil.rmtree(parts)
     reasons = Counter(new["reason"].to_pylist())
     written = reasons.pop("", 0)
     return replace(counts, written=written, held_back=reasons.total(), reasons=dict(sorted(reasons.items())))
+
+
+def _without_conflicts(records: pa.Table, out: Path) -> pa.Table:
+    """Mark records whose file another one has replaced: two processes may have written to one place at the same time."""
+    rows = records.to_pylist()
+    hashes: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        hashes[row["out"]].add(row["sha256_out"])
+    stands = {name: _sha256(out / name) for name, found in hashes.items() if name and len(found) > 1}
+    if not stands:
+        return records
+    for row in rows:
+        if row["sha256_out"] != stands.get(row["out"], row["sha256_out"]):
+            row |= {"out": "", "sha256_out": "", "reason": "conflict"}
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _write_table(table: pa.Table, path: Path) -> None:

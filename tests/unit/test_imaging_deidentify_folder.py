@@ -1,0 +1,140 @@
+"""De-identification of folders: every file has a record, what is interrupted goes on, and two files never become one."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+import pydicom
+import pytest
+
+from imaging.deidentify import folder as folder_module
+from imaging.deidentify.folder import deidentify_folder
+from imaging.deidentify.pixels import PixelPolicy
+from imaging.deidentify.profile import Options
+from imaging.deidentify.records import REASONS, Record, record_table
+from imaging.errors import PlaceError, TaskError
+from tests.lib.dicom_files import ct_series, encoded, write
+from tests.lib.dicom_keys import TestKeys
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEYS = TestKeys(persons=frozenset({"P1", "P2"}))
+HEADER_ONLY = PixelPolicy(reading="none")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Two patients of the project, one of another, a text, an archive and a hidden file."""
+    for study in (1, 2, 3):
+        write(ct_series(3, study=study), tmp_path / "王小东" / f"study{study}")
+    (tmp_path / "王小东" / "note.txt").write_text("nothing " * 50, encoding="utf-8")
+    (tmp_path / "王小东" / ".hidden").write_bytes(b"x")
+    return tmp_path / "王小东"
+
+
+def run(source: Path, **more: object):
+    place = source.parent
+    return deidentify_folder(source, place / "out", records=place / "records", **({"keys": KEYS, "pixels": HEADER_ONLY} | more))
+
+
+def rows(source: Path) -> list[dict]:
+    return pq.read_table(source.parent / "records" / "records.parquet").to_pylist()
+
+
+def files(source: Path) -> dict[str, bytes]:
+    out = source.parent / "out"
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def test_every_file_is_written_or_held_back_with_its_reason(source: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    done = run(source, progress=lambda *of: seen.append(of), batch=4)
+    assert (done.files, done.done, done.written, done.held_back) == (11, 10, 6, 5)
+    assert done.reasons == {"hidden": 1, "no-person": 3, "not-dicom": 1}
+    assert seen == [(0, 10), (4, 10), (8, 10), (10, 10)]
+    records = rows(source)
+    assert len(records) == 11
+    assert {row["reason"] for row in records} - {""} <= set(REASONS)
+    assert sorted(row["out"] for row in records if row["out"]) == sorted(files(source))
+    for name in files(source):
+        dataset = pydicom.dcmread(source.parent / "out" / name)
+        assert name == f"{dataset.PatientID}/{dataset.StudyInstanceUID}/{dataset.SeriesInstanceUID}/{dataset.SOPInstanceUID}.dcm"
+
+
+def test_several_processes_write_the_same(source: Path) -> None:
+    run(source)
+    one = files(source)
+    deidentify_folder(
+        source, source.parent / "more", records=source.parent / "more_records", keys=KEYS, pixels=HEADER_ONLY, workers=2, batch=2
+    )
+    more = {path.relative_to(source.parent / "more").as_posix(): path.read_bytes() for path in (source.parent / "more").rglob("*.dcm")}
+    assert more == one
+
+
+def test_a_second_run_looks_at_what_is_new(source: Path) -> None:
+    run(source)
+    write(ct_series(1, study=2, series=9), source / "later")
+    done = run(source)
+    assert (done.done, done.unchanged, done.written) == (1, 10, 7)
+    assert len(rows(source)) == 12
+
+
+def test_a_run_that_was_killed_goes_on(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, count = folder_module._one, 0
+
+    def killed(path: str, work: object):
+        nonlocal count
+        count += 1
+        if count > 5:
+            raise KeyboardInterrupt
+        return one(path, work)
+
+    monkeypatch.setattr(folder_module, "_one", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(source, batch=2)
+    monkeypatch.undo()
+    assert not [name for name in files(source) if "/." in name]
+    done = run(source, batch=2)
+    assert (done.done, done.unchanged, done.written) == (6, 4, 6)
+    assert len(rows(source)) == 11
+
+
+def test_the_same_instance_twice_is_written_once_and_another_under_its_uid_not_at_all(source: Path) -> None:
+    first = ct_series(1, study=1)[0]
+    (source / "copy.dcm").write_bytes(encoded(first))
+    first.SeriesDescription = "another"
+    (source / "other.dcm").write_bytes(encoded(first))
+    done = run(source)
+    assert done.reasons["conflict"] == 1  # the first by name stands
+    assert len(files(source)) == 6
+
+
+def test_of_two_processes_that_write_to_one_place_one_stands(tmp_path: Path) -> None:
+    (tmp_path / "a.dcm").write_bytes(b"second")
+    records = [Record(source=name, out="a.dcm", sha256_out=hashlib.sha256(name.encode()).hexdigest()) for name in ("first", "second")]
+    rows = folder_module._without_conflicts(record_table(records), tmp_path).to_pylist()
+    assert [(row["out"], row["reason"]) for row in rows] == [("", "conflict"), ("a.dcm", "")]
+
+
+def test_other_options_or_keys_want_another_place(source: Path) -> None:
+    run(source)
+    with pytest.raises(TaskError, match="other options or keys"):
+        run(source, options=Options(dates="full"))
+    with pytest.raises(TaskError, match="other options or keys"):
+        run(source, keys=TestKeys(secret=b"z" * 32))
+
+
+def test_places_that_cannot_be(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(PlaceError, match="no folder"):
+        deidentify_folder(tmp_path / "nowhere", tmp_path / "out", records=tmp_path / "records", keys=KEYS)
+    with pytest.raises(TaskError, match="among the de-identified"):
+        deidentify_folder(source, tmp_path / "out", records=tmp_path / "out" / "records", keys=KEYS)
+
+
+def test_a_place_that_cannot_be_written(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(b"a file")
+    with pytest.raises(PlaceError, match="cannot be written"):
+        run(source)
