@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imaging.deidentify.pixels_rules import READ, SCREEN, SKIP, may_stay, names_someone, rule_for
-from imaging.deidentify.pixels_stored import fill, frames, projections, renderings, screenings, without_spare_bits, written
+from imaging.deidentify.pixels_stored import fill, frames, projections, renderings, without_spare_bits, written
 from imaging.deidentify.pixels_text import Box, has_strokes, read_text
 from imaging.errors import ImageDataError, TaskError
 from imaging.volumes.pixels import pixel_format
@@ -130,7 +130,7 @@ def clean_pixels(
         if reading == SKIP:
             return PixelResult("not-read", rule.name, attributes=attributes)
         images = projections(frames(path, form), form.frames)
-        if reading == SCREEN and not any(has_strokes(view) for image in images for view in screenings(image, form, dataset)):
+        if reading == SCREEN and not any(map(has_strokes, images)):
             return PixelResult("no-strokes", rule.name, attributes=attributes)
         boxes, readings = _boxes(images, form, dataset, policy, identifiers, reader)
         if boxes is None:
@@ -165,10 +165,20 @@ def _boxes(
             if names_someone(text.words, identifiers) or not (policy.markers and may_stay(text.words))
         ]
         if not found:
-            return tuple(dict.fromkeys(boxes)), reading
+            return _outermost(boxes), reading
         boxes += found
         images = [fill(image, found, _dark(image, form)) for image in images]
     return None, _READINGS
+
+
+def _outermost(boxes: Sequence[Box]) -> tuple[Box, ...]:
+    """Return the boxes that lie in no other."""
+    different = list(dict.fromkeys(boxes))
+    return tuple(box for box in different if not any(_lies_in(box, other) for other in different if other is not box))
+
+
+def _lies_in(box: Box, other: Box) -> bool:
+    return other.left <= box.left and other.top <= box.top and box.right <= other.right and box.bottom <= other.bottom
 
 
 def _dark(image: np.ndarray, form: PixelFormat) -> float:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imaging.deidentify.pixels_text import Box
     from imaging.volumes.formats import PixelFormat
 
-__all__ = ["fill", "frames", "projections", "renderings", "screenings", "without_spare_bits", "written"]
+__all__ = ["fill", "frames", "projections", "renderings", "without_spare_bits", "written"]
 
 _EXPLICIT = "1.2.840.10008.1.2.1"
 _BIG = "1.2.840.10008.1.2.2"
@@ -109,25 +109,6 @@ def renderings(values: np.ndarray, form: PixelFormat, dataset: Dataset) -> list[
     if np.abs(window.astype(np.int16) - found[0]).mean() > _SAME:
         found.append(window)
     return [255 - image for image in found] if form.photometric == "MONOCHROME1" else found
-
-
-def screenings(values: np.ndarray, form: PixelFormat, dataset: Dataset) -> list[np.ndarray]:
-    """Return a cross-section as 8 bits for :func:`imaging.deidentify.pixels_text.has_strokes`: its whole range, and nearly all of it.
-
-    In both the edges of lung, bone and air stay soft; a narrow window would sharpen them.
-
-    Parameters
-    ----------
-    values : ndarray of shape (rows, columns)
-        Stored values.
-    form : PixelFormat
-        How they are stored.
-    dataset : Dataset
-        The header.
-    """
-    if values.ndim == 3:
-        return renderings(values, form, dataset)
-    return [_stretched(values, *ends) for ends in ((float(values.min()), float(values.max())), _usual(values))]
 
 
 def _usual(values: np.ndarray) -> tuple[float, float]:
