@@ -72,7 +72,7 @@ def secondary_capture(
     if not isinstance(names_burned_in, bool):
         raise TaskError(f"names_burned_in: found {type(names_burned_in).__name__}, wanted True or False")
     headers = [settled(source) for source in sources]
-    if len({header.get("StudyInstanceUID") for header in headers}) != 1:
+    if len({header.StudyInstanceUID for header in headers}) != 1:
         raise ImageDataError("a secondary capture shows images of one study; found none or more")
     first, equipment = headers[0], equipment or Equipment()
     with refused("the secondary capture"), quiet():

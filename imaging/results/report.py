@@ -93,7 +93,7 @@ def measurement_report(
     _check(full, numbers)
     equipment = equipment or Equipment()
     used = _used(segmentation)
-    headers = [header for header in map(settled, sources) if header.get("SOPInstanceUID") in used]
+    headers = [header for header in map(settled, sources) if header.SOPInstanceUID in used]
     described = {int(item.SegmentNumber): item for item in segmentation.SegmentSequence}
     with refused("the report"), quiet():
         groups = [

@@ -12,6 +12,7 @@ from imaging.dicom.quiet import quiet
 from imaging.dicom.reading import open_bounded
 from imaging.errors import GeometryError, ImageDataError
 from imaging.geometry import Frame, frames_of
+from imaging.geometry.attributes import parts, present
 
 if TYPE_CHECKING:
     import os
@@ -84,9 +85,8 @@ def sources_of(volume: Volume, sources: Iterable[str | os.PathLike[str] | Datase
         raise GeometryError("the volume does not say which instances its slices came from", hint="read it from DICOM files, not from NIfTI")
     found = {}
     for header in map(settled, sources):
-        instance = str(header.get("SOPInstanceUID", ""))
-        if instance and (whole or instance in order):
-            found.setdefault(instance, header)
+        if whole or header.SOPInstanceUID in order:
+            found.setdefault(str(header.SOPInstanceUID), header)
     if missing := [instance for instance in order if instance not in found]:
         raise ImageDataError(
             f"{len(missing)} of the volume's {len(order)} instances are not among the sources",
@@ -125,6 +125,8 @@ def labels_by_frame(volume: Volume, labels: np.ndarray, sources: Sources, *, reg
         If slices lie beside their instances and `regrid` is false, or the sources have no positions.
     """
     if regrid:
+        if len({(frame.rows, frame.columns) for frame in sources.frames}) > 1:
+            raise GeometryError("the sources are of different sizes: one segmentation cannot refer to them all")
         return np.stack([_nearest(volume, labels, frame) for frame in sources.frames])
     numbers = {(frame.instance, frame.number): index for index, frame in enumerate(sources.frames)}
     first = sources.frames[0]
@@ -147,6 +149,11 @@ def settled(source: str | os.PathLike[str] | Dataset) -> Dataset:
     ----------
     source : path or Dataset
         A file, or its header, which is not changed.
+
+    Raises
+    ------
+    ImageDataError
+        If it lacks what a reference needs.
     """
     header = source if isinstance(source, Dataset) else open_bounded(source)
     found = Dataset()
@@ -155,6 +162,10 @@ def settled(source: str | os.PathLike[str] | Dataset) -> Dataset:
         for keyword in _PATIENT_AND_STUDY:
             if keyword not in found or not _readable(keyword, found[keyword].value):
                 setattr(found, keyword, "")
+    if lacking := [keyword for keyword in _NEEDED if len(parts(found, keyword)) != 1 or not present(found, keyword)]:
+        raise ImageDataError(
+            f"a source has no one {', '.join(lacking)}: it cannot be referred to", hint="repair the header, or leave it out"
+        )
     return found
 
 
@@ -168,11 +179,6 @@ def _readable(keyword: str, value: object) -> bool:
 
 
 def _check_alike(headers: tuple[Dataset, ...]) -> None:
-    for header in headers:
-        if lacking := [keyword for keyword in _NEEDED if not header.get(keyword)]:
-            raise ImageDataError(
-                f"a source lacks {', '.join(lacking)}: it cannot be referred to", hint="repair the header, or leave it out"
-            )
     series = {(header.StudyInstanceUID, header.SeriesInstanceUID) for header in headers}
     if len(series) > 1:
         raise ImageDataError(f"the sources come from {len(series)} series, wanted one")

@@ -532,8 +532,16 @@ def test_sources_that_do_not_fit_are_refused(tmp_path):
         segmentation(volume, mask, SEGMENTS, [moved, *paths[1:]])
     without = pydicom.dcmread(paths[0])
     del without.SOPClassUID
-    with pytest.raises(ImageDataError, match="lacks SOPClassUID"):
+    with pytest.raises(ImageDataError, match="no one SOPClassUID"):
         segmentation(volume, mask, SEGMENTS, [without, *paths[1:]])
+    double = pydicom.dcmread(paths[0])
+    double.StudyInstanceUID = [uid(1), uid(2)]
+    with pytest.raises(ImageDataError, match="no one StudyInstanceUID"):
+        secondary_capture(np.zeros((4, 4), np.uint8), [double], names_burned_in=False)
+    larger = pydicom.dcmread(paths[0])
+    larger.SOPInstanceUID, larger.Rows = uid(98), 13
+    with pytest.raises(GeometryError, match="different sizes"):
+        segmentation(volume, mask, SEGMENTS, [larger, *paths], regrid=True)
     (tmp_path / "x.dcm").write_bytes(b"no image at all" * 20)
     with pytest.raises(ImageDataError):
         segmentation(volume, mask, SEGMENTS, [tmp_path / "x.dcm", *paths])
