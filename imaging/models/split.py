@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,11 +14,12 @@ from imaging.models.cases import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from imaging.models.cases import Case
     from imaging.models.task import Split
 
-__all__ = ["Leak", "Parts", "find_leaks", "fingerprint", "kept_apart", "split_cases", "thumbnail"]
+__all__ = ["Leak", "Parts", "find_leaks", "fingerprint", "kept_apart", "split_cases", "thumbnail", "write_leaks"]
 
 #: Values along each axis of a thumbnail.
 _SIDE = {2: 16, 3: 8}
@@ -180,6 +182,21 @@ def kept_apart(parts: Parts, marks: dict[str, tuple[str, np.ndarray]], split: Sp
     if not kept.train or not kept.validation:
         raise TaskError("nothing to train or validate on is left without the cases that leak", hint="split by patient")
     return kept, leaks
+
+
+def write_leaks(path: Path, leaks: Sequence[Leak]) -> None:
+    """Write what was found as CSV, for the one who trains; nothing where nothing was found.
+
+    Parameters
+    ----------
+    path : Path
+        The file. It names cases: it stays where the images are.
+    leaks : sequence of Leak
+        As found.
+    """
+    if leaks:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([Leak._fields, *leaks])
 
 
 def _between(cases: list[Case], others: list[Case], part: str, marks: dict, near: float) -> Iterator[Leak]:

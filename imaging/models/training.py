@@ -33,7 +33,7 @@ from imaging.models.logs import EventFile
 from imaging.models.networks import build_network
 from imaging.models.packing import Learnt, check_free, write_bundle
 from imaging.models.preparing import CaseSet
-from imaging.models.split import kept_apart, split_cases
+from imaging.models.split import kept_apart, split_cases, write_leaks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +99,8 @@ def train(
     out : path
         Folder of the bundle.
     work : path, optional
-        Folder of checkpoint and event files; `out` with .work unless given. It holds weights and scores.
+        Folder of checkpoint, event files, and leaks.csv where cases are on both sides of the split; `out` with .work unless given. It holds
+        weights, scores, and the keys of those cases.
     cache : path, optional
         Folder of prepared cases, which are images of patients. Unless given they are kept in memory.
     device : str, optional
@@ -192,7 +193,10 @@ class _Trainer:
     def run(self, progress: Callable[[Epoch], None]) -> None:
         """Train until the last epoch, or until validation has not improved for long enough."""
         self._resume()
-        events = EventFile(self.work / "events") if self.place.rank == 0 else None
+        events = None
+        if self.place.rank == 0:
+            events = EventFile(self.work / "events")
+            write_leaks(self.work / "leaks.csv", self.leaks)
         whole = DistributedDataParallel(self.network) if self.place.world > 1 else self.network
         training, state = self.task.training, self.state
         while state.epoch < training.epochs and state.epoch - state.best_epoch < training.patience:
@@ -212,7 +216,7 @@ class _Trainer:
     def write(self, out: Path, *, force: bool) -> Bundle:
         """Measure the best weights on the test cases, once, and write the bundle."""
         self.network.load_state_dict(self.best)
-        model = self._model(flips=self.task.flips)
+        model = self._model(flips=self.task.flips, precision="float32")  # as the bundle will be asked
         threshold = threshold_of(self.task, model, self.validation)
         results = {"validation": evaluate(self.task, model, self.validation, threshold)}
         if len(self.test):
@@ -234,7 +238,7 @@ class _Trainer:
         write_bundle(learnt, out, force=force)
         return open_bundle(out)
 
-    def _model(self, flips: tuple[str, ...] = ()) -> Model:
+    def _model(self, *, precision: str, flips: tuple[str, ...] = ()) -> Model:
         task = self.task
         return Model(
             self.network,
@@ -242,7 +246,7 @@ class _Trainer:
             classes=len(task.classes),
             flips=flips,
             device=self.place.device,
-            precision=task.training.precision,
+            precision=precision,
         )
 
     def _epoch(self, whole: nn.Module, epoch: int) -> float:
@@ -319,7 +323,7 @@ class _Trainer:
         mine = range(place.rank, len(cases), place.world)
         last = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         self.network.load_state_dict(self.average)
-        model = self._model()
+        model = self._model(precision=self.task.training.precision)
         asked = shares_of_cases if self.task.kind == "classification" else dice_of
         found = asked(model, cases, mine)
         self.network.load_state_dict(last)

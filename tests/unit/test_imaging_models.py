@@ -211,14 +211,21 @@ def field(affine, shape):
 
 
 class TestPreparing:
-    def test_a_linear_field_stays_where_it_is_when_turned_and_resampled(self):
-        image = field(TURNED, (9, 10, 11))[None]
-        prepared = prepare(Sample(image, None, TURNED), Transforms(spacing_mm=(0.5, 1.0, 1.5), value_range=(-1000, 1000), patch=(4, 4, 4)))
+    @pytest.mark.parametrize("lean", [0.0, 0.3], ids=["upright", "sheared"])
+    def test_a_linear_field_stays_where_it_is_when_turned_and_resampled(self, lean):
+        affine = TURNED.copy()
+        affine[2, 2] = lean
+        image = field(affine, (9, 10, 11))[None]
+        prepared = prepare(Sample(image, None, affine), Transforms(spacing_mm=(0.5, 1.0, 1.5), value_range=(-1000, 1000), patch=(4, 4, 4)))
         assert np.allclose(np.linalg.norm(prepared.affine[:3, :3], axis=0), (1.5, 1.0, 0.5))
         assert (np.diag(prepared.affine)[:3] > 0).all()  # columns to the left, rows to the back, slices to the head
         found, wanted = prepared.image[0] * 2000 - 1000, field(prepared.affine, prepared.image.shape[1:])
-        inner = (slice(2, -2),) * 3
-        assert np.abs(found - wanted)[inner].max() < 0.01
+        axes = prepared.affine[:3, :3] / np.linalg.norm(prepared.affine[:3, :3], axis=0)
+        assert np.allclose(axes.T @ axes, np.eye(3), atol=1e-6)
+        points = np.stack([*np.indices(found.shape)[::-1], np.ones(found.shape)], axis=-1) @ (np.linalg.inv(affine) @ prepared.affine).T
+        inside = ((points[..., :3] >= 0) & (points[..., :3] <= [10, 9, 8])).all(axis=-1)
+        assert inside.sum() > 200
+        assert np.abs(found - wanted)[inside].max() < 0.01
 
     def test_a_mask_comes_back_onto_the_image_that_it_was_made_of(self):
         truth = np.zeros((9, 10, 11), np.uint8)

@@ -131,6 +131,25 @@ class TestTraining:
         assert told[-1].epoch < 50
         assert told[-1].epoch - told[-1].best_epoch == 2
 
+    def test_cases_on_both_sides_are_named_beside_the_checkpoint(self, made, tmp_path):
+        with np.load(made[0].data.file) as arrays:
+            known = dict(arrays)
+        known["patients"] = np.arange(len(known["labels"])).astype(str)
+        known["images"][:60] = known["images"][60:]  # every image twice, as different patients
+        np.savez(tmp_path / "b.npz", **known)
+        task = changed(made[0], epochs=1).model_copy(update={"data": made[0].data.model_copy(update={"file": str(tmp_path / "b.npz")})})
+        with pytest.raises(TaskError, match="on both sides of the split"):
+            train(task, tmp_path / "b", device="cpu")
+        dropped = task.model_copy(update={"split": task.split.model_copy(update={"leaks": "drop"})})
+        bundle = train(dropped, tmp_path / "b", device="cpu")
+        rows = (tmp_path / "b.work" / "leaks.csv").read_text().splitlines()
+        assert rows[0] == "kind,case,other,part"
+        assert len(rows) - 1 == bundle.metadata["workbench"]["data"]["leaks"]["same_pixels"] > 10
+
+    def test_mixed_precision_learns_too(self, made, tmp_path):
+        bundle = train(changed(made[0], precision="bfloat16"), tmp_path / "b", device="cpu")
+        assert bundle.metadata["workbench"]["results"]["test"]["metrics"]["auc"]["value"] > 0.9
+
     def test_a_place_that_is_taken_is_refused_before_any_work(self, made, tmp_path):
         (tmp_path / "b").mkdir()
         for place, words in ((tmp_path / "b", "no bundle"), (made[3], "a bundle already")):
