@@ -162,7 +162,7 @@ def _add_name(group: str, words: set[str], parts: set[str]) -> None:
 
 
 def _is_number(plain: str) -> bool:
-    return (len(plain) >= 4 and len(set(plain)) > 1) or not plain.isascii()
+    return len(plain) >= (4 if plain.isascii() else 2) and len(set(plain)) > 1
 
 
 def _is_term(word: str) -> bool:
