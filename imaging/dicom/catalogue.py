@@ -17,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from multiprocessing import get_context
 from operator import itemgetter
 from pathlib import Path
@@ -33,7 +33,7 @@ from imaging.dicom.files import path_from_text, path_text, walk_folder
 from imaging.dicom.refusals import REASONS
 from imaging.dicom.rows import FILE, INSTANCES, QUARANTINE, Batch, rows_of
 from imaging.dicom.tables import CHANGES, COUNTS, DUPLICATES, JUDGED, MERGED, QUARANTINED, SERIES, SOURCES, TO_HASH, TO_JUDGE, TO_READ
-from imaging.dicom.verdicts import COLUMNS, VERDICTS, verdict_of
+from imaging.dicom.verdicts import COLUMNS, VERDICTS, rules, verdict_of
 from imaging.errors import PlaceError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ TABLES = ("instances", "series", "quarantine")
 _LISTED = pa.schema([*FILE, ("skipped", pa.string())])
 _LISTED_AT_ONCE = 20_000
 _HASHED_AT_ONCE = 1 << 20
+_JUDGED_AT_ONCE = 1_000
 _AHEAD = 2  # batches waiting for each process
 _PATTERN = re.compile(r"[*?\[]")
 _BODY_PART = pa.schema([("written", pa.string()), ("body_part_code", pa.string()), ("body_part", pa.string())])
@@ -231,7 +232,7 @@ class _Indexing:
         self.database.execute(DUPLICATES)
         self.database.register("parts_of_body", self._body_parts())
         paths = self._paths()
-        self.database.execute(f"CREATE OR REPLACE TABLE new_series AS {SERIES}")
+        self.database.execute(f"CREATE OR REPLACE TABLE new_series AS {SERIES.format(rules=rules())}")
         self._judge()
         judged = JUDGED.format(verdicts=", ".join(f"coalesce(judged.{name}, old_series.{name}) AS {name}" for name in VERDICTS.names[2:]))
         for name, query in (("quarantine", QUARANTINED), ("series", judged), ("instances", "SELECT * FROM merged ORDER BY path")):
@@ -256,7 +257,8 @@ class _Indexing:
         self.database.execute(f"CREATE OR REPLACE TABLE old_series AS SELECT state, {', '.join(VERDICTS.names)} FROM {source}")
         cursor = self.database.cursor().execute(TO_JUDGE.format(columns=", ".join(f'"{name}"' for name in COLUMNS)))
         names = [column[0] for column in cursor.description]
-        rows = (dict(zip(names, row, strict=True)) for row in iter(cursor.fetchone, None))
+        some = iter(partial(cursor.fetchmany, _JUDGED_AT_ONCE), [])
+        rows = (dict(zip(names, row, strict=True)) for row in chain.from_iterable(some))
         tables = [VERDICTS.empty_table()]
         for (study, series), members in groupby(rows, key=itemgetter(*VERDICTS.names[:2])):
             verdict = {"study_instance_uid": study, "series_instance_uid": series, **verdict_of(members)}

@@ -200,8 +200,8 @@ def _scan_explicit(head: bytes, at: int, size: int, path: str | os.PathLike[str]
                 return at
             if vr == _UN or length == UNDEFINED:
                 return None
-            _check(key, length, begin, size, path)
             if end > have:
+                _check(key, length, begin, size, path)
                 raise _Beyond
             found[key] = (vr, head[begin:end])
         elif length == UNDEFINED:

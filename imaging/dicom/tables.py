@@ -67,6 +67,7 @@ ORDER BY path, tag, reason, text
 """
 
 #: One row a series of a study. A value is the least of those its instances have; whether they differ is told where it matters.
+#: `state` changes with the series' files, and with the rules by which its geometry is judged.
 SERIES = """
 WITH kept AS (SELECT * FROM merged WHERE duplicate_of IS NULL)
 SELECT study_instance_uid, series_instance_uid,
@@ -91,7 +92,7 @@ SELECT study_instance_uid, series_instance_uid,
        count(*) FILTER (conflict) AS n_conflicts,
        any_value(n_duplicates) AS n_duplicates,
        min(path) AS first_path,
-       bit_xor(hash(path, size, modified_ns)) AS state
+       xor(bit_xor(hash(path, size, modified_ns)), {rules}::UBIGINT) AS state
 FROM kept LEFT JOIN parts_of_body ON kept.body_part_examined = parts_of_body.written
 JOIN (
   SELECT study_instance_uid AS study, series_instance_uid AS series, count(duplicate_of) AS n_duplicates FROM merged GROUP BY ALL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,17 @@ from imaging.dicom.tags import FIELDS
 from imaging.errors import ImageDataError
 from imaging.geometry import frames_of, judge
 from imaging.geometry.frames import SEQUENCES, TOP_LEVEL
+from imaging.geometry.reasons import TOLERANCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from imaging.geometry import Frame
 
-__all__ = ["COLUMNS", "VERDICTS", "verdict_of"]
+__all__ = ["COLUMNS", "VERDICTS", "rules", "verdict_of"]
+
+#: Raised where the same rows would be judged otherwise than before.
+_VERSION = 1
 
 _PLAIN = tuple(field for field in FIELDS if field.keyword in TOP_LEVEL)
 _TAGS = [tag_for_keyword(keyword) for keyword in (*TOP_LEVEL, *SEQUENCES)]
@@ -40,6 +45,12 @@ VERDICTS = pa.schema(
         ("deviation_mm", pa.float64()),
     ]
 )
+
+
+def rules() -> int:
+    """Return a number that changes with what a verdict rests on beside its files: the tolerances and the version of the rules."""
+    stated = json.dumps([_VERSION, VERDICTS.names, COLUMNS, TOLERANCES])
+    return int.from_bytes(hashlib.sha256(stated.encode()).digest()[:8], "big")
 
 
 def verdict_of(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ they wrote is what the geometry needs. What cannot be read is None: it is for th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -15,6 +15,8 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pydicom.dataelem import RawDataElement
     from pydicom.dataset import Dataset
 
@@ -31,8 +33,8 @@ def numbers(dataset: Dataset, keyword: str, length: int | None = None) -> tuple[
 
     Parameters
     ----------
-    dataset : Dataset or mapping of str
-        As pydicom reads it, or as it was made in memory; or values by keyword.
+    dataset : Dataset or dict
+        As pydicom reads it, or as it was made in memory; or values by keyword, several values as a tuple.
     keyword : str
         The attribute's keyword (PS3.6).
     length : int, optional
@@ -52,13 +54,28 @@ def numbers(dataset: Dataset, keyword: str, length: int | None = None) -> tuple[
     >>> numbers(dataset, "SliceLocation")
     (-71.12345678901235,)
     """
+    if isinstance(dataset, dict):
+        value = dataset.get(keyword)
+        found = None if value is None else _kept_finite(value if isinstance(value, tuple) else (value,))
+    else:
+        try:
+            found = _finite(parts(dataset, keyword))
+        except (TypeError, ValueError):
+            return None
+    return None if found is None or (length is not None and len(found) != length) else found
+
+
+def _finite(values: Iterable) -> tuple[float, ...] | None:
+    """Return values as numbers, or None where one of them is none, or there is none."""
     try:
-        found = tuple(_number(part) for part in parts(dataset, keyword))
+        found = tuple([_number(value) for value in values])
     except (TypeError, ValueError):
         return None
-    if not found or (length is not None and len(found) != length) or not all(map(math.isfinite, found)):
-        return None
-    return found
+    return found if found and all(map(math.isfinite, found)) else None
+
+
+#: The rows of a series share most of their values.
+_kept_finite = lru_cache(maxsize=4_096)(_finite)
 
 
 def count(dataset: Dataset, keyword: str, default: int | None = None) -> int | None:
@@ -102,6 +119,9 @@ def present(dataset: Dataset, keyword: str) -> bool:
     keyword : str
         The attribute's keyword.
     """
+    if isinstance(dataset, dict):
+        value = dataset.get(keyword)
+        return value is not None and value not in ("", ()) and (not isinstance(value, tuple) or any(part != "" for part in value))
     return any(part != "" for part in parts(dataset, keyword))
 
 
@@ -115,7 +135,7 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
     keyword : str
         The sequence's keyword.
     """
-    if isinstance(dataset, Mapping):
+    if isinstance(dataset, dict):
         return []
     tag = _tag(keyword)
     value = dataset[tag].value if tag in dataset else None
@@ -132,7 +152,7 @@ def parts(dataset: Dataset, keyword: str) -> list:
     keyword : str
         The attribute's keyword.
     """
-    if isinstance(dataset, Mapping):
+    if isinstance(dataset, dict):
         found = dataset.get(keyword)
         return [] if found is None else list(found) if isinstance(found, tuple) else [found]
     element = dataset.get_item(_tag(keyword))

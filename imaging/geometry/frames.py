@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import mul
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -299,6 +300,7 @@ def _plane(position: Dataset, orientation: Dataset, measures: Dataset) -> dict:
     }
 
 
+@lru_cache(maxsize=256)
 def _unit(cosines: tuple[float, ...]) -> tuple[float, ...] | None:
     """Return direction cosines at exactly unit length, or None where they are no pair of perpendicular unit vectors."""
     row, column = cosines[:3], cosines[3:]
@@ -315,6 +317,8 @@ def _positive(dataset: Dataset, keyword: str, length: int) -> tuple[float, ...] 
 
 def _value(dataset: Dataset, keyword: str) -> tuple[float, ...] | tuple[str, ...] | None:
     """Return numbers where the attribute is numeric, so that 30 and 30.0 are one echo time, else its texts."""
+    if isinstance(dataset, dict) and keyword not in dataset:
+        return None
     return numbers(dataset, keyword) or (tuple(map(str, parts(dataset, keyword))) if present(dataset, keyword) else None)
 
 

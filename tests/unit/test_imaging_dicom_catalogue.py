@@ -20,6 +20,7 @@ from imaging.dicom.verdicts import verdict_of
 from imaging.errors import ImageDataError, PlaceError
 from imaging.geometry import frames_of, judge
 from imaging.geometry.frames import TOP_LEVEL
+from imaging.geometry.reasons import TOLERANCES
 from tests.lib.dicom_files import PYDICOM_FILES, ct_series, index_file, uid, write
 from tests.lib.paths import REPOSITORY, shared
 
@@ -225,6 +226,13 @@ def test_the_geometry_of_each_series_is_judged_and_judged_again_only_where_it_ch
     assert len(judged) == 1
     assert verdicts(out)[uid(1, 1)] == ["gap"]
     assert verdicts(out)[uid(1, 3)] == ["sheared"]
+    # Other tolerances, or a later version of the rules: every series is judged again, and no file read.
+    monkeypatch.setattr("imaging.dicom.verdicts.TOLERANCES", TOLERANCES._replace(step_mm=0.1))
+    assert index_folder(folder, out).read == 0
+    assert len(judged) == 5
+    monkeypatch.setattr("imaging.dicom.verdicts._VERSION", 1_000)
+    index_folder(folder, out)
+    assert len(judged) == 9
 
 
 def test_verdicts_of_rows_equal_those_of_pydicoms_headers(tmp_path):
