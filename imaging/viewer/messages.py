@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from imaging.errors import TaskError
@@ -130,11 +129,7 @@ def look_in(message: Mapping[str, object], exhibits: Sequence[Exhibit], limit: i
     """
     point = None if message.get("point") is None else _reals(message, "point", 3, -_FAR, _FAR)
     place = place_in(message, exhibits, by_point=point is not None)
-    window = None
-    if message.get("window") is not None:
-        window = Window(*_reals(message, "window", 2, -_FAR, _FAR))
-        if window.width <= 0:
-            raise TaskError("message: window's width is not above 0")
+    window = None if message.get("window") is None else Window(*_reals(message, "window", 2, -_FAR, _FAR))
     box = WHOLE if message.get("box") is None else Box(*_reals(message, "box", 4, 0, 1))
     if box.right - box.left < _SMALLEST or box.bottom - box.top < _SMALLEST:
         raise TaskError("message: box is too small")
@@ -181,7 +176,7 @@ def _reals(message: Mapping[str, object], name: str, length: int, low: float, hi
 
 
 def _real(value: object, name: str, low: float, high: float) -> float:
-    # A whole number beyond a float's range must not reach float().
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high or not math.isfinite(value):
+    # Compared before it is converted: a whole number may be beyond a float's range. What is no number lies within no bounds.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise TaskError(f"message: {name} is no number from {low:g} to {high:g}")
     return float(value)

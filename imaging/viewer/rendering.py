@@ -175,7 +175,7 @@ def labels_of(mask: np.ndarray, volume: Volume) -> np.ndarray:
     Parameters
     ----------
     mask : ndarray of bool or int, shape (slices, rows, columns)
-        Labels.
+        Labels; floats too if they are whole numbers.
     volume : Volume
         What they belong to.
 
@@ -187,9 +187,14 @@ def labels_of(mask: np.ndarray, volume: Volume) -> np.ndarray:
     labels = np.asarray(mask)
     if labels.shape != volume.array.shape[:3]:
         raise TaskError(f"mask: found shape {labels.shape}, wanted {volume.array.shape[:3]}", hint="resample it onto the volume first")
-    if labels.dtype.kind not in "biu":
-        raise TaskError(f"mask: found {labels.dtype}, wanted whole numbers or booleans")
-    return labels
+    if labels.dtype.kind in "biu":
+        return labels
+    # NIfTI masks are often floats that are whole numbers.
+    with np.errstate(invalid="ignore"):
+        whole = labels.astype(np.int32) if labels.dtype.kind == "f" else labels
+    if not np.array_equal(whole, labels) or labels.dtype.kind != "f":
+        raise TaskError(f"mask: found {labels.dtype} with other values, wanted whole numbers or booleans")
+    return whole
 
 
 def _check(view: View, index: int, size: int, box: Box) -> None:

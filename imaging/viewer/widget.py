@@ -34,6 +34,9 @@ _HERE = Path(__file__).parent
 #: Bytes that a read-out is charged for; how many a second, and at once: a hand on a mouse needs no more.
 READOUT_BYTES, READOUTS_PER_SECOND, READOUTS_AT_ONCE = 64, 12.0, 60
 
+#: Names of a mask's labels that are listed.
+MOST_LABELS = 64
+
 
 class Allowance:
     """So much a second, and so much at once: read-outs beyond it are not answered.
@@ -230,7 +233,6 @@ def _described(exhibit: Exhibit, first: Exhibit) -> dict[str, Any]:
     """Return what the browser is told of a volume: names and numbers of what may be asked for."""
     volume = exhibit.volume
     chosen = next(iter(exhibit.views)) if exhibit.plane is None else exhibit.plane
-    used = [] if exhibit.labels is None else [int(label) for label in np.unique(exhibit.labels) if label][:64]
     return {
         "label": exhibit.label,
         "unit": volume.unit,
@@ -238,7 +240,7 @@ def _described(exhibit: Exhibit, first: Exhibit) -> dict[str, Any]:
         "planes": [_plane(view) for view in exhibit.views.values()],
         "window": None if exhibit.first_window is None else list(exhibit.first_window),
         "presets": [[name, *window] for name, window in exhibit.presets.items()],
-        "mask": [[exhibit.mask_names.get(label, str(label)), COLOURS[(label - 1) % len(COLOURS)]] for label in used],
+        "mask": [[exhibit.mask_names.get(label, str(label)), COLOURS[(label - 1) % len(COLOURS)]] for label in _used(exhibit.labels)],
         "verdicts": [str(verdict) for verdict in volume.geometry.verdicts],
         "placed": volume.affine is not None,
         "linked": exhibit.shares_place(first),
@@ -246,6 +248,14 @@ def _described(exhibit: Exhibit, first: Exhibit) -> dict[str, Any]:
         "rate": exhibit.frames_per_second,
         "notices": list(exhibit.notices),
     }
+
+
+def _used(labels: np.ndarray | None) -> list[int]:
+    """Return the first labels that a mask has, slice by slice: a whole one would be sorted."""
+    found: set[int] = set()
+    for plane in () if labels is None else labels:
+        found.update(np.unique(plane).tolist() if plane.any() else ())
+    return sorted(map(int, found - {0}))[:MOST_LABELS]
 
 
 def _plane(view: View) -> dict[str, Any]:

@@ -182,7 +182,11 @@ def test_a_mask_is_filled_and_outlined_in_its_colours():
     assert plain[200, 100].tolist() == pytest.approx([value / 2 for value in COLOURS[0]], abs=1)
     assert render_slice(volume, "axial", 0, WIDE, 400, mask=mask).pixels.max() == 0
     assert render_slice(volume, "axial", 1, WIDE, 400, mask=mask > 0).pixels.max() > 0
-    for wrong in (mask[:2], mask.astype(float)):
+    assert (
+        render_slice(volume, "axial", 1, WIDE, 400, mask=mask.astype(np.float32)).pixels
+        == render_slice(volume, "axial", 1, WIDE, 400, mask=mask).pixels
+    ).all()
+    for wrong in (mask[:2], mask + 0.5, mask * np.nan, mask.astype(str)):
         with pytest.raises(TaskError):
             render_slice(volume, mask=wrong)
 
@@ -207,6 +211,7 @@ def test_a_watermark_is_seen_on_black_grey_and_white_in_every_part(level):
     plain, marked = (render_slice(volume, "axial", 0, WIDE, 768, watermark=mark).pixels.astype(int) for mark in ("", text))
     changed = np.abs(marked - plain) >= 30
     assert 0.01 < changed.mean() < 0.15
+    assert np.abs(marked - plain).max() < 40
     parts = changed.reshape(4, 192, 4, 192).any(axis=(1, 3))
     assert parts.all()
 
@@ -246,6 +251,8 @@ def test_slices_and_planes_that_do_not_exist_are_refused():
         view_of(made(), "stored")
     with pytest.raises(TaskError, match="no affine"):
         view_of(made(placed=False), "axial")
+    with pytest.raises(TaskError, match="one slice"):
+        view_of(made((1, 20, 30)), "axial")
 
 
 def test_a_volume_without_a_place_is_shown_as_stored_and_measured_in_pixels():
