@@ -9,7 +9,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist, squareform
 
-from imaging.measures.mesh import vertices_of
+from imaging.measures.mesh import outermost_of
 
 __all__ = ["Diameters", "axes_of_slices", "longest_in_space"]
 
@@ -89,7 +89,7 @@ def longest_in_space(inside: np.ndarray, directions_mm: np.ndarray) -> float:
     directions_mm : ndarray of shape (3, 3)
         As in :func:`axes_of_slices`.
     """
-    points = vertices_of(inside) @ directions_mm.T
+    points = outermost_of(inside) @ directions_mm.T
     return float(pdist(points[ConvexHull(points).vertices]).max())
 
 
@@ -100,7 +100,7 @@ def _reach(box: tuple[slice, slice, slice], in_plane: np.ndarray) -> float:
 
 def _axes_of_piece(piece: np.ndarray, box: tuple[slice, slice, slice], in_plane: np.ndarray) -> Diameters:
     start = np.array([side.start for side in box[::-1]])
-    index = vertices_of(piece, axes=(1, 2)) + start
+    index = outermost_of(piece, axes=(1, 2)) + start
     points = index[:, :2] @ _plane(in_plane).T
     hull = ConvexHull(points).vertices
     index, points = index[hull], points[hull]

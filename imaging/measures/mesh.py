@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Surface", "surface_of", "vertices_of"]
+__all__ = ["Surface", "outermost_of", "surface_of"]
 
 #: The cell's corners as (column, row, slice); corner n is bit n of the cell's kind.
 _CORNERS = np.array([corner[::-1] for corner in product((0, 1), repeat=3)])
@@ -71,27 +71,26 @@ def surface_of(inside: np.ndarray, directions_mm: np.ndarray) -> Surface:
     return Surface(float(area), float(volume * abs(np.linalg.det(directions_mm))))
 
 
-def vertices_of(inside: np.ndarray, axes: tuple[int, ...] = (0, 1, 2)) -> np.ndarray:
-    """Return the points half way between neighbours of which one is inside.
+def outermost_of(inside: np.ndarray, axes: tuple[int, ...] = (0, 1, 2)) -> np.ndarray:
+    """Return the surface's vertices that are first or last on their line: all those that its convex hull can have.
 
     Parameters
     ----------
     inside : ndarray of shape (slices, rows, columns), bool
         The mask.
     axes : tuple of int
-        Along which neighbours are looked at: (1, 2) for the outlines of slices.
+        Along which lines are looked at: (1, 2) for the outlines of slices.
 
     Returns
     -------
     ndarray of shape (n_points, 3)
         As (column, row, slice) in units of the index.
     """
-    solid = np.pad(inside, 1).view(np.int8)
     found = []
     for axis in axes:
-        points = np.argwhere(np.diff(solid, axis=axis)).astype(float) - 1
-        points[:, axis] += 0.5
-        found.append(points)
+        lines = np.argwhere(inside.any(axis=axis))
+        crossed = inside.argmax(axis=axis), inside.shape[axis] - np.flip(inside, axis).argmax(axis=axis)
+        found += [np.insert(lines.astype(float), axis, ends[tuple(lines.T)] - 0.5, axis=1) for ends in crossed]
     return np.concatenate(found)[:, ::-1]
 
 
