@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
 from imaging.deidentify.charset import UTF8, decode_text, is_plain
@@ -20,11 +18,12 @@ from imaging.deidentify.profile import METHODS, TEXT, Act, Rule
 from imaging.deidentify.records import Doubt
 from imaging.deidentify.text import UID_IN_TEXT, clean_text
 from imaging.deidentify.values import DUMMIES, as_bytes, element
+from imaging.deidentify.writing import encode_items
 from imaging.dicom.body_parts import body_part
 from imaging.dicom.structure import Encoding
 
 if TYPE_CHECKING:
-    from pydicom.dataelem import RawDataElement
+    from pydicom.dataelem import DataElement, RawDataElement
 
     from imaging.deidentify.identifiers import Known
     from imaging.deidentify.keys import Keys
@@ -115,7 +114,7 @@ class Cleaning:
             If a text or a sequence cannot be read.
         """
         self.sop_class = text_of(dataset, _SOP_CLASS)
-        cleaned = self._dataset(dataset, (), strict=False)
+        cleaned = Dataset(self._dataset(dataset, (), strict=False))
         _put(cleaned, _NAME, "PN", self.person)
         _put(cleaned, _ID, "LO", self.person)
         if self.recoded:
@@ -134,11 +133,12 @@ class Cleaning:
         """
         _put(cleaned, 0x00120062, "CS", "YES")
         _put(cleaned, 0x00120063, "LO", "PS3.15 E.1 Basic Application Level Confidentiality Profile")
-        cleaned[0x00120064] = _methods(("basic", *(["pixels"] if pixels else []), *self.profile.options.columns))
+        names = ("basic", *(["pixels"] if pixels else []), *self.profile.options.columns)
+        cleaned[0x00120064] = _methods(names, self.encoding, self.profile)
         said = {"modified": "MODIFIED", "full": "UNMODIFIED", "removed": "REMOVED"}[self.profile.options.dates]
         _put(cleaned, 0x00280303, "CS", said)
 
-    def _dataset(self, dataset: Dataset, path: tuple[int, ...], *, strict: bool) -> Dataset:
+    def _dataset(self, dataset: Dataset, path: tuple[int, ...], *, strict: bool) -> dict[BaseTag, Element]:
         cleaned: dict[BaseTag, Element] = {}
         creators = creators_of(dataset) if self.profile.options.safe_private else {}
         kept: set[int] = set()
@@ -154,7 +154,7 @@ class Cleaning:
                 cleaned[each.tag] = new
         for creator in kept:
             cleaned[BaseTag(creator)] = element(creator, "LO", as_bytes(creators[creator], "LO"))
-        return Dataset(cleaned)
+        return cleaned
 
     def _private(self, tag: int, creators: dict[int, str], kept: set[int]) -> Rule:
         """Return the rule of a private attribute; its creator's name is written again, from the list."""
@@ -207,7 +207,8 @@ class Cleaning:
             return None, act
         items = [] if act is Act.EMPTY else list(each.value or ())
         strict = act is Act.DUMMY and tag not in _FINDINGS
-        return DataElement(tag, "SQ", Sequence([self._dataset(item, (*path, tag), strict=strict) for item in items])), act
+        cleaned = (self._dataset(item, (*path, tag), strict=strict).values() for item in items)
+        return element(tag, "SQ", encode_items(cleaned, self.encoding, self.profile)), act
 
     def _kept(self, each: Element, tag: int, rule: Rule, act: Act, path: tuple[int, ...]) -> tuple[Element | None, Act]:
         """Return an element that stays, its text cleaned."""
@@ -281,12 +282,10 @@ def _put(dataset: Dataset, tag: int, vr: str, text: str) -> None:
 
 
 @cache
-def _methods(names: tuple[str, ...]) -> DataElement:
-    """Return the De-identification Method Code Sequence (0012,0064), which nobody changes."""
+def _methods(names: tuple[str, ...], encoding: Encoding, profile: Profile) -> RawDataElement:
+    """Return the De-identification Method Code Sequence (0012,0064)."""
     items = []
     for code, meaning in (METHODS[name] for name in METHODS if name in names):
-        item = Dataset()
-        for tag, vr, text in ((0x00080100, "SH", code), (0x00080102, "SH", "DCM"), (0x00080104, "LO", meaning)):
-            _put(item, tag, vr, text)
-        items.append(item)
-    return DataElement(0x00120064, "SQ", Sequence(items))
+        texts = ((0x00080100, "SH", code), (0x00080102, "SH", "DCM"), (0x00080104, "LO", meaning))
+        items.append([element(tag, vr, as_bytes(text, vr)) for tag, vr, text in texts])
+    return element(0x00120064, "SQ", encode_items(items, encoding, profile))

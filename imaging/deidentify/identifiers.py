@@ -79,20 +79,19 @@ class Known:
         plain = folded(data)
         return sum(needle in plain for needle in self._needles) + sum(bool(pattern.search(data)) for pattern in self._alone)
 
-    def parts_in(self, data: bytes) -> bool:
-        """Say whether a single word of a name may stand in bytes.
+    def hits_in_chinese(self, data: bytes) -> int:
+        """Return how many Chinese spellings stand in bytes as they are, in UTF-8 or GBK.
 
         Parameters
         ----------
         data : bytes
             Any part of a file.
         """
-        lower = data.translate(LOWER)
-        return any(needle in lower for needle in self._part_needles)
+        return sum(needle in data for needle in self._chinese)
 
     @cached_property
-    def _part_needles(self) -> tuple[bytes, ...]:
-        return tuple({part.encode(encoding, "ignore").translate(LOWER) for part in self.parts for encoding in ("utf-8", "gb18030")} - {b""})
+    def _chinese(self) -> tuple[bytes, ...]:
+        return tuple({word.encode(encoding) for word in self.words if not word.isascii() for encoding in _ENCODINGS[:2]})
 
     @property
     def spellings(self) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = ["residual"]
 
-#: Pieces at least this long are pixel data: searched for text only where there is some.
+#: Pieces at least this long are pixel data.
 _LARGE = 1 << 16
-#: Letters, digits and bytes of Chinese in a row, from which on a piece may hold text.
-_RUN = 4
-#: Below, the upper byte of a value is no letter, digit or part of a Chinese sign: no two such bytes follow each other.
-_TWELVE_BITS = 0x3000
+#: Words of 16 bits the upper byte of which is a digit or a letter, and those with two bytes of a Chinese sign.
+_FIRST, _RANGE, _HIGH = 0x3000, 0x4B00, 0x8080
 #: Shorter UIDs are not told from other numbers.
 _UID_LENGTH = 20
 
@@ -44,9 +41,19 @@ def residual(pieces: Sequence[bytes], known: Known, uids: Collection[str]) -> in
     2
     """
     small = b"".join(piece for piece in pieces if len(piece) < _LARGE)
-    large = [piece for piece in pieces if len(piece) >= _LARGE and _may_hold_text(piece)]
-    old = [uid.encode() for uid in uids if len(uid) >= _UID_LENGTH]
-    return sum(known.hits(piece) + sum(_stands(uid, piece) for uid in old) for piece in (small, *large))
+    found = known.hits(small) + sum(_stands(uid.encode(), small) for uid in uids if len(uid) >= _UID_LENGTH)
+    return found + sum(_in_pixels(piece, known) for piece in pieces if len(piece) >= _LARGE)
+
+
+def _in_pixels(piece: bytes, known: Known) -> int:
+    """Return how many identifiers stand in pixel data, which few values look like."""
+    words = np.frombuffer(piece, np.uint16, len(piece) // 2)
+    if words.max() < _FIRST:
+        return 0
+    # Of four letters or digits in a row, two are the bytes of one word of 16 bits; values of 12 bits, signed or not, never look so.
+    if ((words - np.uint16(_FIRST)) < _RANGE).any():
+        return known.hits(piece)
+    return known.hits_in_chinese(piece) if ((words & _HIGH) == _HIGH).any() else 0
 
 
 def _stands(uid: bytes, data: bytes) -> bool:
@@ -60,21 +67,3 @@ def _stands(uid: bytes, data: bytes) -> bool:
 
 
 _GOES_ON = frozenset(bytes([sign]) for sign in b".0123456789")
-
-
-def _may_hold_text(piece: bytes) -> bool:
-    """Say whether letters, digits or bytes of Chinese follow each other: values of 12 bits never look so."""
-    if len(piece) % 2 == 0 and np.frombuffer(piece, "<u2").max() < _TWELVE_BITS:
-        return False
-    text = _signs()[np.frombuffer(piece, np.uint8)]
-    runs = text[: 1 - _RUN].copy()
-    for by in range(1, _RUN):
-        runs &= text[by : len(text) - _RUN + 1 + by]
-    return bool(runs.any())
-
-
-@cache
-def _signs() -> np.ndarray:
-    found = np.zeros(256, bool)
-    found[[*range(0x30, 0x3A), *range(0x41, 0x5B), *range(0x61, 0x7B), *range(0x81, 0xFF)]] = True
-    return found

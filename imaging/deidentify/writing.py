@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pydicom.filebase import DicomBytesIO
@@ -17,15 +18,19 @@ from imaging.dicom.structure import DEFLATED, LONG_VRS, SHORT_VRS, Encoding
 from imaging.dicom.tags import UNDEFINED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pydicom.dataelem import DataElement, RawDataElement
     from pydicom.dataset import Dataset
 
+    Element = DataElement | RawDataElement
+
     from imaging.deidentify.profile import Profile
 
-__all__ = ["encode", "file_chunks"]
+__all__ = ["encode", "encode_items", "file_chunks"]
 
 _VERSION_NAME = "IMAGING"
-_SHORTEST = 0xFFFF
+_LONGEST, _LONG = 0xFFFF, 1 << 16
 
 
 def file_chunks(dataset: Dataset, encoding: Encoding, syntax: str, profile: Profile) -> list[bytes]:
@@ -48,12 +53,21 @@ def file_chunks(dataset: Dataset, encoding: Encoding, syntax: str, profile: Prof
         If class or instance are not named, or an element cannot be written as it stands.
     """
     head = bytes(128) + b"DICM" + _meta(dataset, syntax)
-    body = encode(dataset, encoding, profile)
+    body = encode(dataset.values(), encoding, profile)
     if syntax == DEFLATED:
         packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         packed = packer.compress(b"".join(body)) + packer.flush()
         body = [packed + bytes(len(packed) % 2)]
-    return [head, *body]
+    return _joined([head, *body])
+
+
+def _joined(pieces: list[bytes]) -> list[bytes]:
+    """Return fewer pieces: short ones that follow each other as one."""
+    joined = []
+    for long, run in groupby(pieces, key=lambda piece: len(piece) >= _LONG):
+        some = list(run)
+        joined += some if long else [b"".join(some)]
+    return joined
 
 
 def _meta(dataset: Dataset, syntax: str) -> bytes:
@@ -70,32 +84,44 @@ def _meta(dataset: Dataset, syntax: str) -> bytes:
     return _head(0x00020000, b"UL", 4, explicit) + struct.pack("<I", len(meta)) + meta
 
 
-def encode(dataset: Dataset, encoding: Encoding, profile: Profile) -> list[bytes]:
+def encode_items(items: Iterable[Iterable[Element]], encoding: Encoding, profile: Profile) -> bytes:
+    """Return the value of a sequence (PS3.5 section 7.5.1), all lengths defined.
+
+    Parameters
+    ----------
+    items : iterable of iterable of element
+        Data sets.
+    encoding : Encoding
+        How they are written.
+    profile : Profile
+        Knows the value representations.
+    """
+    contents = (b"".join(encode(item, encoding, profile)) for item in items)
+    return b"".join(_head(0xFFFEE000, None, len(content), encoding) + content for content in contents)
+
+
+def encode(elements: Iterable[Element], encoding: Encoding, profile: Profile) -> list[bytes]:
     """Return a data set's elements as pieces to be joined.
 
     Parameters
     ----------
-    dataset : Dataset
-        Values as bytes, sequences as data sets.
+    elements : iterable of element
+        Values as bytes, those of sequences too; what was set with a value, pydicom encodes.
     encoding : Encoding
         How they are written.
     profile : Profile
         Knows the value representations.
     """
     pieces: list[bytes] = []
-    for each in sorted(dataset.values(), key=_tag):
-        if each.VR == "SQ":
-            items = [b"".join(encode(item, encoding, profile)) for item in each.value or ()]
-            content = b"".join(_head(0xFFFEE000, None, len(item), encoding) + item for item in items)
-            pieces.append(_head(int(each.tag), b"SQ", len(content), encoding) + content)
-        elif each.is_raw:
+    for each in sorted(elements, key=_tag):
+        if each.is_raw:
             pieces += _raw(each, encoding, profile)
         else:
             pieces.append(_made(each, encoding))
     return pieces
 
 
-def _tag(each: DataElement | RawDataElement) -> int:
+def _tag(each: Element) -> int:
     return int(each.tag)
 
 
@@ -124,7 +150,7 @@ def _head(tag: int, vr: bytes | None, size: int, encoding: Encoding) -> bytes:
     if vr is None or encoding.implicit:
         return struct.pack(f"{order}HHI", tag >> 16, tag & 0xFFFF, size)
     if vr in SHORT_VRS:
-        if size > _SHORTEST:
+        if size > _LONGEST:
             raise Doubt("too-long", tag)
         return struct.pack(f"{order}HH2sH", tag >> 16, tag & 0xFFFF, vr, size)
     return struct.pack(f"{order}HH2sHI", tag >> 16, tag & 0xFFFF, vr if vr in LONG_VRS else b"UN", 0, size)
