@@ -85,7 +85,7 @@ def projections(each: Iterable[np.ndarray], count: int) -> list[np.ndarray]:
 
 
 def renderings(values: np.ndarray, form: PixelFormat, dataset: Dataset) -> list[np.ndarray]:
-    """Return an image as 8 bits, white for what the viewer shows white: over its whole range, and in its own or its usual window.
+    """Return an image as 8 bits, white for what the viewer shows white: its whole range, nearly all of it, and its own window.
 
     Parameters
     ----------
@@ -99,15 +99,15 @@ def renderings(values: np.ndarray, form: PixelFormat, dataset: Dataset) -> list[
     Returns
     -------
     list of ndarray, uint8
-        One or two; text at the end of the range stands out in the first, text as bright as tissue in the second.
+        One to three, none like another: text at the end of the range stands out in the first, text as bright as tissue in the others.
     """
     if values.ndim == 3:
         return [_stretched(values, 0, form.limits[1])] if form.stored > 8 else [values.astype(np.uint8)]
-    low, high = float(values.min()), float(values.max())
-    found = [_stretched(values, low, high)]
-    window = _stretched(values, *_window(values, dataset))
-    if np.abs(window.astype(np.int16) - found[0]).mean() > _SAME:
-        found.append(window)
+    found: list[np.ndarray] = []
+    for low, high in filter(None, ((float(values.min()), float(values.max())), _usual(values), _window(values, dataset))):
+        image = _stretched(values, low, high)
+        if all(np.abs(image.astype(np.int16) - other).mean() > _SAME for other in found):
+            found.append(image)
     return [255 - image for image in found] if form.photometric == "MONOCHROME1" else found
 
 
@@ -117,22 +117,15 @@ def _usual(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _stored(ends: Sequence[float], dataset: Dataset) -> tuple[float, float]:
-    """Return stored values of rescaled ones, the smaller first."""
+def _window(values: np.ndarray, dataset: Dataset) -> tuple[float, float] | None:
+    """Return the stored values at the ends of the header's window, where it has one that holds any of these values."""
+    centre, width = numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth")
+    if not centre or not width or width[0] <= 1:
+        return None
     slope = (numbers(dataset, "RescaleSlope", 1) or (1.0,))[0] or 1.0
     intercept = (numbers(dataset, "RescaleIntercept", 1) or (0.0,))[0]
-    low, high = sorted((end - intercept) / slope for end in ends)
-    return low, high
-
-
-def _window(values: np.ndarray, dataset: Dataset) -> tuple[float, float]:
-    """Return the stored values at the ends of the window: the header's, or where all but a hundredth of the values lie."""
-    centre, width = numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth")
-    if centre and width and width[0] > 1:
-        ends = _stored((centre[0] - width[0] / 2, centre[0] + width[0] / 2), dataset)
-        if ends[0] < values.max() and ends[1] > values.min():
-            return ends
-    return _usual(values)
+    low, high = sorted((centre[0] + side * width[0] / 2 - intercept) / slope for side in (-1, 1))
+    return (low, high) if low < values.max() and high > values.min() else None
 
 
 def _stretched(values: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -21,8 +21,9 @@ __all__ = ["Box", "Text", "has_strokes", "read_text"]
 #: shapes.
 LEAST_SCORE, LEAST_SCORE_HIGH, HIGH = 0.5, 0.9, 0.12
 
-#: Longest side that the detector is given, in pixels; larger images are also read in tiles, which overlap by more than a line of text.
-_SIDE, _OVERLAP = 2000, 300
+#: Longest side that the detector is given, in pixels; an image of more than the second is also read in tiles, which overlap by the third,
+#: more than a line of text.
+_SIDE, _LARGE, _OVERLAP = 2000, 2600, 300
 #: Images with a shorter side than this are also read at twice their size: characters of 12 pixels are then large enough.
 _SMALL = 900
 
@@ -86,7 +87,7 @@ def _tiles(image: np.ndarray) -> Iterator[tuple[np.ndarray, int, int, float]]:
     yield image, 0, 0, 1.0
     if min(rows, columns) < _SMALL and max(rows, columns) <= _SIDE:
         yield cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), 0, 0, 2.0
-    if max(rows, columns) > _SIDE:
+    if max(rows, columns) > _LARGE:
         for top in _starts(rows):
             for left in _starts(columns):
                 yield np.ascontiguousarray(image[top : top + _SIDE, left : left + _SIDE]), left, top, 1.0

@@ -19,8 +19,10 @@ from pydicom.uid import (
 from imaging.deidentify import pixels_text
 from imaging.deidentify.pixels import PixelPolicy, apply_pixels, clean_pixels
 from imaging.deidentify.pixels_rules import may_stay, names_someone, rule_for
+from imaging.deidentify.pixels_stored import renderings
 from imaging.deidentify.pixels_text import Box, Text, has_strokes
 from imaging.errors import TaskError
+from imaging.volumes.pixels import pixel_format
 from tests.lib.dicom_files import PYDICOM_FILES, ct_series, encoded, write
 from tests.lib.paths import shared
 from tests.lib.planted_dicom import CHINESE, draw
@@ -330,9 +332,26 @@ def test_known_identifiers_are_met_with_one_character_wrong(found, identifier, n
     assert names_someone(found, [identifier]) is named
 
 
+def test_renderings_show_what_is_as_bright_as_tissue():
+    values = np.random.default_rng(0).integers(0, 1200, (100, 100)).astype("u2")
+    values[1] = 4095
+    ds = Dataset()
+    ds.RescaleSlope, ds.RescaleIntercept, ds.WindowCenter, ds.WindowWidth = 1, -1024, -24, 100
+    values[50, 50:52] = 990, 1010
+    views = renderings(values, pixel_format(image(values)), ds)
+    assert [int(view[50, 51]) - int(view[50, 50]) for view in views] == [1, 4, 51]
+    assert len(renderings(values, pixel_format(image(values)), Dataset())) == 2
+
+
+def test_renderings_are_as_bright_as_a_viewer_shows_them():
+    values = noise(40, 48)
+    ds = image(values, PhotometricInterpretation="MONOCHROME1")
+    np.testing.assert_array_equal(renderings(values, pixel_format(ds), ds)[0], 255 - renderings(values, pixel_format(image(values)), ds)[0])
+
+
 def test_tiles_cover_a_large_image():
-    tiles = [(left, top, tile.shape[1], tile.shape[0]) for tile, left, top, _ in pixels_text._tiles(np.zeros((2100, 4000, 3), np.uint8))]
-    covered = np.zeros((2100, 4000), int)
+    tiles = [(left, top, tile.shape[1], tile.shape[0]) for tile, left, top, _ in pixels_text._tiles(np.zeros((2700, 4000, 3), np.uint8))]
+    covered = np.zeros((2700, 4000), int)
     for left, top, wide, high in tiles[1:]:
         covered[top : top + high, left : left + wide] += 1
     assert covered.min() >= 1
