@@ -70,7 +70,7 @@ class Exhibit:
     plane : Plane or str, optional
         At first.
     frame_of_reference : str
-        UID; volumes of different ones are not scrolled together.
+        UID; volumes of one are scrolled together, of different ones never; where it is not known, the reader decides.
     notices : tuple of str
         Further sentences for the reader, the verdict's reasons for instance.
     frames_per_second : float
@@ -126,18 +126,18 @@ class Exhibit:
             return None
         return self.presets[self.window] if self.window in self.presets else chosen_window(self.volume, self.window)
 
-    def shares_place(self, other: Exhibit) -> bool:
-        """Whether a point in mm means the same in both: both have an affine, and no frames of reference that differ.
+    def shares_place(self, other: Exhibit) -> bool | None:
+        """Whether a point in mm means the same in both; None where both have an affine and nobody knows in which space.
 
         Parameters
         ----------
         other : Exhibit
             The other.
         """
-        placed = self.volume.affine is not None and other.volume.affine is not None
-        return placed and (
-            not self.frame_of_reference or not other.frame_of_reference or self.frame_of_reference == other.frame_of_reference
-        )
+        if self.volume.affine is None or other.volume.affine is None:
+            return False
+        known = self.frame_of_reference and other.frame_of_reference
+        return self is other or (self.frame_of_reference == other.frame_of_reference if known else None)
 
     @property
     def moves(self) -> bool:

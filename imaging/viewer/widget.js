@@ -99,9 +99,8 @@ class Pane {
   }
 
   caption() {
-    const { about } = this, verdicts = about.verdicts.map((name) => this.say("verdicts", name)).join("、");
-    const unplaced = fill(this.say(about.moves ? "moments" : "no_affine"), this.page.language === "zh" ? verdicts : verdicts.replaceAll("、", ", "));
-    const said = [...(about.placed ? [] : [unplaced]), ...about.notices];
+    const { about } = this;
+    const said = [...(about.placed ? [] : [this.say(about.moves ? "moments" : "no_affine")]), ...about.notices];
     this.notice.textContent = said.join(" ");
     this.notice.hidden = !said.length;
     if (this.play) this.play.textContent = this.say(this.playing ? "stop" : "play");
@@ -353,7 +352,7 @@ class Pane {
 
 class Page {
   constructor(model, root) {
-    Object.assign(this, { model, root, kernel: new Kernel(model), tool: "window", panes: [], mask: { on: true, opacity: 0.35, outline: true }, linked: true, crossed: false });
+    Object.assign(this, { model, root, kernel: new Kernel(model), tool: "window", panes: [], mask: { on: true, opacity: 0.35, outline: true }, linked: false, crossed: false });
     this.layout = model.get("settings").layout;
     root.classList.add("wb-viewer");
     // JupyterLab listens for single letters and Enter too: inside the viewer they are ours.
@@ -400,6 +399,7 @@ class Page {
     if (three) this.panes = this.series[first].planes.map(({ name }) => new Pane(this, first, name));
     else this.panes = this.layout === "side" ? this.series.slice(0, 2).map((_, place) => new Pane(this, place)) : [new Pane(this, first)];
     this.crossed = three;
+    this.linked = this.linkable === true;
     this.sized.disconnect();
     this.grid.className = `wb-grid wb-${this.panes.length}`;
     this.grid.replaceChildren(...this.panes.map((pane) => pane.root));
@@ -408,7 +408,13 @@ class Page {
     for (const pane of this.panes) { this.sized.observe(pane.stage); pane.refresh(pane === this.panes[0] && (three || this.tied)); }
   }
 
-  get tied() { return this.layout === "three" || (this.layout === "side" && this.linked && this.panes.every((pane) => pane.about.linked)); }
+  // Whether a point in mm is the same in all series: true, null where nobody knows, or false.
+  get linkable() {
+    const said = this.panes.map((pane) => pane.about.linked);
+    return said.includes(false) ? false : said.includes(null) ? null : true;
+  }
+
+  get tied() { return this.layout === "three" || (this.layout === "side" && this.linked && this.linkable !== false); }
 
   follow(lead, point) {
     if (!this.tied || !point) return;
@@ -437,7 +443,7 @@ class Page {
       this.series.length > 1 && this.layout !== "side" && this.listed(),
       this.choices("tools", this.tools, this.tool, (name) => { this.tool = name; this.bar(); }),
       element("span", { class: "wb-space" }),
-      this.layout === "side" && this.box("linked", this.tied, () => { this.linked = !this.linked; this.bar(); if (this.tied) this.active.refresh(true); }, !this.panes.every((pane) => pane.about.linked) && this.say("not_linked")),
+      this.layout === "side" && this.box("linked", this.tied, () => { this.linked = !this.linked; this.bar(); if (this.tied) this.active.refresh(true); }, { false: this.say("not_linked"), null: this.say("unsure") }[this.linkable], this.linkable === false),
       this.active.window && this.box("invert", this.active.inverted, () => this.invert()),
       element("span", { class: "wb-help", role: "note", title: this.say("help") }, "?"),
       element("button", { class: "wb-link wb-switch", type: "button", onclick: () => { this.model.set("language", this.language === "zh" ? "en" : "zh"); this.model.save_changes(); } }, this.say("switch")));
@@ -458,8 +464,8 @@ class Page {
     return made;
   }
 
-  box(name, on, act, unable = "") {
-    return element("label", { class: "wb-check", title: unable || null }, element("input", { type: "checkbox", name: `wb-${name}`, checked: on, disabled: Boolean(unable), onchange: act }), this.say(name));
+  box(name, on, act, tip = null, unable = false) {
+    return element("label", { class: "wb-check", title: tip }, element("input", { type: "checkbox", name: `wb-${name}`, checked: on, disabled: unable, onchange: act }), this.say(name));
   }
 
   presets() {

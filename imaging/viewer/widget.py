@@ -241,7 +241,6 @@ def _described(exhibit: Exhibit, first: Exhibit) -> dict[str, Any]:
         "window": None if exhibit.first_window is None else list(exhibit.first_window),
         "presets": [[name, *window] for name, window in exhibit.presets.items()],
         "mask": [[exhibit.mask_names.get(label, str(label)), COLOURS[(label - 1) % len(COLOURS)]] for label in _used(exhibit.labels)],
-        "verdicts": [str(verdict) for verdict in volume.geometry.verdicts],
         "placed": volume.affine is not None,
         "linked": exhibit.shares_place(first),
         "moves": exhibit.moves,

@@ -24,7 +24,7 @@ ball = lambda radius: np.where(np.hypot(np.hypot(x - 40, y - 32), 4 * (z - 20)) 
 volume = made((40, 64, 80), np.diag([1.0, 1.0, 4.0, 1.0]), array=ball(25))
 finer = made((160, 64, 80), np.diag([1.0, 1.0, 1.0, 1.0]), array=np.repeat(ball(15), 4, axis=0))
 mask = (volume.array > 0).astype(np.uint8)
-shown = Exhibit(volume=volume, label='胸部CT', mask=mask, mask_names={{1: '结节'}}, window='lung')
+shown = Exhibit(volume=volume, label='胸部CT', mask=mask, mask_names={{1: '结节'}}, window='lung', frame_of_reference='1.2')
 stamp = '张三 · heart · 2026-11-22 15:00'
 Viewer(shown, watermark=stamp)
 """
@@ -208,7 +208,7 @@ def test_a_point_is_found_in_three_planes(page):
 
 
 def test_two_series_are_scrolled_together_by_millimetres(page):
-    run(page, "Viewer(shown, Exhibit(volume=finer, label='随访'), watermark=stamp, language='en')")
+    run(page, "Viewer(shown, Exhibit(volume=finer, label='随访', frame_of_reference='1.2'), watermark=stamp, language='en')")
     at_slice(page, 80, 1)
     x, y, _ = middle(page)
     page.mouse.move(x, y)
@@ -225,6 +225,19 @@ def test_two_series_are_scrolled_together_by_millimetres(page):
     picture(page, "viewer_english")
     page.locator(".wb-switch").click()
     page.get_by_text("联动").wait_for()
+
+
+def test_series_of_which_nobody_knows_the_space_are_linked_only_by_hand(page):
+    run(page, "Viewer(volume, finer)")
+    at_slice(page, 80, 1)
+    linked = page.locator("input[name=wb-linked]")
+    assert (linked.is_checked(), linked.is_enabled()) == (False, True)
+    assert "参考系" in page.locator(".wb-check[title]").get_attribute("title")
+    page.mouse.move(*middle(page)[:2])
+    page.mouse.wheel(0, 120)
+    at_slice(page, 21)
+    linked.check()
+    at_slice(page, 84, 1)
 
 
 def test_a_colour_cine_plays_and_says_that_it_is_not_calibrated(page):

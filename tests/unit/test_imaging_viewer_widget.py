@@ -226,7 +226,7 @@ def test_volumes_of_other_frames_of_reference_are_not_linked():
     one, same, other, unknown = (Exhibit(volume=made(), frame_of_reference=uid) for uid in ("1.2", "1.2", "1.3", ""))
     lost = Exhibit(volume=made(placed=False))
     linked = [each["linked"] for each in Viewer(one, same, other, unknown, lost).series]
-    assert linked == [True, True, False, True, False]
+    assert linked == [True, True, False, None, False]
 
 
 def test_both_languages_have_the_same_words():
