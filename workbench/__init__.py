@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from workbench.cohort.language import load as load_cohort
     from workbench.locale import set_language
     from workbench.report import Report
+    from workbench.series.measurements import publish_measurements
     from workbench.series.occurrences import index_images
     from workbench.store import open_store
     from workbench.templates import list_templates, run_template
@@ -91,6 +92,7 @@ _PLACES: dict[str, tuple[str, str]] = {
     "load_cohort": ("workbench.cohort.language", "load"),
     "images": ("workbench.series.chosen", "images"),
     "index_images": ("workbench.series.occurrences", "index_images"),
+    "publish_measurements": ("workbench.series.measurements", "publish_measurements"),
     "notes": ("workbench.texts.notes", "notes"),
     "VariableForm": ("workbench.texts.variable_form", "VariableForm"),
     "share_variables": ("workbench.texts.shared_sets", "share_variables"),
@@ -152,6 +154,7 @@ __all__ = [
     "open_store",
     "orders",
     "procedures",
+    "publish_measurements",
     "race",
     "release",
     "reports",

@@ -282,7 +282,15 @@ _ALL = (
         "image_occurrence_date",
         concept="modality_concept_id",
         source_value="modality_source_value",
-        fields={"body_part": Field("anatomic_site_source_value", "string"), **_visit_fields()},
+        fields={
+            "body_part": Field("anatomic_site_source_value", "string"),
+            "verdict": Field("geometry_verdict", "string"),
+            "slices": Field("n_slices", "number"),
+            "slice_mm": Field("slice_mm", "number"),
+            "manufacturer": Field("manufacturer_source_value", "string"),
+            "model": Field("model_source_value", "string"),
+            **_visit_fields(),
+        },
     ),
     Domain(
         "deaths",

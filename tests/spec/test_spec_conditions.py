@@ -212,6 +212,17 @@ def _ages():
         [1],
     ),
     Holds(
+        "Images have a geometry verdict and a spacing",
+        (
+            image(1, INDEX_DAY, "CT", geometry_verdict="regular", slice_mm=1.0),
+            image(2, INDEX_DAY, "CT", geometry_verdict="regular", slice_mm=5.0),
+            image(3, INDEX_DAY, "CT", geometry_verdict="gap", slice_mm=1.0),
+            image(4, INDEX_DAY, "CT"),
+        ),
+        images("CT", verdict="regular").where(slice_mm_le=2),
+        [1],
+    ),
+    Holds(
         "costs() are those of encounters, on the encounter's days",
         (
             visit(1, "2020-01-01"),

@@ -163,3 +163,33 @@ def test_what_makes_no_sense_is_refused(indexed, asked):
 
 def test_a_snapshot_without_images_has_an_empty_set(store):
     assert wb.images(store).table().empty
+
+
+MEASURED = "series,label,label_name,lesion,measure,value,unit,mask_sha256,bundle\n"
+
+
+def test_measured_values_are_asked_as_any_other(indexed, tmp_path):
+    rows = [
+        f"{uid(1, 1)},1,lung,0,volume_ml,4200.5,mL,ab,net@12",
+        f"{uid(2, 1)},1,lung,0,volume_ml,2000,mL,ac,net@12",
+        f"{uid(2, 1)},2,nodule,2,recist_mm,,mm,ac,",
+    ]
+    (tmp_path / "m.csv").write_text(MEASURED + "\n".join(rows), encoding="utf-8")
+    snapshot = wb.publish_measurements(tmp_path / "m.csv", indexed.snapshot, place=tmp_path / "p")
+    result = wb.cohort("t").enter(wb.labs("lung volume_ml").where(value_gt=3000), limit="first").run(snapshot)
+    assert list(result.rows.iloc[:, 0]) == [11]
+    feature = snapshot.read("image_feature").to_pylist()[0]
+    images = snapshot.read("image_occurrence").to_pylist()
+    assert feature["alg_system"] == "net@12"
+    assert feature["image_occurrence_id"] in {row["image_occurrence_id"] for row in images}
+    assert snapshot.read("measurement").num_rows == 2, "an empty value is none"
+    assert wb.images(snapshot).count() == 3, "the series stay"
+
+
+@pytest.mark.parametrize(
+    "text", [MEASURED + "1.2.3,1,lung,0,volume_ml,1,mL,ab,x\n", "series,value\n1,2\n", MEASURED + "1,1,l,0,m,much,mL,a,b\n"]
+)
+def test_measured_values_that_fit_no_series_are_refused(indexed, tmp_path, text):
+    (tmp_path / "m.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError):
+        wb.publish_measurements(tmp_path / "m.csv", indexed.snapshot, place=tmp_path / "p")

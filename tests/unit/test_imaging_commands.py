@@ -230,6 +230,25 @@ def test_images_of_several_patients_make_no_volume(tmp_path, imaging):
     assert "多个患者号" in said
 
 
+def test_colours_make_no_nifti_and_inspect_says_so(tmp_path, imaging):
+    coloured = ct_series(
+        1, PhotometricInterpretation="RGB", SamplesPerPixel=3, BitsAllocated=8, BitsStored=8, HighBit=7, PixelRepresentation=0
+    )
+    coloured[0].PlanarConfiguration = 0
+    coloured[0].PixelData = bytes(8 * 8 * 3)
+    write(coloured, tmp_path / "in")
+    imaging("inspect", tmp_path / "in", "--out", tmp_path / "s.csv", "--quiet")
+    assert rows_of(tmp_path / "s.csv")[0]["policies"] == "none serves"
+    code, _, said = imaging("convert", tmp_path / "in", "--out", tmp_path / "v", "--policy", "keep", "--quiet")
+    assert (code, "colours" in said) == (4, True)
+
+
+@pytest.mark.parametrize("out", ["/proc/series", "/dev/null/series"])
+def test_a_place_that_takes_no_file_is_refused(folder, imaging, out):
+    assert imaging("inspect", folder, "--out", f"{out}.csv", "--quiet")[0] == 8
+    assert imaging("convert", folder, "--out", out, "--quiet")[0] == 8
+
+
 def test_series_without_images_are_left_out(tmp_path, imaging):
     report = ct_series(1, Rows=None, Columns=None, Modality="SR")
     del report[0].PixelData

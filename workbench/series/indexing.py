@@ -193,7 +193,7 @@ def is_image(row: Mapping[str, Any]) -> bool:
 
 
 def policies_for(row: Mapping[str, Any]) -> tuple[Policy, ...] | None:
-    """Return the policies under which a series makes volumes.
+    """Return the policies under which a series makes volumes of grey values.
 
     Parameters
     ----------
@@ -203,11 +203,13 @@ def policies_for(row: Mapping[str, Any]) -> tuple[Policy, ...] | None:
     Returns
     -------
     tuple of Policy or None
-        None where none is needed; empty where none serves: frames that nothing tells apart, images of several patients.
+        None where none is needed; empty where none serves: colours, frames that nothing tells apart, images of several patients.
     """
     if row["several_patients"] or any('"repeated_unexplained"' in reason for reason in row["reasons"]):
         return ()
     in_question = questioned(map(Verdict, row["verdicts"]))
+    if Verdict.COLOUR in in_question:
+        return ()
     if not in_question:
         return None
     return tuple(policy for policy in Policy if all(policy in SERVES[verdict] for verdict in in_question))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from workbench.store.overlay import SnapshotWithRows
     from workbench.store.snapshots import Snapshot
 
-__all__ = ["IMAGES", "LEFT_OUT_WORDS", "IndexedImages", "index_images"]
+__all__ = ["IMAGES", "LEFT_OUT_WORDS", "IndexedImages", "home_folder", "index_images"]
 
 #: The table of series.
 IMAGES = "image_occurrence"
@@ -117,7 +117,7 @@ def index_images(
     ``images = wb.index_images("/data/images", wb.open_store())``, then ``cohort.run(images.snapshot)``
     """
     folder = folder_of(Path(folder))
-    place = Path(place) if place else _home() / sha256(str(folder.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    place = Path(place) if place else home_folder() / sha256(str(folder.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     place.parent.mkdir(parents=True, exist_ok=True)
     with tqdm(desc=tr("读取", "read"), unit=tr("文件", "file"), disable=not progress, file=sys.stderr) as bar:
 
@@ -204,5 +204,6 @@ def _date(series: Mapping[str, Any]) -> Any:
     return None
 
 
-def _home() -> Path:
+def home_folder() -> Path:
+    """Return where catalogues and measurements are kept: below ``images`` in the session's home, else in the working folder."""
     return (current().home.path if in_session() else Path.cwd()) / "images"
