@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
-from imaging.deidentify.charset import UTF8, decode_text, is_plain
+from imaging.deidentify.charset import UTF8, decode_text, encodings_of, is_plain
 from imaging.deidentify.contents import creators_of, elements, text_of
 from imaging.deidentify.dates import shift_value
 from imaging.deidentify.private import safe_private
@@ -140,6 +140,7 @@ class Cleaning:
 
     def _dataset(self, dataset: Dataset, path: tuple[int, ...], *, strict: bool) -> dict[BaseTag, Element]:
         cleaned: dict[BaseTag, Element] = {}
+        outside, self.encodings = self.encodings, encodings_of(text_of(dataset, _CHARSET)) or self.encodings
         creators = creators_of(dataset) if self.profile.options.safe_private else {}
         kept: set[int] = set()
         for each in elements(dataset):
@@ -154,6 +155,7 @@ class Cleaning:
                 cleaned[each.tag] = new
         for creator in kept:
             cleaned[BaseTag(creator)] = element(creator, "LO", as_bytes(creators[creator], "LO"))
+        self.encodings = outside
         return cleaned
 
     def _private(self, tag: int, creators: dict[int, str], kept: set[int]) -> Rule:

@@ -113,7 +113,23 @@ def deidentify_file(
 
     Examples
     --------
-    See ``tests/unit/test_imaging_deidentify.py``.
+    >>> import tempfile
+    >>> from pydicom import dcmread
+    >>> from pydicom.data import get_testdata_file
+    >>> class Ours:
+    ...     def person(self, patient_id):
+    ...         return "person-1"
+    ...
+    ...     def shift_days(self, patient_id):
+    ...         return 7
+    ...
+    ...     def uid(self, uid):
+    ...         return f"2.25.{int(hashlib.sha256(uid.encode()).hexdigest()[:30], 16)}"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     record = deidentify_file(get_testdata_file("CT_small.dcm"), Path(folder, "out.dcm"), keys=Ours())
+    ...     dataset = dcmread(Path(folder, "out.dcm"))
+    >>> record.reason, dataset.PatientID, dataset.StudyDate
+    ('', 'person-1', '20040126')
     """
     cleaned = deidentify_bytes(source, keys=keys, options=options, pixels=pixels, patient=patient, patients=patients, limits=limits)
     if isinstance(cleaned, Record):

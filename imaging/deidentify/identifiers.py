@@ -15,12 +15,13 @@ __all__ = ["NAMES", "NUMBERS", "TEXTS", "Known", "known"]
 NAMES = frozenset({0x00100010, 0x00101001, 0x00101005, 0x00101060, 0x00102297, 0x00080090, 0x00081048, 0x00081050, 0x00081060, 0x00081070})
 NUMBERS = frozenset(
     {
-        *(0x00100020, 0x00101000, 0x00101002, 0x00102154, 0x00102155, 0x00100032, 0x00101090, 0x00100050, 0x00100030, 0x00101080),
+        *(0x00100020, 0x00101000, 0x00101002, 0x00102154, 0x00102155, 0x00100032, 0x00101090, 0x00100050, 0x00101080),
         *(0x00080050, 0x00200010, 0x00380010, 0x00380060, 0x00402016, 0x00402017, 0x00401001, 0x00400253, 0x00321066, 0x00100034),
         *(0x00080094, 0x00400512, 0x00181000, 0x00380300, 0x00120040, 0x00120042),
     }
 )
-TEXTS = frozenset({0x00101040, 0x00100021, 0x00080080, 0x00080081, 0x00102299})
+#: The date of birth among them: unlike other dates it may stand nowhere.
+TEXTS = frozenset({0x00100030, 0x00101040, 0x00100021, 0x00080080, 0x00080081, 0x00102299})
 
 #: What stands in names and numbers and names nobody.
 _NOBODY = frozenset(row[0] for row in table_lines("nobody.tsv")[1:])
@@ -29,6 +30,7 @@ DROPPED = b" \t\r\n^,._=-'\0"
 LOWER = bytes(range(65)) + bytes(range(97, 123)) + bytes(range(91, 256))
 _GAP = r"[\s^,._=\-·'’]{0,2}"
 _DATE_GAP = r"[\s\-/.年月]?"
+_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _PARTS = re.compile(r"[\s^,._=·\\]+")
 #: Letters and digits of a spelling; shorter ones are met by chance, and must stand alone.
 _LONG_ENOUGH = 6
@@ -140,8 +142,8 @@ def known(names: frozenset[str], numbers: frozenset[str], texts: frozenset[str] 
         for group in name.split("="):
             _add_name(group, words, parts)
     for plain in filter(_is_number, map(_joined, numbers)):
-        # A few digits stand in any file by chance: they are taken out of text, and condemn no file.
-        (parts if plain.isdigit() and len(plain) < _DIGITS_LEAST else words).add(plain)
+        # A few digits stand in any file by chance, and numbers of studies are often their dates: out of text they go, but condemn no file.
+        (parts if plain.isdigit() and (len(plain) < _DIGITS_LEAST or _DATE.fullmatch(plain)) else words).add(plain)
     words |= {plain for text in texts if len(plain := _joined(text)) >= (4 if not plain.isascii() else _LONG_ENOUGH)}
     return Known(frozenset(word for word in words if not _is_term(word)), frozenset(part for part in parts - words if not _is_term(part)))
 

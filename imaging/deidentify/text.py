@@ -30,7 +30,7 @@ _FORMS: tuple[tuple[str, str], ...] = (
         "what follows a cue",
     ),
     (r"[\u4e00-\u9fff]{2,3}(?:医生|医师|主任|教授|先生|女士|护士)", "someone with a title"),
-    (rf"\b{_CUE}\s*[:#=]+\s*(?:[^\s,;]+(?:[ ^][A-Z][\w'\-]+){{0,2}})", "what follows a cue"),
+    (rf"\b{_CUE}\s*[:#=]+\s*[^\s,;]+(?-i:(?:[ ^][A-Z][\w'\-]+){{0,2}})", "what follows a cue"),
 )
 _BY_FORM = re.compile("|".join(f"(?:{pattern})" for pattern, _ in _FORMS), re.IGNORECASE)
 
