@@ -110,8 +110,9 @@ class Pane {
   // ------------------------------------------------------------------------------------------------------------ what is asked
 
   get wanted() {
-    // In steps, so that a change of a few pixels asks for no other picture.
-    const { clientWidth, clientHeight } = this.stage, side = Math.max(clientWidth, clientHeight) * (globalThis.devicePixelRatio || 1);
+    // What the screen has room for, in steps, so that a change of a few pixels asks for no other picture.
+    const { clientWidth, clientHeight } = this.stage, { aspect } = this.flat, width = Math.min(clientWidth, clientHeight / aspect);
+    const side = width * Math.max(1, aspect) * (globalThis.devicePixelRatio || 1);
     return clamp(64 * Math.ceil(side / 64), 256, this.page.limit);
   }
 

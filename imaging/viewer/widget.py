@@ -258,7 +258,14 @@ def _used(labels: np.ndarray | None) -> list[int]:
 
 
 def _plane(view: View) -> dict[str, Any]:
-    return {"name": str(view.plane), "count": view.count, "letters": view.letters, "oblique": round(view.oblique_degrees)}
+    height, width = view.size
+    return {
+        "name": str(view.plane),
+        "count": view.count,
+        "letters": view.letters,
+        "oblique": round(view.oblique_degrees),
+        "aspect": height / width,
+    }
 
 
 def _text(value: object) -> str:

@@ -177,6 +177,12 @@ def test_lengths_circles_and_values_are_the_kernels(page):
     page.keyboard.press("Escape")
 
 
+def test_no_more_pixels_are_asked_for_than_the_screen_shows(page):
+    _, _, box = middle(page)
+    drawn = page.evaluate("document.querySelector('.wb-stage canvas').width")
+    assert box["width"] <= drawn < box["width"] + 64
+
+
 def test_zoom_shows_a_part(page):
     x, y, _ = middle(page)
     page.keyboard.press("+")

@@ -61,6 +61,7 @@ def test_the_state_holds_names_and_numbers_only():
     assert {name: value for name, value in after.items() if not name.startswith("_")} == {
         name: value for name, value in before.items() if not name.startswith("_")
     }
+    assert [plane["aspect"] for plane in state["series"][0]["planes"]] == pytest.approx([40 / 30, 40 / 30, 1])
     assert state["series"][0]["mask"] == [["肺", (230, 159, 0)]]
 
 
