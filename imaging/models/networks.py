@@ -79,10 +79,11 @@ class ResNet(_Settings):
 
 
 class UNet(_Settings):
-    """Residual U-Net (Kerfoot et al. 2018), for segmentation."""
+    """Residual U-Net (Kerfoot et al. 2018), for segmentation; with a first stride of 1 it works at the image's own resolution."""
 
     name: Literal["unet"] = "unet"
     channels: Annotated[tuple[_Width, ...], Field(min_length=2, max_length=8)] = (16, 32, 64, 128)
+    first_stride: Literal[1, 2] = 2
     residual_units: Annotated[int, Field(ge=0, le=8)] = 1
     norm: _Norm = "INSTANCE"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -96,7 +97,7 @@ class UNet(_Settings):
             channels,
             out,
             channels=self.channels,
-            strides=(2,) * (len(self.channels) - 1),
+            strides=(self.first_stride, *(2,) * (len(self.channels) - 2)),
             num_res_units=self.residual_units,
             norm=self.norm,
             dropout=self.dropout,

@@ -218,11 +218,15 @@ class CaseSet:
         return prepared
 
     def look_at_all(self) -> str:
-        """Prepare every case and return a hash of what they are."""
-        digest = hashlib.sha256()
+        """Prepare every case and return a hash of what they are; refuse cases that differ in their channels."""
+        digest, channels = hashlib.sha256(), self[0].image.shape[0]
         for index, case in enumerate(self.cases):
-            mask = self[index].mask
-            label = case.label if mask is None else hashlib.sha256(mask.tobytes()).hexdigest()
+            prepared = self[index]
+            if prepared.image.shape[0] != channels:
+                raise ImageDataError(
+                    f"{case.key}: found {prepared.image.shape[0]} channels, others have {channels}", hint="train on one kind"
+                )
+            label = case.label if prepared.mask is None else hashlib.sha256(prepared.mask.tobytes()).hexdigest()
             digest.update(f"{self.marks[case.key][0]} {label}\n".encode())
         return digest.hexdigest()
 

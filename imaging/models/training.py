@@ -22,7 +22,7 @@ from torch import distributed
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
-from imaging.errors import MissingPart, ModelError, TaskError
+from imaging.errors import MissingPart, ModelError, PlaceError, TaskError
 from imaging.models.augmenting import augmented, generator_for
 from imaging.models.bundle import load_weights, open_bundle
 from imaging.models.cases import cases_of
@@ -124,12 +124,16 @@ def train(
     """
     out = Path(out)
     check_free(out, force=force)
+    work = Path(work or f"{out}.work")
     with _processes(device) as place:
-        trainer = _Trainer(task, Path(work or f"{out}.work"), Path(cache) if cache else None, place)
-        trainer.run(progress or (lambda _: None))
-        if place.rank:
-            return None
-        return trainer.write(out, force=force)
+        try:
+            trainer = _Trainer(task, work, Path(cache) if cache else None, place)
+            trainer.run(progress or (lambda _: None))
+            return None if place.rank else trainer.write(out, force=force)
+        except OSError as error:  # of event files and of data that went away; the others are told where they happen
+            raise PlaceError(
+                f"{error.filename or work}: {error.strerror or type(error).__name__}", hint="make room; look at the paths"
+            ) from error
 
 
 @contextmanager

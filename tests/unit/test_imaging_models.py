@@ -246,6 +246,14 @@ class TestPreparing:
             with pytest.raises(ImageDataError, match=words):
                 prepare(sample, transforms)
 
+    def test_cases_of_other_channels_are_refused(self):
+        those = [
+            Case(key=key, patient=key, label=0, read=lambda count=count: Sample(np.ones((count, 8, 8))))
+            for key, count in (("a", 1), ("b", 3))
+        ]
+        with pytest.raises(ImageDataError, match="b: found 3 channels"):
+            CaseSet(those, Transforms(size=(8, 8))).look_at_all()
+
     def test_prepared_cases_are_kept_until_file_or_transforms_change(self, tmp_path):
         source = tmp_path / "a"
         source.write_bytes(b"1")

@@ -156,6 +156,11 @@ class TestTraining:
             with pytest.raises(TaskError, match=words):
                 train(made[0], place, device="cpu")
 
+    def test_a_work_folder_that_cannot_be_is_refused(self, made, tmp_path):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(PlaceError, match="file"):
+            train(made[0], tmp_path / "b", work=tmp_path / "file" / "w", device="cpu")
+
     def test_a_failed_write_leaves_the_old_bundle(self, made, tmp_path, monkeypatch):
         train(changed(made[0], epochs=1), tmp_path / "b", device="cpu")
         before = version_of(json.loads((tmp_path / "b" / HASHES).read_text()))
