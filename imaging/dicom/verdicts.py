@@ -28,6 +28,7 @@ __all__ = ["COLUMNS", "VERDICTS", "rules", "verdict_of"]
 _VERSION = 1
 
 _PLAIN = tuple(field for field in FIELDS if field.keyword in TOP_LEVEL)
+_KEYWORDS = [(field.name, field.keyword) for field in _PLAIN]
 _TAGS = [tag_for_keyword(keyword) for keyword in (*TOP_LEVEL, *SEQUENCES)]
 
 #: Columns of the table of instances that a verdict needs.
@@ -90,8 +91,10 @@ def _frames(row: dict[str, Any]) -> Iterator[Frame]:
     if row.get("rows") is not None and (row.get("number_of_frames") is not None or row.get("image_position_patient") is None):
         yield from frames_of(open_bounded(path_from_text(row["path"]), tags=_TAGS))
         return
-    values = {field.keyword: value for field in _PLAIN if (value := row.get(field.name)) is not None}
+    values = {
+        keyword: tuple(value) if isinstance(value, list) else value for name, keyword in _KEYWORDS if (value := row.get(name)) is not None
+    }
     for wrong in row.get("problems") or ():
         tag = int(wrong[1:5] + wrong[6:10], 16)
         values |= {field.keyword: "?" for field in _PLAIN if field.tag == tag}
-    yield from frames_of({keyword: tuple(value) if isinstance(value, list) else value for keyword, value in values.items()})
+    yield from frames_of(values)

@@ -211,7 +211,7 @@ def _whole(dataset: Dataset, keyword: str, most: int, default: int | None = None
 def _plain(dataset: Dataset, total: int) -> Iterator[dict]:
     """Yield the frames of an image without functional groups; of several frames only a dose grid's have positions."""
     values = _plane(dataset, dataset, dataset) | {"image_type": _image_type(dataset)}
-    values["dimensions"] = {name: value for name in _DIMENSION_NAMES if (value := _value(dataset, name)) is not None}
+    values["dimensions"] = {name: value for name in _DIMENSION_NAMES if name in dataset and (value := _value(dataset, name)) is not None}
     if total == 1:
         yield values
         return
@@ -317,8 +317,6 @@ def _positive(dataset: Dataset, keyword: str, length: int) -> tuple[float, ...] 
 
 def _value(dataset: Dataset, keyword: str) -> tuple[float, ...] | tuple[str, ...] | None:
     """Return numbers where the attribute is numeric, so that 30 and 30.0 are one echo time, else its texts."""
-    if isinstance(dataset, dict) and keyword not in dataset:
-        return None
     return numbers(dataset, keyword) or (tuple(map(str, parts(dataset, keyword))) if present(dataset, keyword) else None)
 
 

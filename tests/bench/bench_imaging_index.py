@@ -2,8 +2,8 @@
 
 The files are the real chest and head CT beside the checkout. Peers: pydicom (``stop_before_pixels`` and the same attributes) and
 gdcm's scanner. Then a folder of files with those headers, each an instance of its own, is
-indexed, twice: the second time nothing is read. The last part indexes a larger folder and looks at the growth of memory.
-Exit code 1 below 8,000 headers per CPU-second or four times pydicom.
+indexed from nothing, verdicts of geometry and all, and again: then nothing is read. The last part indexes a larger folder and looks at
+the growth of memory. Exit code 1 where headers, or the catalogue from nothing, are below 8,000 files per CPU-second or four times pydicom.
 """
 
 import os
@@ -25,7 +25,7 @@ from imaging.dicom.tags import FIELDS
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "imaging"
 FOLDERS = ("chest_ct_harbin/series", "head_ct_gantry_tilt/ge_hispeed")
 WANTED_SPEED, WANTED_RATIO, WANTED_GROWTH_MB = 8_000, 4, 300
-ROUNDS, FILES, FEW, MANY = 5, 10_000, 1_000, 30_000
+ROUNDS, FILES, FEW, MANY = 3, 10_000, 1_000, 30_000
 PIXELS = b"\xe0\x7f\x10\x00OW"
 FILLING = bytes(12_000)
 
@@ -66,6 +66,7 @@ def multiplied(paths: list[str], n: int, folder: Path) -> Path:
 
 
 def headers(paths: list[str]) -> tuple[float, float]:
+    """Return files per CPU-second: ours and pydicom's."""
     many = paths * 20
     ours = best(lambda: [read_header(path) for path in many], len(many), ROUNDS)
     theirs = best(lambda: [by_pydicom(path) for path in paths], len(paths), ROUNDS)
@@ -73,16 +74,18 @@ def headers(paths: list[str]) -> tuple[float, float]:
     print(f"headers, {len(FIELDS)} attributes, files per CPU-second")
     for name, speed in (("imaging", ours), ("gdcm.Scanner", scanner), ("pydicom", theirs)):
         print(f"  {name:14} {speed:8.0f}   imaging is {ours / speed:.1f} times")
-    return ours, ours / theirs
+    return ours, theirs
 
 
-def catalogue(paths: list[str], place: Path) -> None:
+def catalogue(paths: list[str], place: Path, theirs: float) -> float:
+    """Return files per CPU-second of a catalogue from nothing."""
     folder = multiplied(paths, FILES, place / "files")
-    for what in ("first", "again"):
-        start = time.process_time()
-        indexed = index_folder(folder, place / "catalogue", memory_mb=256)
-        used = time.process_time() - start
-        print(f"catalogue, {what}: {FILES / used:8.0f} files per CPU-second, {indexed.read} read, {indexed.series} series")
+    out = iter(place / f"catalogue{number}" for number in range(ROUNDS))
+    first = best(lambda: index_folder(folder, next(out), memory_mb=256), FILES, ROUNDS)
+    again = best(lambda: index_folder(folder, place / "catalogue0", memory_mb=256), FILES, 1)
+    print(f"catalogue from nothing: {first:8.0f} files per CPU-second, {first / theirs:.1f} times pydicom's reading alone")
+    print(f"catalogue, again:       {again:8.0f} files per CPU-second")
+    return first
 
 
 def growth(paths: list[str], place: Path) -> float:
@@ -101,11 +104,12 @@ def main() -> int:
         print(f"no real data in {SHARED}")
         return 0
     paths = sorted(os.fspath(path) for folder in FOLDERS for path in (SHARED / folder).glob("*.dcm"))
-    speed, ratio = headers(paths)
+    ours, theirs = headers(paths)
     with tempfile.TemporaryDirectory() as place:
-        catalogue(paths, Path(place))
+        indexed = catalogue(paths, Path(place), theirs)
         grown = growth(paths, Path(place))
-    return int(speed < WANTED_SPEED or ratio < WANTED_RATIO or grown > WANTED_GROWTH_MB)
+    slowest = min(ours, indexed)
+    return int(slowest < WANTED_SPEED or slowest < WANTED_RATIO * theirs or grown > WANTED_GROWTH_MB)
 
 
 if __name__ == "__main__":
