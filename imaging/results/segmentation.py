@@ -80,7 +80,7 @@ def segmentation(
     Returns
     -------
     highdicom.seg.Segmentation
-        A data set for :func:`imaging.results.save`. Frames without a voxel are left out.
+        A data set for :func:`imaging.results.save`. Frames without a voxel are left out, unless none has any.
 
     Raises
     ------
@@ -130,8 +130,6 @@ def segmentation(
             manufacturer_model_name=equipment.model,
             software_versions=equipment.version,
             device_serial_number=equipment.serial,
-            # A file without a frame is no image: of an empty mask all frames are kept.
-            omit_empty_frames=bool(laid.any()),
             series_description=description,
             content_label="SEGMENTATION",
             specific_character_set=_UTF8,

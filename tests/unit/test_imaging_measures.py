@@ -213,6 +213,16 @@ def test_pieces_that_do_not_touch_within_a_slice_are_not_bridged():
     assert found.diameters.slice == 1
 
 
+def test_the_piece_with_the_largest_box_need_not_be_the_longest():
+    mask = np.zeros((2, 30, 30), bool)
+    rows, columns = np.indices((30, 30))
+    mask[0] = np.abs(rows - 15) + np.abs(columns - 15) <= 10
+    mask[1] = (rows == columns) & (rows < 18)
+    (found,) = measure(made(np.zeros(mask.shape), grid()), mask)
+    assert found.diameters.slice == 1
+    assert found.values["long_axis_mm"] == pytest.approx(math.hypot(18, 17))
+
+
 # ---- another implementation --------------------------------------------------------------------------------------------------
 
 

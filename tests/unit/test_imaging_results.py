@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import subprocess
+from dataclasses import replace
 
 import highdicom
 import numpy as np
@@ -71,7 +72,7 @@ def validated(path) -> list[str]:
 def test_a_mask_comes_back_as_it_was(tmp_path, encoding):
     paths, volume = a_series(tmp_path / "ct")
     mask = a_mask(volume.shape)
-    result = segmentation(volume, mask, SEGMENTS, paths[::-1], encoding=encoding)
+    result = segmentation(volume, mask, SEGMENTS[::-1], paths[::-1], encoding=encoding)
     found = read_segmentation(save(result, tmp_path / "seg.dcm"), volume)
     assert np.array_equal(found.mask, numbered(mask))
     assert [(each.number, each.name, each.kind) for each in found.segments] == [(1, "骨", BONE), (2, "Lung", LUNG)]
@@ -204,6 +205,23 @@ def test_computed_slices_are_refused_and_a_mask_goes_back_onto_the_scanned_ones(
         assert back[tuple(index)] == (1 if inside and mask[tuple(near)] else 0)
     with pytest.raises(GeometryError, match="grid"):
         read_segmentation(path, volume)
+
+
+def test_part_of_a_volume_refers_to_its_own_slices_and_reaches_no_further(tmp_path):
+    paths, volume = a_series(tmp_path / "ct")
+    affine = volume.affine.copy()
+    affine[:3, 3] = (volume.affine @ (2, 0, 1, 1))[:3]
+    part = replace(volume, array=volume.array[1:4, :, 2:], affine=affine, slices=volume.slices[1:4])
+    mask = np.full(part.shape, 3, np.uint8)
+    with pytest.raises(GeometryError, match="slice 1"):
+        segmentation(part, mask, SEGMENTS[:1], paths)
+    smaller = replace(volume, array=volume.array[:, :, :9])
+    with pytest.raises(GeometryError, match="slice 1"):
+        segmentation(smaller, np.full(smaller.shape, 3), SEGMENTS[:1], paths)
+    expected = np.zeros(volume.shape, np.uint8)
+    expected[1:4, :, 2:] = 1
+    path = save(segmentation(part, mask, SEGMENTS[:1], paths, regrid=True), tmp_path / "seg.dcm")
+    assert np.array_equal(read_segmentation(path, volume).mask, expected)
 
 
 def test_a_volume_without_an_affine_gets_its_mask_by_what_frames_refer_to(tmp_path):
