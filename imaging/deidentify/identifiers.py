@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
+from imaging.deidentify.pinyin import romanised
 from imaging.deidentify.profile import table_lines
 from imaging.dicom.body_parts import body_part
 
@@ -32,6 +33,7 @@ _GAP = r"[\s^,._=\-·'’]{0,2}"
 _DATE_GAP = r"[\s\-/.年月]?"
 _DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _PARTS = re.compile(r"[\s^,._=·\\]+")
+_SHORTEST_LATIN = 4
 #: Letters and digits of a spelling; shorter ones are met by chance, and must stand alone.
 _LONG_ENOUGH = 6
 _DIGITS_LEAST, _DIGITS_ENOUGH = 6, 10
@@ -138,7 +140,7 @@ def known(names: frozenset[str], numbers: frozenset[str], texts: frozenset[str] 
     """
     words: set[str] = set()
     parts: set[str] = set()
-    for name in names:
+    for name in (name for name in names if not _is_term(_joined(name))):
         for group in name.split("="):
             _add_name(group, words, parts)
     for plain in filter(_is_number, map(_joined, numbers)):
@@ -156,8 +158,9 @@ def _add_name(group: str, words: set[str], parts: set[str]) -> None:
     """Add the orders in which a name is written: as it stands, family name first, given name first."""
     pieces = [piece.strip("'\0 ").lower() for piece in _PARTS.split(group.replace(",", "^")) if piece.strip("'\0 ")]
     orders = [pieces, pieces[::-1], pieces[:2], pieces[1::-1]] if len(pieces) > 1 else [pieces]
-    least = 4 if group.isascii() else 2
+    least = _SHORTEST_LATIN if group.isascii() else 2
     words |= {joined for order in orders if len(joined := _joined("".join(order))) >= least and not joined.isdigit()}
+    words |= {spelling for spelling in romanised(pieces) if len(spelling) >= _SHORTEST_LATIN}
     if len(pieces) > 1:
         parts |= {piece for piece in pieces if len(piece) >= (4 if piece.isascii() else 2) and not piece.isdigit()}
 

@@ -96,6 +96,11 @@ def test_spellings_are_found_in_every_encoding(text: str) -> None:
         assert residual([b"\0" * 8 + text.encode(encoding)], ONE, ()), encoding
 
 
+@pytest.mark.parametrize("text", ["ZHANG XIAO MING", "xiaoming zhang", "Lu Shan", "lv^shan", "Ouyang Na", "na ouyang", "SITU YI"])
+def test_a_chinese_name_is_known_in_latin_letters(text: str) -> None:
+    assert known(frozenset({"张晓明", "吕^珊", "欧阳娜", "司徒^毅"}), frozenset()).hits(text.encode())
+
+
 @pytest.mark.parametrize("text", ["clinical", "Carolina Line", "A0012345", "114711", "2024010", "1380013800", "胸部平扫", "致远"])
 def test_other_words_condemn_no_file(text: str) -> None:
     assert not ONE.hits(text.encode())
