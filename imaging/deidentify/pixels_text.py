@@ -27,8 +27,9 @@ _SIDE, _LARGE, _OVERLAP = 2000, 2600, 300
 #: Images with a shorter side than this are also read at twice their size: characters of 12 pixels are then large enough.
 _SMALL = 900
 
-#: A scanner's own edges take two pixels or more; a drawn stroke stands out from both sides by this share of the range, in so many points.
-_PEAK_SHARE, _PEAKS = 0.25, 15
+#: A scanner's own edges take two pixels or more, and its values are never quite the same. Thin drawn strokes stand out from both sides by
+#: the first share of the range; thick ones are flat beside a step of the second share; so many points of either are drawn ones.
+_THIN, _THICK, _POINTS = 0.25, 0.5, 4
 
 
 class Box(NamedTuple):
@@ -112,7 +113,8 @@ def _engine() -> Callable:
 def has_strokes(values: np.ndarray) -> bool:
     """Say whether a cross-section has lines sharper than a scanner's own, as drawn characters have: it has to be read then.
 
-    Looked at is the range of all but a hundredth of its values at each end: there the edges of lung, bone and air stay soft.
+    Looked at are the whole range and that of all but a hundredth of the values at each end: in both the edges of lung, bone and air stay
+    soft.
 
     Parameters
     ----------
@@ -127,25 +129,25 @@ def has_strokes(values: np.ndarray) -> bool:
     >>> has_strokes(smooth), has_strokes(drawn)
     (False, True)
     """
-    if values.ndim == 3 or values.dtype.kind == "f":
+    if values.ndim == 3 or values.dtype.kind == "f" or values.shape[1] < 5:
         return True
-    low, high = np.percentile(values[::6, ::6], (1, 99)).astype(values.dtype)
-    least = _PEAK_SHARE * (float(high) - float(low))
-    return bool(_peaks(np.clip(values, low, high), least) > _PEAKS)
+    # Every second row is enough: characters have more.
+    rows = values[::2].astype(np.int64 if values.dtype.itemsize > 2 else np.int32)
+    low, high = map(int, np.percentile(rows[::3, ::6], (1, 99)))
+    usual, whole = high - low, int(rows.max()) - int(rows.min())
+    thin = _peaks(np.clip(rows, low, high), _THIN * usual) + _peaks(rows, _THIN * whole)
+    return thin + _plateaus(rows, low + _THIN * usual, _THICK * usual) > _POINTS
 
 
-def _peaks(values: np.ndarray, least: float) -> int:
-    """Return how many points are brighter, or darker, by more than `least` than both neighbours in a row or a column."""
-    if values.dtype.kind == "i":
-        # The difference of the smallest and the largest needs a bit more.
-        values = values.astype(np.int64 if values.dtype.itemsize > 2 else np.int32)
-    least = values.dtype.type(least)
-    found = 0
-    for before, here, after in (
-        (values[:-2], values[1:-1], values[2:]),
-        (values[:, :-2], values[:, 1:-1], values[:, 2:]),
-    ):
-        # What is subtracted is never the larger, so that unsigned values do not wrap.
-        found += np.count_nonzero(here - np.minimum(here, np.maximum(before, after)) > least)
-        found += np.count_nonzero(np.maximum(here, np.minimum(before, after)) - here > least)
-    return found
+def _peaks(rows: np.ndarray, least: float) -> int:
+    """Return how many points differ by more than `least` from both neighbours in their row."""
+    before, here, after = rows[:, :-2], rows[:, 1:-1], rows[:, 2:]
+    brighter, darker = here - np.maximum(before, after), np.minimum(before, after) - here
+    return int(np.count_nonzero(brighter > int(least)) + np.count_nonzero(darker > int(least)))
+
+
+def _plateaus(rows: np.ndarray, floor: float, least: float) -> int:
+    """Return how many points above `floor` equal their neighbour beside a step of more than `least` over two points."""
+    here, after = rows[:, 3:-1], rows[:, 4:]
+    steep = np.abs(rows[:, 2:-2] - rows[:, :-4]) > int(least)
+    return int(np.count_nonzero(steep & (here == after) & (here > int(floor))))

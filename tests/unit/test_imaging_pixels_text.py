@@ -375,3 +375,13 @@ def test_names_drawn_on_a_real_slice_are_found_and_nothing_else_changes(tmp_path
         assert len(np.unique(after[top:bottom, left:right])) == 1
     np.testing.assert_array_equal(after[120:], values[120:])
     assert not has_strokes(after)
+
+
+@pytest.mark.skipif(not CHINESE.exists(), reason="the font with Chinese characters is not installed (fonts-droid-fallback)")
+@pytest.mark.parametrize("size", [10, 12, 20, 40])
+@pytest.mark.parametrize("where", [8, 200], ids=["in air", "in the body"])
+def test_strokes_of_any_size_are_seen_on_a_real_slice(size, where):
+    values = pydicom.dcmread(shared("imaging/chest_ct_harbin/series/1-15.dcm")).pixel_array
+    assert not has_strokes(values)
+    draw(values, ["张晓东 1956-03-12"], size=size, value=int(values.max()), left=where, top=where)
+    assert has_strokes(values)
