@@ -22,7 +22,7 @@ AREAS: dict[str, tuple[str, str]] = {
         "atlas": "Run, import and export ATLAS cohort definitions.",
         "broker": "Answer feasibility questions on the whole store.",
         "cohort": "Run a saved cohort definition on a store.",
-        "imaging": "DICOM folders: list series, judge geometry, convert.",
+        "imaging": "Images: list, convert, de-identify, receive, train, predict.",
         "ledger": "Show the ledger and verify that nothing in it was changed.",
         "project": "Provision a project's slice of the store.",
         "release": "Requests to release results: collect, review, decide, package.",

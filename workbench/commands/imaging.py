@@ -1,4 +1,4 @@
-"""``workbench imaging``: what lies in folders of DICOM files, as tables and volumes; each sub-command in a module of its own."""
+"""``workbench imaging``: folders of DICOM files, and models of them; each sub-command in a module of its own."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help=command_help(
-        "Images: what lies in a folder of DICOM files, and volumes of it.",
+        "Images: list, convert, de-identify and receive DICOM files; train models and ask them.",
         "workbench imaging inspect FOLDER --out series.csv",
         "workbench imaging convert FOLDER --out DIR --policy split",
-        codes=(3, 4, 8),
+        codes=(3, 4, 7, 8),
     ),
 )
 
