@@ -27,8 +27,8 @@ TEXTS = frozenset({0x00100030, 0x00101040, 0x00100021, 0x00080080, 0x00080081, 0
 #: What stands in names and numbers and names nobody.
 _NOBODY = frozenset(row[0] for row in table_lines("nobody.tsv")[1:])
 #: Left out before anything is compared: what people put between parts of a name or a number, and the zero bytes of UTF-16.
-DROPPED = b" \t\r\n^,._=-'\0"
-LOWER = bytes(range(65)) + bytes(range(97, 123)) + bytes(range(91, 256))
+_DROPPED = b" \t\r\n^,._=-'\0"
+_LOWER = bytes(range(65)) + bytes(range(97, 123)) + bytes(range(91, 256))
 _GAP = r"[\s^,._=\-·'’]{0,2}"
 _DATE_GAP = r"[\s\-/.年月]?"
 _DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
@@ -64,7 +64,7 @@ class Known:
     @cached_property
     def _needles(self) -> tuple[bytes, ...]:
         long = [word for word in self.words if not _stands_alone(word)]
-        return tuple({folded(word.encode(encoding, "ignore")) for word in long for encoding in _ENCODINGS} - {b""})
+        return tuple({_folded(word.encode(encoding, "ignore")) for word in long for encoding in _ENCODINGS} - {b""})
 
     @cached_property
     def _alone(self) -> tuple[re.Pattern[bytes], ...]:
@@ -80,7 +80,7 @@ class Known:
         data : bytes
             Any part of a file.
         """
-        plain = folded(data)
+        plain = _folded(data)
         return sum(needle in plain for needle in self._needles) + sum(bool(pattern.search(data)) for pattern in self._alone)
 
     def hits_in_chinese(self, data: bytes) -> int:
@@ -106,7 +106,7 @@ class Known:
 _ENCODINGS = ("utf-8", "gb18030", "utf-16-le", "utf-16-be")
 
 
-def folded(data: bytes) -> bytes:
+def _folded(data: bytes) -> bytes:
     """Return bytes in small letters without what people put between parts of names and numbers.
 
     Parameters
@@ -114,7 +114,7 @@ def folded(data: bytes) -> bytes:
     data : bytes
         In any encoding; what is compared must be folded alike.
     """
-    return data.translate(LOWER, DROPPED)
+    return data.translate(_LOWER, _DROPPED)
 
 
 @lru_cache(maxsize=4096)
