@@ -37,16 +37,6 @@ class Made:
     rows: list[dict[str, Any]]
     unchanged: bool = False
 
-    def count(self, *outcomes: str) -> int:
-        """Count rows by outcome.
-
-        Parameters
-        ----------
-        *outcomes : str
-            Those counted.
-        """
-        return sum(row["outcome"] in outcomes for row in self.rows)
-
 
 @contextmanager
 def work_folder(out: Path) -> Iterator[Path]:
