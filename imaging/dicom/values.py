@@ -27,6 +27,8 @@ _PADDING = b" \0"
 _LARGEST_INTEGER = 2**63 - 1
 _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FD": "d", "FL": "f"}
 _ONE_TEXT = ("LT", "ST", "UT")
+#: In the file's character set, and in the default one.
+_TEXTS, _CODES = frozenset({"PN", "LO", "SH", "UC", *_ONE_TEXT}), frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "UI", "UR"})
 
 
 class Value(NamedTuple):
@@ -66,6 +68,8 @@ def read_value(field: Field, vr: str, raw: bytes, charset: bytes = b"", *, littl
         values = _values(vr, raw, charset, little)
     except (ValueError, LookupError, struct.error, OverflowError):
         return Value(None, problem(field.tag, "bad-value", vr=vr))
+    if field.count == 1 and len(values) == 1:
+        return Value(values[0])
     if all(value is None for value in values):
         return Value(None)
     if field.count == 0:
@@ -74,8 +78,6 @@ def read_value(field: Field, vr: str, raw: bytes, charset: bytes = b"", *, littl
         if len(values) == field.count and None not in values:
             return Value(values)
         return Value(None, problem(field.tag, "wrong-count", found=len(values), wanted=field.count))
-    if len(values) == 1:
-        return Value(values[0])
     if isinstance(values[0], str):
         return Value("\\".join(value or "" for value in values))
     return Value(None, problem(field.tag, "several", found=len(values)))
@@ -84,17 +86,17 @@ def read_value(field: Field, vr: str, raw: bytes, charset: bytes = b"", *, littl
 def _values(vr: str, raw: bytes, charset: bytes, little: bool) -> tuple:
     """Return every value; an empty one is None."""
     if converter := _CONVERTERS.get(vr):
-        return tuple(map(converter, raw.strip(_PADDING).split(b"\\")))
+        return tuple([converter(text) for text in raw.strip(_PADDING).split(b"\\")])
     if code := _NUMBERS.get(vr):
         return struct.unpack(f"{'<' if little else '>'}{len(raw) // struct.calcsize(code)}{code}", raw)
-    if vr == "UI":
-        raw = raw.rstrip(_PADDING)
-    if vr in ("PN", "LO", "SH", "UC", *_ONE_TEXT):
+    if vr in _TEXTS:
         return _text(vr, raw, charset)
-    if vr not in ("AE", "AS", "CS", "DA", "DT", "TM", "UI", "UR"):
+    if vr not in _CODES:
         raise ValueError(vr)
-    text = raw.decode("latin-1").rstrip(" \0").split("\\")
-    return tuple(value.strip() or None for value in text) if vr == "AE" else tuple(value or None for value in text)
+    text = raw.decode("latin-1").rstrip(" \0")
+    if vr == "AE":
+        return tuple(value.strip() or None for value in text.split("\\"))
+    return tuple([value or None for value in text.split("\\")])
 
 
 def _text(vr: str, raw: bytes, charset: bytes) -> tuple:

@@ -90,6 +90,8 @@ def count(dataset: Dataset, keyword: str, default: int | None = None) -> int | N
     default : int, optional
         What absence means.
     """
+    if isinstance(dataset, dict) and type(value := dataset.get(keyword)) is int:
+        return value
     if not present(dataset, keyword):
         return default
     found = numbers(dataset, keyword, 1)
@@ -106,6 +108,8 @@ def text(dataset: Dataset, keyword: str) -> str:
     keyword : str
         The attribute's keyword.
     """
+    if isinstance(dataset, dict) and isinstance(value := dataset.get(keyword, ""), str):
+        return value
     return "\\".join(str(part) for part in parts(dataset, keyword))
 
 
