@@ -98,7 +98,8 @@ class Cleaning:
     careful: bool = False
 
     def __post_init__(self) -> None:
-        self.days = self.keys.shift_days(self.patient) if self.profile.options.dates == "modified" else None
+        # By how much dates move, nothing where they stay; None: no date stays.
+        self.days = {"full": 0, "removed": None}.get(self.profile.options.dates, self.keys.shift_days(self.patient))
 
     def clean(self, dataset: Dataset) -> Dataset:
         """Return a cleaned data set, all values as bytes; `dataset` is read, not changed.
@@ -174,9 +175,7 @@ class Cleaning:
         if tag in _PERSONS:
             return self._same(each, rule, as_bytes(self.person, rule.vr)), Act.DUMMY
         if act is Act.SHIFT:
-            if self.days is None:
-                return each, Act.KEEP
-            moved = shift_value(each.value.decode("latin-1").rstrip(" \0"), self.days) if each.value else ""
+            moved = self._moved(each.value or b"")
             if moved is not None:
                 return self._same(each, rule, as_bytes(moved, rule.vr)), act
             act = self._basic(rule, tag, path)
@@ -187,6 +186,10 @@ class Cleaning:
         else:
             return self._kept(each, tag, rule, act, path)
         return self._replaced(each, tag, rule, act), act
+
+    def _moved(self, value: bytes) -> str | None:
+        """Return dates as they are written now; None for what is none, and where no date stays."""
+        return None if self.days is None and value else shift_value(value.decode("latin-1").rstrip(" \0"), self.days or 0)
 
     def _basic(self, rule: Rule, tag: int, path: tuple[int, ...]) -> Act:
         letters = rule.basic or "Z"
@@ -251,7 +254,7 @@ class Cleaning:
     def _without_identifiers(self, text: str, *, dates: bool) -> str:
         if not self.profile.options.uids:
             text = UID_IN_TEXT.sub(lambda found: self._uid(found[0]), text)
-        return clean_text(text, self.known, shift_days=self.days if dates else None)
+        return clean_text(text, self.known, shift_days=self.days if dates else 0)
 
     def _recoded(self, each: Element, tag: int, rule: Rule, vr: str) -> Element:
         """Return a code with letters that codes cannot have: the term it stands for, or nothing."""

@@ -89,28 +89,28 @@ def has_dates(text: str) -> bool:
     return bool(_DIGIT.search(text))
 
 
-def shift_text(text: str, days: int) -> str:
-    """Return a text with each date in it moved, in the form in which it was written.
+def shift_text(text: str, days: int | None) -> str:
+    """Return a text with each date in it moved, in the form in which it was written, or without dates.
 
     Parameters
     ----------
     text : str
         Free text.
-    days : int
-        How far.
+    days : int or None
+        How far; None: dates are left out.
 
     Examples
     --------
     >>> shift_text("复查 2024年2月29日, before 3-Mar-2024, 20240301_101112", 7)
     '复查 2024年3月07日, before 10-Mar-2024, 20240308_101112'
     """
-    if not has_dates(text):
+    if days == 0 or not has_dates(text):
         return text
     taken: list[tuple[int, int, str]] = []
     for pattern, order in _FORMS:
         for found in pattern.finditer(text):
             if all(found.end() <= start or found.start() >= end for start, end, _ in taken):
-                taken.append((*found.span(), _rewritten(found, order, days)))
+                taken.append((*found.span(), "" if days is None else _rewritten(found, order, days)))
     for start, end, new in sorted(taken, reverse=True):
         text = text[:start] + new + text[end:]
     return text

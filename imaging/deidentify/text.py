@@ -50,7 +50,7 @@ def clean_text(text: str, known: Known, *, shift_days: int | None) -> str:
     known : Known
         What is known of the patient.
     shift_days : int or None
-        By how much dates move; None: they stay.
+        By how much dates move; None: they are left out.
 
     Examples
     --------
@@ -61,6 +61,5 @@ def clean_text(text: str, known: Known, *, shift_days: int | None) -> str:
     """
     clean = known.pattern.sub(" ", text) if known.pattern else text
     clean = _BY_FORM.sub(" ", clean)
-    if shift_days is not None:
-        clean = shift_text(clean, shift_days)
+    clean = shift_text(clean, shift_days)
     return text if clean == text else _BLANKS.sub(" ", clean).strip(" ")

@@ -132,9 +132,11 @@ def test_dates_move_by_the_days_of_the_person(tmp_path: Path) -> None:
     _, removed, _ = run(encoded(source), tmp_path, options=Options(dates="removed"))
     assert "20240102" not in str(removed)
     assert removed.StudyDate == ""
+    assert removed.SeriesDescription == "before , 3月 CT"
     assert removed.LongitudinalTemporalInformationModified == "REMOVED"
     _, kept, _ = run(encoded(source), tmp_path, options=Options(dates="full"))
     assert kept.StudyDate == "20240102"
+    assert kept.SeriesDescription == source.SeriesDescription
     assert kept.LongitudinalTemporalInformationModified == "UNMODIFIED"
 
 
