@@ -150,7 +150,7 @@ def _run(folder: Path, records: Path, work: _Work, workers: int, batch: int, pro
     _same_settings(records, work)
     parts = records / ".parts"
     parts.mkdir(exist_ok=True)
-    before = _known_files(records, parts)
+    before = _known_files(records, parts, work.out)
     waiting, skipped, files, unchanged = [], [], 0, 0
     for found in walk_folder(folder):
         if Path(found.path).is_relative_to(work.out) or Path(found.path).is_relative_to(records):
@@ -220,13 +220,13 @@ def _same_settings(records: Path, work: _Work) -> None:
         raise TaskError(f"{records} holds records of other options or keys", hint="choose new folders for records and files")
 
 
-def _known_files(records: Path, parts: Path) -> set[tuple[str, int, int]]:
-    """Return the files that were looked at before: path, size and time of change."""
+def _known_files(records: Path, parts: Path, out: Path) -> set[tuple[str, int, int]]:
+    """Return the files that were looked at before, and whose outcome is still there: path, size and time of change."""
     found: set[tuple[str, int, int]] = set()
     for path in (records / "records.parquet", *parts.glob("*.parquet")):
         if path.exists():
-            columns = pq.read_table(path, columns=["source", "size", "modified_ns"]).to_pydict()
-            found.update(zip(*columns.values(), strict=True))
+            columns = pq.read_table(path, columns=["source", "size", "modified_ns", "out"]).to_pydict()
+            found.update(row[:3] for row in zip(*columns.values(), strict=True) if not row[3] or (out / row[3]).exists())
     return found
 
 

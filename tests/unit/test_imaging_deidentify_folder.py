@@ -82,6 +82,14 @@ def test_a_second_run_looks_at_what_is_new(source: Path) -> None:
     assert len(rows(source)) == 12
 
 
+def test_what_was_taken_away_is_written_again(source: Path) -> None:
+    run(source)
+    before = files(source)
+    (source.parent / "out" / next(iter(before))).unlink()
+    assert run(source).done == 1
+    assert files(source) == before
+
+
 def test_a_run_that_was_killed_goes_on(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, count = folder_module._one, 0
 
