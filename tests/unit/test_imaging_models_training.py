@@ -154,7 +154,8 @@ class TestTraining:
         (tmp_path / "b").mkdir()
         for place, words in ((tmp_path / "b", "no bundle"), (made[3], "a bundle already")):
             with pytest.raises(TaskError, match=words):
-                train(made[0], place, device="cpu")
+                train(made[0], place, work=tmp_path / "w", device="cpu")
+            assert not (tmp_path / "w").exists()
 
     def test_a_work_folder_that_cannot_be_is_refused(self, made, tmp_path):
         (tmp_path / "file").write_text("")
