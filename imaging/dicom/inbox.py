@@ -22,7 +22,7 @@ import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, TextIO
 from uuid import uuid4
 
 from imaging.dicom.arrival import Arrival, cause_of, flush_folder
@@ -136,21 +136,25 @@ class Inbox:
         self._one_at_a_time = threading.Lock()
         self._flushed: set[Path] = set()
         try:
-            for name in _FOLDERS:
-                (self.folder / name).mkdir(parents=True, exist_ok=True)
-            self._lock = (self.folder / ".lock").open("w", encoding="utf-8")
+            self._lock = self._locked()
+            for left in (self.folder / ".incoming").iterdir():
+                left.unlink()
         except OSError as error:
             raise PlaceError(f"{self.folder}: cannot be written ({error.strerror})", hint="choose a folder that may be written") from error
+        self._journal = self._open_journal()
+
+    def _locked(self) -> TextIO:
+        for name in _FOLDERS:
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        lock = (self.folder / ".lock").open("w", encoding="utf-8")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            self._lock.close()
+            lock.close()
             raise PlaceError(
                 f"{self.folder}: another process receives into this folder", hint="stop it, or choose another folder"
             ) from error
-        for left in (self.folder / ".incoming").iterdir():
-            left.unlink()
-        self._journal = self._open_journal()
+        return lock
 
     def _open_journal(self) -> sqlite3.Connection:
         try:
