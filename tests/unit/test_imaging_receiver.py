@@ -228,12 +228,12 @@ def test_a_data_set_where_none_belongs_ends_the_association(tmp_path):
     assert kept(tmp_path) == {}
 
 
-def test_a_pdu_that_declares_gigabytes_closes_the_connection(tmp_path):
+def test_a_pdu_that_declares_more_than_it_may_have_closes_the_connection(tmp_path):
     with (
         receive(0, tmp_path, room_bytes=0, wait_s=1) as receiver,
         socket.create_connection(("127.0.0.1", receiver.port), timeout=20) as link,
     ):
-        link.sendall(b"\x01\x00" + (1 << 31).to_bytes(4, "big") + bytes(4096))
+        link.sendall(b"\x01\x00" + (64 << 20).to_bytes(4, "big") + bytes(4096))
         link.settimeout(20)
         with suppress(ConnectionResetError):
             while link.recv(4096):
