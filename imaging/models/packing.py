@@ -98,6 +98,7 @@ def write_bundle(learnt: Learnt, folder: Path | str, *, force: bool = False) -> 
         metadata = _metadata(learnt)
         save_file({name: tensor.contiguous() for name, tensor in learnt.network.state_dict().items()}, aside / WEIGHTS)
         (aside / METADATA).write_text(json.dumps(metadata, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        shutil.copymode(aside / METADATA, aside / WEIGHTS)  # safetensors leaves it readable to its writer alone
         (aside / CARD).write_text(card_text(metadata, count_parameters(learnt.network)), encoding="utf-8")
         hashes = {name: file_hash(aside / name) for name in FILES}
         (aside / HASHES).write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")

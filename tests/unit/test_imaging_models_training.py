@@ -213,6 +213,9 @@ class TestBundle:
         with pytest.raises(ModelError, match="not in the bundle's list"):
             open_bundle(copy)
 
+    def test_who_may_read_one_file_may_read_all(self, copy):
+        assert len({path.stat().st_mode for path in copy.rglob("*") if path.is_file()}) == 1
+
     def test_links_and_missing_files_are_refused(self, copy):
         aside = copy.with_name("elsewhere")
         (copy / WEIGHTS).rename(aside)
