@@ -68,6 +68,9 @@ def read_text(image: np.ndarray) -> list[Text]:
         If the reader of text is not installed.
     """
     colour = np.ascontiguousarray(image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2))
+    # The detector enlarges the shorter side: a strip without room beside it would become gigabytes.
+    least = max(colour.shape[:2]) // 4
+    colour = np.pad(colour, [(0, max(least - size, 0)) for size in colour.shape[:2]] + [(0, 0)])
     engine = _engine()
     found = []
     for tile, left, top, scale in _tiles(colour):
