@@ -171,7 +171,7 @@ def build_network(settings: dict[str, Any], *, kind: str, dims: int, channels: i
     --------
     >>> network = build_network({"name": "unet", "channels": [4, 8]}, kind="segmentation", dims=3, channels=1, classes=2)
     >>> count_parameters(network)
-    2018
+    1899
     """
     name = settings.get("name")
     table = {each: entry for each, (entry, for_kind) in NETWORKS.items() if for_kind == kind}

@@ -249,7 +249,8 @@ class Task(_Part):
 
     Examples
     --------
-    >>> task = Task(name="t", kind="classification", classes=("no", "yes"), data=Arrays(file="a.npz"), network={"name": "densenet"})
+    >>> given = {"data": Arrays(file="a.npz"), "transforms": {"size": [28, 28]}, "network": {"name": "densenet"}}
+    >>> task = Task(name="t", kind="classification", classes=("no", "yes"), **given)
     >>> task.training.batch, task.split.test
     (32, 0.2)
     """

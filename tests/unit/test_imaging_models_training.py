@@ -101,7 +101,8 @@ class TestTraining:
         write_task(task, tmp_path / "t.yaml")
         train(task, tmp_path / "whole", device="cpu")
         command = [sys.executable, "-m", "imaging.models", str(tmp_path / "t.yaml"), str(tmp_path / "killed"), "--device", "cpu"]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        alone = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}  # sums of other threads round otherwise
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=alone) as process:
             line = next(line for line in process.stderr if line.startswith("epoch 2/5"))
             assert line
             process.send_signal(signal.SIGKILL)
