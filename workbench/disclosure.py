@@ -48,7 +48,6 @@ __all__ = [
     "suppress_count",
     "suppress_flow",
     "suppress_quantile",
-    "suppress_statistic",
     "suppress_table",
 ]
 
@@ -298,11 +297,6 @@ def suppress_flow(counts: Sequence[int], *, policy: DisclosurePolicy) -> tuple[F
     remaining = [_on_grid(n, policy) for n in numbers]
     excluded = [None, *(_difference(a, b, policy.flow_grid) for a, b in pairwise(remaining))]
     return tuple(FlowStep(remaining=left, excluded=gone) for left, gone in zip(remaining, excluded, strict=True))
-
-
-def suppress_statistic(value: float, *, contributors: int, policy: DisclosurePolicy) -> float | None:
-    """Return a mean, a standard deviation or the like, or None when fewer than ``threshold`` persons contribute."""
-    return value if contributors >= policy.threshold else None
 
 
 def suppress_quantile(value: float, *, q: float, contributors: int, policy: DisclosurePolicy) -> float | None:

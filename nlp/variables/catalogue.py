@@ -8,7 +8,7 @@ window, unit and range to what the function found.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlp.errors import VariableError
@@ -280,10 +280,6 @@ class Catalogue:
             return call
 
         return register
-
-    def with_scores(self, name: str, scores: Mapping[str, float]) -> None:
-        """Note scores that were measured for a function."""
-        self._functions[name] = replace(self[name], scores={**self[name].scores, **scores})
 
     def copy(self) -> Catalogue:
         """Return a catalogue of its own with the same functions."""

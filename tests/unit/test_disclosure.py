@@ -17,7 +17,6 @@ from workbench.disclosure import (
     suppress_count,
     suppress_flow,
     suppress_quantile,
-    suppress_statistic,
     suppress_table,
 )
 from workbench.errors import PolicyError, Refusal
@@ -84,9 +83,7 @@ def test_what_is_not_a_count_is_refused(count):
         suppress_count(count, policy=TEN)
 
 
-def test_statistics_need_contributors():
-    assert suppress_statistic(5.5, contributors=10, policy=TEN) == 5.5
-    assert suppress_statistic(5.5, contributors=9, policy=TEN) is None
+def test_quantiles_need_contributors():
     assert suppress_quantile(5.5, q=0.05, contributors=200, policy=TEN) == 5.5
     assert suppress_quantile(5.5, q=0.05, contributors=199, policy=TEN) is None
     assert suppress_quantile(5.5, q=0.95, contributors=100, policy=TEN) is None

@@ -148,8 +148,6 @@ def test_a_function_of_ones_own(language):
         mine.function(description=Bilingual(), parameters={}, name="length_of")(lambda view: iter(()))
     with pytest.raises(VariableError, match="takes the keywords terms, but none are described"):
         mine.function(description=Bilingual(), parameters={})(lambda view, *, terms: iter(()))
-    mine.with_scores("length_of", {"own": 1.0})
-    assert mine["length_of"].scores == {"own": 1.0}
 
 
 def test_the_version_of_a_set_holds_its_functions():
