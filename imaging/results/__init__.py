@@ -5,7 +5,7 @@ from imaging.results.files import save
 from imaging.results.reading import FoundSegment, ReadSegmentation, read_segmentation
 from imaging.results.report import measurement_report
 from imaging.results.segmentation import Encoding, segmentation
-from imaging.results.segments import ABNORMAL, ANATOMICAL, Algorithm, Equipment, Segment
+from imaging.results.segments import ABNORMAL, ANATOMICAL, Algorithm, Equipment, NewSeries, Segment
 
 __all__ = [
     "ABNORMAL",
@@ -14,6 +14,7 @@ __all__ = [
     "Encoding",
     "Equipment",
     "FoundSegment",
+    "NewSeries",
     "ReadSegmentation",
     "Segment",
     "measurement_report",

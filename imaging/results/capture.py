@@ -9,9 +9,8 @@ from pydicom.dataset import Dataset
 
 from imaging.dicom.quiet import quiet
 from imaging.errors import ImageDataError, TaskError
-from imaging.results.segmentation import refused
-from imaging.results.segments import Equipment
-from imaging.results.sources import settled
+from imaging.results.segments import NewSeries
+from imaging.results.sources import refused, settled
 
 if TYPE_CHECKING:
     import os
@@ -27,11 +26,7 @@ def secondary_capture(
     sources: Iterable[str | os.PathLike[str] | Dataset],
     *,
     names_burned_in: bool,
-    equipment: Equipment | None = None,
-    description: str = "Secondary capture",
-    series_number: int = 302,
-    series_uid: str = "",
-    instance_uid: str = "",
+    series: NewSeries | None = None,
 ) -> highdicom.sc.SCImage:
     """Return a picture as a secondary capture image.
 
@@ -44,14 +39,8 @@ def secondary_capture(
     names_burned_in : bool
         Whether the picture holds text that could tell who the patient is. There is no default: who draws the picture knows, and a
         later de-identification relies on it (Burned In Annotation, PS3.3 C.7.6.1).
-    equipment : Equipment, optional
-        What drew it.
-    description : str
-        Series Description.
-    series_number : int
-        Of the new series.
-    series_uid, instance_uid : str
-        UIDs of the new series and instance; made up where empty.
+    series : NewSeries, optional
+        What the new series is called, and what made it.
 
     Returns
     -------
@@ -74,25 +63,15 @@ def secondary_capture(
     headers = [settled(source) for source in sources]
     if len({header.StudyInstanceUID for header in headers}) != 1:
         raise ImageDataError("a secondary capture shows images of one study; found none or more")
-    first, equipment = headers[0], equipment or Equipment()
     with refused("the secondary capture"), quiet():
         image = highdicom.sc.SCImage.from_ref_dataset(
-            first,
+            headers[0],
             pixel_array=np.ascontiguousarray(picture),
             photometric_interpretation="RGB" if picture.ndim == 3 else "MONOCHROME2",
             bits_allocated=8,
             coordinate_system="PATIENT",
             patient_orientation=("L", "P"),
-            series_instance_uid=series_uid or highdicom.UID(),
-            series_number=series_number,
-            sop_instance_uid=instance_uid or highdicom.UID(),
-            instance_number=1,
-            manufacturer=equipment.manufacturer,
-            manufacturer_model_name=equipment.model,
-            software_versions=equipment.version,
-            device_serial_number=equipment.serial,
-            series_description=description,
-            specific_character_set="ISO_IR 192",
+            **(series or NewSeries()).arguments("Secondary capture", 302),
         )
         # A drawing, a plane cut anew, several images: how it lies in the patient is not known here, and may be left empty.
         image.PatientOrientation = image.Laterality = None

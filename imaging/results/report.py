@@ -10,9 +10,8 @@ from pydicom.uid import generate_uid
 from imaging.dicom.quiet import quiet
 from imaging.errors import TaskError
 from imaging.measures import MEASURES
-from imaging.results.segmentation import refused
-from imaging.results.segments import Equipment
-from imaging.results.sources import settled
+from imaging.results.segments import NewSeries
+from imaging.results.sources import referable, refused
 
 if TYPE_CHECKING:
     import os
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from imaging.measures import Region
-    from imaging.results.segments import Algorithm, Segment
+    from imaging.results.segments import Algorithm, Equipment, Segment
 
 __all__ = ["measurement_report"]
 
@@ -43,11 +42,7 @@ def measurement_report(
     segments: Sequence[Segment],
     sources: Iterable[str | os.PathLike[str] | Dataset],
     *,
-    equipment: Equipment | None = None,
-    description: str = "Measurements",
-    series_number: int = 301,
-    series_uid: str = "",
-    instance_uid: str = "",
+    series: NewSeries | None = None,
 ) -> highdicom.sr.ComprehensiveSR:
     """Return measurements as a structured report.
 
@@ -62,14 +57,8 @@ def measurement_report(
         The same.
     sources : iterable of path or Dataset
         The same; those that the segmentation refers to are used.
-    equipment : Equipment, optional
-        What measured.
-    description : str
-        Series Description.
-    series_number : int
-        Of the new series.
-    series_uid, instance_uid : str
-        UIDs of the new series and instance; made up where empty.
+    series : NewSeries, optional
+        What the new series is called, and what made it.
 
     Returns
     -------
@@ -91,9 +80,9 @@ def measurement_report(
     known = {segment.label: segment for segment in ordered}
     full = [region for region in regions if region.values.get("voxels")]
     _check(full, numbers)
-    equipment = equipment or Equipment()
+    series = series or NewSeries()
     used = _used(segmentation)
-    headers = [header for header in map(settled, sources) if header.SOPInstanceUID in used]
+    headers = [header for header in map(referable, sources) if header.SOPInstanceUID in used]
     described = {int(item.SegmentNumber): item for item in segmentation.SegmentSequence}
     with refused("the report"), quiet():
         groups = [
@@ -101,7 +90,7 @@ def measurement_report(
             for region in full
         ]
         content = highdicom.sr.MeasurementReport(
-            observation_context=highdicom.sr.ObservationContext(observer_device_context=_device(equipment)),
+            observation_context=highdicom.sr.ObservationContext(observer_device_context=_device(series.equipment)),
             procedure_reported=_PROCEDURES.get(headers[0].Modality, _IMAGING),
             imaging_measurements=groups,
             language_of_content_item_and_descendants=highdicom.sr.LanguageOfContentItemAndDescendants(_ENGLISH),
@@ -109,14 +98,8 @@ def measurement_report(
         return highdicom.sr.ComprehensiveSR(
             evidence=[segmentation, *headers],
             content=content[0],
-            series_instance_uid=series_uid or highdicom.UID(),
-            series_number=series_number,
-            sop_instance_uid=instance_uid or highdicom.UID(),
-            instance_number=1,
-            manufacturer=equipment.manufacturer,
             is_complete=True,
-            series_description=description,
-            specific_character_set="ISO_IR 192",
+            **series.arguments("Measurements", 301),
         )
 
 

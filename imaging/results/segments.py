@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydicom.sr.coding import Code
 
@@ -14,7 +14,7 @@ from imaging.errors import TaskError
 if TYPE_CHECKING:
     import highdicom
 
-__all__ = ["ABNORMAL", "ANATOMICAL", "Algorithm", "Equipment", "Segment", "describe", "identify"]
+__all__ = ["ABNORMAL", "ANATOMICAL", "Algorithm", "Equipment", "NewSeries", "Segment", "describe", "identify"]
 
 #: Categories of segments (CID 7150).
 ANATOMICAL = Code("91723000", "SCT", "Anatomical Structure")
@@ -85,6 +85,54 @@ class Equipment:
     model: str = "imaging"
     serial: str = "0"
     version: str = field(default_factory=lambda: _version())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSeries:
+    """The series that a result opens; what is left empty each result fills in.
+
+    Parameters
+    ----------
+    description : str
+        Series Description.
+    number : int or None
+        Series Number.
+    uid, instance_uid : str
+        UIDs of the series and its one instance; made up where empty.
+    equipment : Equipment
+        What made it.
+    """
+
+    description: str = ""
+    number: int | None = None
+    uid: str = ""
+    instance_uid: str = ""
+    equipment: Equipment = field(default_factory=Equipment)
+
+    def arguments(self, description: str, number: int) -> dict[str, Any]:
+        """Return what highdicom calls all this.
+
+        Parameters
+        ----------
+        description : str
+            Where there is none.
+        number : int
+            Where there is none.
+        """
+        import highdicom
+
+        return {
+            "series_instance_uid": self.uid or highdicom.UID(),
+            "series_number": number if self.number is None else self.number,
+            "series_description": self.description or description,
+            "sop_instance_uid": self.instance_uid or highdicom.UID(),
+            "instance_number": 1,
+            "manufacturer": self.equipment.manufacturer,
+            "manufacturer_model_name": self.equipment.model,
+            "software_versions": self.equipment.version,
+            "device_serial_number": self.equipment.serial,
+            "specific_character_set": "ISO_IR 192",
+        }
 
 
 def identify(algorithm: Algorithm) -> highdicom.AlgorithmIdentificationSequence:

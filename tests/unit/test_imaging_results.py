@@ -19,6 +19,8 @@ from imaging.results import (
     ANATOMICAL,
     Algorithm,
     Encoding,
+    Equipment,
+    NewSeries,
     Segment,
     measurement_report,
     read_segmentation,
@@ -26,7 +28,7 @@ from imaging.results import (
     secondary_capture,
     segmentation,
 )
-from imaging.results.sources import settled
+from imaging.results.sources import referable, settled
 from imaging.volumes import read_nifti, read_volume, write_nifti
 from tests.lib.dicom_files import PYDICOM_FILES, ct_series, mutated, uid, write
 from tests.lib.paths import shared
@@ -239,6 +241,42 @@ def test_an_empty_mask_is_written_and_read(tmp_path):
     found = read_segmentation(path, volume)
     assert not found.mask.any()
     assert len(found.segments) == 2
+
+
+def test_what_is_written_says_what_it_was_told_of_its_series_and_maker(tmp_path):
+    paths, volume = a_series(tmp_path / "ct")
+    made = NewSeries(
+        description="Model",
+        number=7,
+        uid="1.2.3",
+        instance_uid="1.2.3.4",
+        equipment=Equipment(manufacturer="M", model="N", serial="S", version="V"),
+    )
+    mask = a_mask(volume.shape)
+    results = (
+        segmentation(volume, mask, SEGMENTS, paths, series=made),
+        measurement_report(measure(volume, mask), segmentation(volume, mask, SEGMENTS, paths), SEGMENTS, paths, series=made),
+        secondary_capture(np.zeros((4, 4), np.uint8), paths, names_burned_in=False, series=made),
+    )
+    told = ("SeriesDescription", "SeriesNumber", "SeriesInstanceUID", "SOPInstanceUID")
+    by = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions")
+    for result in results:
+        assert [result.get(name) for name in told] == ["Model", 7, "1.2.3", "1.2.3.4"]
+        assert [result.get(name) for name in by] == ["M", "N", "S", "V"]
+    assert [result.SeriesNumber for result in (results[0], segmentation(volume, mask, SEGMENTS, paths))] == [7, 300]
+
+
+def test_scanned_and_parsed_sources_give_the_same_file(tmp_path):
+    paths, volume = a_series(tmp_path / "ct", PatientAge="041Y", StudyDescription="胸部", SpecificCharacterSet="GB18030")
+    mask, made = a_mask(volume.shape), NewSeries(uid="1.2.3", instance_uid="1.2.3.4")
+    segments = [replace(each, tracking_uid=f"1.2.{each.label}", tracking_id="x") for each in SEGMENTS]
+    assert "StudyDescription" not in referable(paths[1])  # scanned: it has what a reference needs
+    one, other = (segmentation(volume, mask, segments, sources, series=made) for sources in (paths, [pydicom.dcmread(p) for p in paths]))
+    for result in (one, other):
+        for element in [element for element in result.iterall() if element.VR in ("DA", "TM", "DT") or "Organization" in element.keyword]:
+            element.value = None  # made anew each time
+    assert one == other
+    assert (one.PatientAge, one.StudyDescription) == ("041Y", "胸部")
 
 
 # ---- segmentations of others ---------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pydicom.sr.coding import Code
 import workbench
 from imaging.errors import GeometryError
 from imaging.measures import Origin, Row, measure, rows_of
-from imaging.results import Algorithm, Segment, measurement_report, save, segmentation
+from imaging.results import Algorithm, NewSeries, Segment, measurement_report, save, segmentation
 from workbench.series.conversion import series_rows
 from workbench.series.folders import Made, made_once
 from workbench.series.listing import schema_of, series_name
@@ -100,7 +100,12 @@ def _of_mask(
     segments = _segments(bundle)
     names = {segment.label: segment.name for segment in segments}
     mask = segmentation(
-        volume, said.mask, segments, row["paths"], regrid=part.resample, description=bundle.metadata["name"][:_LONGEST_NAME]
+        volume,
+        said.mask,
+        segments,
+        row["paths"],
+        regrid=part.resample,
+        series=NewSeries(description=bundle.metadata["name"][:_LONGEST_NAME]),
     )
     file = _saved(mask, stem.with_name(f"{stem.name}.seg.dcm"), work)
     try:
