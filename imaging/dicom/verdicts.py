@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "VERDICTS", "rules", "verdict_of"]
 
 #: Raised where the same rows would be judged otherwise than before.
-_VERSION = 1
+_VERSION = 2
 
 _PLAIN = tuple(field for field in FIELDS if field.keyword in TOP_LEVEL)
 _KEYWORDS = [(field.name, field.keyword) for field in _PLAIN]

@@ -33,6 +33,9 @@ _COSINE = 1e-3
 #: Lengths beyond a kilometre or below a nanometre are broken values.
 _LARGEST_MM, _SMALLEST_MM = 1e6, 1e-6
 
+#: A normal that is so near to the z axis lies on it, and positions so near to each other are one.
+_AXIAL, _SAME_PLACE_MM = 1e-6, 1e-3
+
 Vector = tuple[float, float, float]
 
 
@@ -47,23 +50,26 @@ class Dimension(NamedTuple):
         In an enhanced image, the sequences that lead to it.
     clock : bool
         Whether its values run with time, so that their rank within a position tells the phase.
+    apart : bool
+        Whether frames that differ in it are never one volume, even where no position is taken twice.
     """
 
     keyword: str
     groups: tuple[str, ...] = ()
     clock: bool = False
+    apart: bool = False
 
 
 #: In the order in which they are preferred where more than one explains the repetition.
 DIMENSIONS = (
-    Dimension("ReferencedSegmentNumber", ("SegmentIdentificationSequence",)),
+    Dimension("ReferencedSegmentNumber", ("SegmentIdentificationSequence",), apart=True),
     Dimension("TemporalPositionIdentifier"),
     Dimension("TemporalPositionIndex", ("FrameContentSequence",)),
-    Dimension("DiffusionBValue", ("MRDiffusionSequence",)),
+    Dimension("DiffusionBValue", ("MRDiffusionSequence",), apart=True),
     Dimension("DiffusionGradientOrientation", ("MRDiffusionSequence", "DiffusionGradientDirectionSequence")),
-    Dimension("EchoTime"),
-    Dimension("EffectiveEchoTime", ("MREchoSequence",)),
-    Dimension("EchoNumbers"),
+    Dimension("EchoTime", apart=True),
+    Dimension("EffectiveEchoTime", ("MREchoSequence",), apart=True),
+    Dimension("EchoNumbers", apart=True),
     Dimension("InversionTime"),
     Dimension("FlipAngle"),
     Dimension("NominalPercentageOfCardiacPhase", ("CardiacSynchronizationSequence",)),
@@ -71,9 +77,12 @@ DIMENSIONS = (
     Dimension("ImageType"),
     Dimension("FrameType", ("MRImageFrameTypeSequence",)),
     Dimension("FrameType", ("CTImageFrameTypeSequence",)),
+    Dimension("ComplexImageComponent", ("MRImageFrameTypeSequence",), apart=True),
     Dimension("AcquisitionNumber"),
-    Dimension("ConvolutionKernel"),
-    Dimension("KVP"),
+    Dimension("ConvolutionKernel", apart=True),
+    Dimension("ConvolutionKernel", ("CTReconstructionSequence",), apart=True),
+    Dimension("KVP", apart=True),
+    Dimension("KVP", ("CTXRayDetailsSequence",), apart=True),
     Dimension("TriggerTime", clock=True),
     Dimension("AcquisitionTime", clock=True),
     Dimension("ContentTime", clock=True),
@@ -217,17 +226,20 @@ def _plain(dataset: Dataset, total: int) -> Iterator[dict]:
         return
     offsets = numbers(dataset, "GridFrameOffsetVector", total)
     for index in range(total):
-        yield values | {"position": _along(values, offsets[index] - offsets[0]) if offsets else None}
+        yield values | {"position": _of_dose(values, offsets[index], offsets[0]) if offsets else None}
 
 
-def _along(values: dict, offset_mm: float) -> Vector | None:
-    """Return the position of a plane of a dose grid (PS3.3 C.8.8.3.2, Grid Frame Offset Vector)."""
+def _of_dose(values: dict, offset_mm: float, first_mm: float) -> Vector | None:
+    """Return the position of a plane of a dose grid: relative offsets begin at 0, absolute ones with z (PS3.3 C.8.8.3.2)."""
     position, orientation = values["position"], values["orientation"]
     if position is None or orientation is None:
         return None
     (a, b, c), (d, e, f) = orientation[:3], orientation[3:]
     normal = (b * f - c * e, c * d - a * f, a * e - b * d)
-    return tuple(start + offset_mm * direction for start, direction in zip(position, normal, strict=True))
+    if first_mm == 0:
+        return tuple(start + offset_mm * direction for start, direction in zip(position, normal, strict=True))
+    absolute = abs(abs(normal[2]) - 1) < _AXIAL and abs(first_mm - position[2]) < _SAME_PLACE_MM
+    return (*position[:2], offset_mm) if absolute else None
 
 
 class _Groups:

@@ -124,7 +124,7 @@ REASONS = {
     "orientation_missing": "{frames} frames have no orientation",
     "orientation_unreadable": "orientation of {frames} frames is not six numbers",
     "position_missing": "{frames} frames have no position",
-    "position_unreadable": "position of {frames} frames is not three numbers",
+    "position_unreadable": "position of {frames} frames is not three numbers of less than a kilometre",
     "repeated": "{positions} positions are taken up to {times} times; told apart by {by}",
     "repeated_unexplained": "{positions} positions are taken up to {times} times, and nothing in the headers tells the frames apart",
     "sheared": "the stack leans by {degrees} degrees: {drift_mm} mm from first to last slice",

@@ -29,6 +29,7 @@ _CLUSTERS = 256
 _TOGETHER = 3
 
 _CLOCKS = frozenset(dimension.keyword for dimension in DIMENSIONS if dimension.clock)
+_APART = tuple(dict.fromkeys(dimension.keyword for dimension in DIMENSIONS if dimension.apart))
 
 
 def is_localiser(frame: Frame) -> bool:
@@ -116,9 +117,9 @@ def partition(frames: Sequence[Frame], kept: list[int], tolerances: Tolerances) 
     groups = []
     for members in _by(kept, lambda index: tuple(keys[index].values())).values():
         alike = {name: keys[members[0]][name] for name in differing}
-        parts, why = _repeated(frames, members, tolerances)
-        groups += [Group(part.frames, alike | part.key, part.unexplained) for part in parts]
-        reasons += [why] if why is not None and len(parts) > 1 else []
+        parts, why = _told_apart(frames, members, tolerances)
+        groups += [part._replace(key=alike | part.key) for part in parts]
+        reasons += why if len(parts) > 1 else []
     return groups, tuple({str(why): why for why in reasons}.values())
 
 
@@ -134,21 +135,49 @@ def normal_of(frame: Frame) -> np.ndarray:
     return normal / np.linalg.norm(normal)
 
 
-def _repeated(frames: Sequence[Frame], members: list[int], tolerances: Tolerances) -> tuple[list[Group], Reason | None]:
-    """Split frames that lie at the same positions by what the headers say they differ in."""
-    places = _places([frames[index] for index in members], tolerances)
-    taken = Counter(places)
-    times, positions = max(taken.values()), sum(number > 1 for number in taken.values())
+def _told_apart(frames: Sequence[Frame], members: list[int], tolerances: Tolerances) -> tuple[list[Group], list[Reason]]:
+    """Split frames that differ in what is never one volume, or lie at the same positions, by what their headers say."""
+    names = _never_one(frames, members)
+    found, wholes = [], _by(members, lambda index: tuple(frames[index].dimensions.get(name) for name in names))
+    for values, alike in sorted(wholes.items(), key=_sort_key):
+        key = dict(zip(names, values, strict=True))
+        found += [part._replace(key=key | part.key) for part in _repeated(frames, alike, tolerances)]
+    times, positions = _taken([frames[index] for index in members], tolerances)
     if times == 1:
-        return [Group(members, {})], None
+        return found, [reason("differs", what=name, values=len({part.key[name] for part in found})) for name in names]
+    by = " + ".join(dict.fromkeys(name for part in found for name in part.key))
+    return found, [reason("repeated", positions=positions, times=times, by=by)] if by else []
+
+
+def _never_one(frames: Sequence[Frame], members: list[int]) -> tuple[str, ...]:
+    """Return the fewest dimensions that keep apart what is never one volume."""
+    kept: tuple[str, ...] = ()
+    pieces = 1
+    for name in _APART:
+        more = len({tuple(frames[index].dimensions.get(each) for each in (*kept, name)) for index in members})
+        if more > pieces:
+            kept, pieces = (*kept, name), more
+    return kept
+
+
+def _repeated(frames: Sequence[Frame], members: list[int], tolerances: Tolerances) -> list[Group]:
+    """Split frames that lie at the same positions by what the headers say they differ in."""
+    times, positions = _taken([frames[index] for index in members], tolerances)
+    if times == 1:
+        return [Group(members, {})]
+    places = _places([frames[index] for index in members], tolerances)
     names = _varying(frames, members, places)
     found = _explained(frames, members, places, names) or _ranked(frames, members, places, names)
     if found is None:
-        why = reason("repeated_unexplained", positions=positions, times=times)
-        return [Group(members, {}, why)], why
+        return [Group(members, {}, reason("repeated_unexplained", positions=positions, times=times))]
     by, parts = found
-    groups = [Group(part, dict(zip(by, key, strict=True))) for key, part in sorted(parts.items(), key=_sort_key)]
-    return groups, reason("repeated", positions=positions, times=times, by=" + ".join(by))
+    return [Group(part, dict(zip(by, key, strict=True))) for key, part in sorted(parts.items(), key=_sort_key)]
+
+
+def _taken(members: list[Frame], tolerances: Tolerances) -> tuple[int, int]:
+    """Return how often a position is taken at most, and how many are taken more than once."""
+    taken = Counter(_places(members, tolerances))
+    return max(taken.values()), sum(number > 1 for number in taken.values())
 
 
 def _places(members: list[Frame], tolerances: Tolerances) -> list[int]:

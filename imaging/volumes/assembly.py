@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,14 +12,14 @@ import numpy as np
 from imaging.errors import GeometryError, ImageDataError, TaskError
 from imaging.geometry import Geometry, Verdict
 from imaging.volumes.series import Series, open_series
-from imaging.volumes.values import apply
+from imaging.volumes.values import apply, unit_of
 from imaging.volumes.volume import SliceSource, Volume
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
-__all__ = ["LIMIT_BYTES", "SERVES", "Part", "Policy", "RefusedGeometry", "parts", "questioned", "read_volume", "read_volumes"]
+__all__ = ["LIMIT_BYTES", "SERVES", "Part", "Policy", "RefusedGeometry", "check_size", "parts", "questioned", "read_volume", "read_volumes"]
 
 #: A volume that needs more memory than this is refused before any is taken.
 LIMIT_BYTES = 8 << 30
@@ -281,8 +282,14 @@ def _stacked(part: Part, limit_bytes: int) -> Volume:
     series, geometry = part.series, part.geometry
     order, first = geometry.order, series.frames[geometry.order[0]]
     colours = geometry.has(Verdict.COLOUR)
-    array = empty((*geometry.shape, 3) if colours else geometry.shape, series.dtype_of(order), limit_bytes)
-    for slot, index, stored in zip(array, order, series.stored(order), strict=True):
+    unit = "" if colours else unit_of(series.places[index].meaning for index in order)
+    shape = (*geometry.shape, 3) if colours else geometry.shape
+    check_size(shape, series.dtype_of(order), limit_bytes)
+    frames = series.stored(order)
+    # A header that declares more than its file holds is found out before memory is taken for all of it.
+    frames = chain([next(frames)], frames)
+    array = np.empty(shape, series.dtype_of(order))
+    for slot, index, stored in zip(array, order, frames, strict=True):
         if colours:
             slot[...] = stored
         else:
@@ -291,7 +298,7 @@ def _stacked(part: Part, limit_bytes: int) -> Volume:
         array=array,
         affine=geometry.affine,
         spacing_mm=geometry.spacing_mm,
-        unit="" if colours else series.unit_of(order),
+        unit=unit,
         geometry=geometry,
         slices=tuple(SliceSource(series.frames[index].instance, series.frames[index].number) for index in order),
         low_is_white=first.photometric == "MONOCHROME1",
@@ -299,8 +306,8 @@ def _stacked(part: Part, limit_bytes: int) -> Volume:
     )
 
 
-def empty(shape: tuple[int, ...], dtype: np.dtype, limit_bytes: int) -> np.ndarray:
-    """Return an array that is still to be filled.
+def check_size(shape: tuple[int, ...], dtype: np.dtype, limit_bytes: int) -> None:
+    """Refuse an array that would take too much memory.
 
     Parameters
     ----------
@@ -319,7 +326,6 @@ def empty(shape: tuple[int, ...], dtype: np.dtype, limit_bytes: int) -> np.ndarr
     needed = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if needed > limit_bytes:
         raise ImageDataError(f"the volume takes {needed} bytes, the limit is {limit_bytes}", hint="read fewer slices, or raise limit_bytes")
-    return np.empty(shape, dtype)
 
 
 def _compare_duplicates(series: Series, geometry: Geometry, wanted: set[int]) -> None:

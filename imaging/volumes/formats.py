@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["PixelFormat", "settle_bits"]
+__all__ = ["LITTLE", "NATIVE", "PixelFormat", "settle_bits"]
+
+#: Transfer syntaxes whose pixels stand in the file as they are, little endian ones and all.
+LITTLE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
+NATIVE = (*LITTLE, "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
 
 
 class PixelFormat(NamedTuple):
@@ -41,6 +45,11 @@ class PixelFormat(NamedTuple):
     floating: bool = False
 
     @property
+    def colours(self) -> bool:
+        """Whether a frame comes as three colours, a palette's too."""
+        return self.samples > 1 or self.photometric == "PALETTE COLOR"
+
+    @property
     def frame_bytes(self) -> int:
         """Bytes of one uncompressed frame."""
         return self.rows * self.columns * self.samples * self.allocated // 8
@@ -72,8 +81,8 @@ def settle_bits(values: np.ndarray, form: PixelFormat) -> np.ndarray:
     >>> settle_bits(np.array([0x0FFF, 0x1001], "<i2"), form).tolist()
     [-1, 1]
     """
-    spare = form.allocated - form.stored
-    if spare == 0 or values.dtype.kind not in "iu" or values.dtype.itemsize * 8 != form.allocated:
+    width = 8 * values.dtype.itemsize
+    if width == form.stored or form.high >= width or values.dtype.kind not in "iu":
         return values
-    left = form.allocated - 1 - form.high
-    return (values << left) >> spare
+    values = values.view(f"{values.dtype.byteorder}{'i' if form.signed else 'u'}{values.dtype.itemsize}")
+    return (values << (width - 1 - form.high)) >> (width - form.stored)

@@ -15,7 +15,7 @@ from imaging.errors import ImageDataError
 from imaging.geometry.attributes import count, present, text
 from imaging.volumes.apart import decode_apart
 from imaging.volumes.decoding import decode
-from imaging.volumes.formats import PixelFormat, settle_bits
+from imaging.volumes.formats import LITTLE, NATIVE, PixelFormat, settle_bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,9 +35,13 @@ TOP_LEVEL = (
     "NumberOfFrames",
 )
 
-_LITTLE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
-_NATIVE = (*_LITTLE, "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
 _BITS = (1, 8, 16, 32, 64)
+
+#: Samples per Pixel -> how their values may be meant (PS3.3 C.7.6.3.1.2); what is left out is retired or no picture.
+_MEANT = {
+    1: ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"),
+    3: ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"),
+}
 
 
 def pixel_format(dataset: Dataset) -> PixelFormat:
@@ -56,7 +60,7 @@ def pixel_format(dataset: Dataset) -> PixelFormat:
     Raises
     ------
     ImageDataError
-        If bits allocated, bits stored and high bit do not go together.
+        If bits allocated, bits stored and high bit, or samples and photometric interpretation, do not go together.
     """
     allocated = count(dataset, "BitsAllocated", 16)
     stored = count(dataset, "BitsStored", allocated)
@@ -67,9 +71,16 @@ def pixel_format(dataset: Dataset) -> PixelFormat:
             hint="the header is broken: ask the sender for the original",
         )
     samples = count(dataset, "SamplesPerPixel", 1)
-    if samples not in (1, 3):
+    if samples not in _MEANT:
         raise ImageDataError(f"Samples per Pixel (0028,0002): found {samples}, wanted 1 or 3")
-    syntax = text(getattr(dataset, "file_meta", dataset), "TransferSyntaxUID") or _LITTLE[0]
+    photometric = text(dataset, "PhotometricInterpretation") or "MONOCHROME2"
+    if photometric not in _MEANT[samples]:
+        raise ImageDataError(
+            f"Photometric Interpretation (0028,0004): found another than one of {', '.join(_MEANT[samples])} for {samples} samples a pixel"
+        )
+    if not photometric.startswith("MONOCHROME") and high != stored - 1:
+        raise ImageDataError(f"High Bit (0028,0102): found {high} for colours of {stored} bits, wanted {stored - 1}")
+    syntax = text(getattr(dataset, "file_meta", dataset), "TransferSyntaxUID") or LITTLE[0]
     return PixelFormat(
         rows=count(dataset, "Rows"),
         columns=count(dataset, "Columns"),
@@ -79,7 +90,7 @@ def pixel_format(dataset: Dataset) -> PixelFormat:
         stored=stored,
         high=high,
         signed=count(dataset, "PixelRepresentation", 0) == 1,
-        photometric=text(dataset, "PhotometricInterpretation") or "MONOCHROME2",
+        photometric=photometric,
         syntax=syntax,
         floating=not present(dataset, "BitsStored") and allocated >= 32,
     )
@@ -114,18 +125,18 @@ def stored_frames(path: str, form: PixelFormat, numbers: Sequence[int]) -> Itera
             flat = np.fromfile(path, form.dtype, form.rows * form.columns, offset=at)
             yield settle_bits(flat, form).reshape(form.rows, form.columns)
         return
-    yield from (decode if form.syntax in _NATIVE else decode_apart)(path, form, numbers)
+    yield from (decode if form.syntax in NATIVE else decode_apart)(path, form, numbers)
 
 
 def _plain_offset(path: str, form: PixelFormat) -> int | None:
     """Return where uncompressed grey pixels begin when they are the last element of the file, as they nearly always are."""
     grey = not form.floating and form.samples == 1 and form.photometric.startswith("MONOCHROME") and form.allocated in (8, 16, 32)
-    if form.syntax not in _LITTLE or not grey:
+    if form.syntax not in LITTLE or not grey:
         return None
     size = form.frame_bytes * form.frames
     size += size % 2
     tag, length = b"\xe0\x7f\x10\x00", size.to_bytes(8, "little")[:4]
-    wanted = (tag + length,) if form.syntax == _LITTLE[0] else (tag + b"OW\0\0" + length, tag + b"OB\0\0" + length)
+    wanted = (tag + length,) if form.syntax == LITTLE[0] else (tag + b"OW\0\0" + length, tag + b"OB\0\0" + length)
     with open(path, "rb") as stream:  # noqa: PTH123 - a path of bytes that are no UTF-8 is no Path's business
         start = os.fstat(stream.fileno()).st_size - size
         before = len(wanted[0])

@@ -12,8 +12,8 @@ import numpy as np
 
 from imaging.errors import TaskError
 from imaging.geometry.stacks import normal_of
-from imaging.volumes.assembly import Part, empty
-from imaging.volumes.values import apply
+from imaging.volumes.assembly import Part, check_size
+from imaging.volumes.values import apply, unit_of
 from imaging.volumes.volume import SliceSource, Volume
 
 if TYPE_CHECKING:
@@ -55,9 +55,11 @@ def resampled(part: Part, *, step_mm: float | None, limit_bytes: int) -> Volume:
     shifts = _shifts(frames)
     low, high = np.floor(shifts.min(axis=0) + 1e-6).astype(int), np.ceil(shifts.max(axis=0) - 1e-6).astype(int)
     plane = (first.rows + high[0] - low[0], first.columns + high[1] - low[1])
-    unit, dtype = series.unit_of(geometry.order), series.dtype_of(geometry.order)
+    unit, dtype = unit_of(series.places[index].meaning for index in geometry.order), series.dtype_of(geometry.order)
     fill = FILL.get(unit, 0.0)
-    array = empty((slices, *map(int, plane)), dtype, limit_bytes)
+    shape = (slices, *map(int, plane))
+    check_size(shape, dtype, limit_bytes)
+    array = np.empty(shape, dtype)
     targets = np.arange(slices) * step
     _blend(array, _planes(part, dtype, shifts - low, plane), offsets, targets, fill)
     affine = _grid_affine(first, step, low)

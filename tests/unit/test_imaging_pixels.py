@@ -154,9 +154,9 @@ def test_units_are_what_headers_say():
 
     assert unit(Modality="CT", RescaleSlope=1, RescaleIntercept=0) == "HU"
     assert unit(Modality="CT") == ""
-    assert unit(Modality="CT", RescaleSlope=1, RescaleType="US") == ""
-    assert unit(Modality="PT", RescaleSlope=2.5, Units="BQML") == "BQML"
-    assert unit(Modality="MR", RescaleSlope=2.5, RescaleType="normalized") == "normalized"
+    assert unit(Modality="CT", RescaleSlope=1, RescaleIntercept=0, RescaleType="US") == ""
+    assert unit(Modality="PT", RescaleSlope=2.5, RescaleIntercept=0, Units="BQML") == "BQML"
+    assert unit(Modality="MR", RescaleSlope=2.5, RescaleIntercept=0, RescaleType="normalized") == "normalized"
     assert unit(Modality="RTDOSE", DoseGridScaling=1e-3, DoseUnits="GY") == "GY"
 
 

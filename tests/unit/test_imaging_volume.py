@@ -93,10 +93,11 @@ def test_slices_of_differing_rescale_are_each_rescaled(tmp_path):
     assert np.array_equal(volume.array, [raw - 1024, (raw + 1) * 0.5 - 1000])
 
 
-def test_units_that_do_not_agree_are_no_unit(tmp_path):
+def test_units_that_do_not_agree_are_refused(tmp_path):
     first, second = ct_series(2)
     second.RescaleType = "US"
-    assert read_volume(write([first, second], tmp_path)).unit == ""
+    with pytest.raises(ImageDataError, match="no unit and HU"):
+        read_volume(write([first, second], tmp_path))
 
 
 def test_an_array_beyond_the_limit_is_refused_before_memory_is_taken(tmp_path):

@@ -49,7 +49,7 @@ REASON_WORDS: dict[str, str] = {
     "orientation_missing": "{frames} 帧没有方向",
     "orientation_unreadable": "{frames} 帧的方向不是六个数",
     "position_missing": "{frames} 帧没有位置",
-    "position_unreadable": "{frames} 帧的位置不是三个数",
+    "position_unreadable": "{frames} 帧的位置不是三个一千米以内的数",
     "repeated": "{positions} 个位置各有最多 {times} 帧；可按 {by} 区分",
     "repeated_unexplained": "{positions} 个位置各有最多 {times} 帧，而文件头中没有任何可区分它们的信息",
     "sheared": "层面堆叠倾斜 {degrees} 度：首层到末层偏移 {drift_mm} mm",
