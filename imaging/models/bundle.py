@@ -21,7 +21,7 @@ from imaging.models.cases import sample_of
 from imaging.models.inference import LIMIT_BYTES, Model, mask_on, segment, shares_of
 from imaging.models.networks import build_network
 from imaging.models.preparing import prepare
-from imaging.models.task import Transforms  # noqa: TC001 - a model's field
+from imaging.models.task import Codes, Transforms  # noqa: TC001 - a model's fields
 
 if TYPE_CHECKING:
     import os
@@ -47,6 +47,7 @@ class Recipe(BaseModel):
 
     kind: Literal["classification", "segmentation"]
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=255)]
+    codes: Codes = {}
     channels: Annotated[int, Field(ge=1, le=64)]
     transforms: Transforms
     network: dict[str, Any]

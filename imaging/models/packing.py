@@ -140,6 +140,7 @@ def _metadata(learnt: Learnt) -> dict[str, Any]:
     recipe = Recipe(
         kind=task.kind,
         classes=task.classes,
+        codes=task.codes,
         channels=learnt.channels,
         transforms=task.transforms,
         network=task.network,

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from imaging.errors import TaskError
+from imaging.results.coding import coding_of
 
 __all__ = ["Arrays", "Augment", "Catalogue", "Nifti", "Split", "Task", "Training", "Transforms", "Weights", "read_task", "write_task"]
 
@@ -221,6 +222,33 @@ class Weights(_Part):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+class Term(_Part):
+    """A term of a coding scheme."""
+
+    scheme: Annotated[str, Field(min_length=1, max_length=16)] = "SCT"
+    value: Annotated[str, Field(min_length=1, max_length=64)]
+    meaning: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class ClassCode(Term):
+    """What a class is in standard codes.
+
+    Parameters
+    ----------
+    category : str
+        anatomical, abnormal or tissue.
+    modifier : Term, optional
+        Which part or side.
+    """
+
+    category: Literal["anatomical", "abnormal", "tissue"] = "anatomical"
+    modifier: Term | None = None
+
+
+#: Class -> its code, or the name of a structure whose code is known (``imaging/results/structures.tsv``).
+Codes = dict[str, str | ClassCode]
+
+
 class Task(_Part):
     """One small task.
 
@@ -232,6 +260,9 @@ class Task(_Part):
         classification or segmentation.
     classes : tuple of str
         Names of the labels 0, 1, ...; of a segmentation the first is the background.
+    codes : dict of str to str or ClassCode
+        Class -> what it is in results: ``scheme``, ``value``, ``meaning`` of a code, or the name of a known structure, as ``anterior
+        hippocampus``. Classes that it lacks go by their own names; what no name tells gets a code of the workbench's own.
     data : Arrays, Nifti or Catalogue
         Where the cases lie.
     split, transforms, augment, training
@@ -258,6 +289,7 @@ class Task(_Part):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
     kind: Literal["classification", "segmentation"]
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=255)]
+    codes: Codes = {}
     data: Annotated[Arrays | Nifti | Catalogue, Field(discriminator="form")]
     split: Split = Split()
     transforms: Transforms = Transforms()
@@ -284,6 +316,11 @@ class Task(_Part):
         segments = self.kind == "segmentation"
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("classes: a name stands twice")
+        if others := sorted(self.codes.keys() - set(self.classes)):
+            raise ValueError(f"codes: {others[0]} is no class")
+        for name, said in self.codes.items():
+            if isinstance(said, str):
+                coding_of(name, 0, said)  # refuses what it does not know
         if segments != (self.training.loss == "dice_cross_entropy"):
             raise ValueError(f"training.loss: {self.training.loss} is not for {self.kind}")
         if segments and not self.transforms.patch:

@@ -10,7 +10,7 @@ from pydicom.uid import generate_uid
 from imaging.dicom.quiet import quiet
 from imaging.errors import TaskError
 from imaging.measures import MEASURES
-from imaging.results.segments import NewSeries
+from imaging.results.segments import NewSeries, declare_own_codes
 from imaging.results.sources import referable, refused
 
 if TYPE_CHECKING:
@@ -95,12 +95,14 @@ def measurement_report(
             imaging_measurements=groups,
             language_of_content_item_and_descendants=highdicom.sr.LanguageOfContentItemAndDescendants(_ENGLISH),
         )
-        return highdicom.sr.ComprehensiveSR(
+        report = highdicom.sr.ComprehensiveSR(
             evidence=[segmentation, *headers],
             content=content[0],
             is_complete=True,
             **series.arguments("Measurements", 301),
         )
+        declare_own_codes(report, ordered)
+    return report
 
 
 def _check(regions: Sequence[Region], numbers: dict[int, int]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from imaging.dicom.quiet import quiet
 from imaging.errors import TaskError
 from imaging.measures import labels_over
-from imaging.results.segments import NewSeries, describe
+from imaging.results.segments import NewSeries, declare_own_codes, describe
 from imaging.results.sources import labels_by_frame, refused, sources_of
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def segmentation(
     found = sources_of(volume, sources, whole=regrid)
     laid = labels_by_frame(volume, labels, found, regrid=regrid)
     with refused("the segmentation"), quiet():
-        return highdicom.seg.Segmentation(
+        result = highdicom.seg.Segmentation(
             source_images=found.headers,
             pixel_array=laid,
             segmentation_type=chosen.value,
@@ -111,6 +111,8 @@ def segmentation(
             content_label="SEGMENTATION",
             **(series or NewSeries()).arguments("Segmentation", 300),
         )
+        declare_own_codes(result, ordered)
+    return result
 
 
 def _encoding(encoding: Encoding | str) -> Encoding:

@@ -7,18 +7,22 @@ from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
 from imaging.errors import TaskError
+from imaging.results.coding import OWN_SCHEME
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import highdicom
 
-__all__ = ["ABNORMAL", "ANATOMICAL", "Algorithm", "Equipment", "NewSeries", "Segment", "describe", "identify"]
+__all__ = ["Algorithm", "Equipment", "NewSeries", "Segment", "declare_own_codes", "describe", "identify"]
 
-#: Categories of segments (CID 7150).
-ANATOMICAL = Code("91723000", "SCT", "Anatomical Structure")
-ABNORMAL = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+#: Of a class whose code is ours; what the scheme is, in the file itself (PS3.3 C.12.1.1.3).
+_OWN_CODE = "No standard code of this class is known: the code is the workbench's own, by the class's number."
+_OWN_SCHEME_NAME = "Classes of models of the clinical workbench, by number"
 
 #: Families of algorithms (CID 7162).
 _LEARNT = Code("123110", "DCM", "Artificial Intelligence")
@@ -55,7 +59,9 @@ class Segment:
     name : str
         In words, at most 64 characters.
     category, kind : Code
-        In SNOMED CT, of CID 7150 and CID 7151.
+        In SNOMED CT, of CID 7150 and CID 7151; :func:`imaging.results.coding.coding_of` finds them by a name.
+    modifier : Code or None
+        Which part or side, as anterior or left.
     algorithm : Algorithm or None
         None of a mask made by hand.
     tracking_id, tracking_uid : str
@@ -66,6 +72,7 @@ class Segment:
     name: str
     category: Code
     kind: Code
+    modifier: Code | None = None
     algorithm: Algorithm | None = None
     tracking_id: str = ""
     tracking_uid: str = ""
@@ -170,7 +177,7 @@ def describe(segment: Segment, number: int) -> highdicom.seg.SegmentDescription:
     algorithm = segment.algorithm
     kind = "MANUAL" if algorithm is None else "AUTOMATIC" if algorithm.automatic else "SEMIAUTOMATIC"
     try:
-        return highdicom.seg.SegmentDescription(
+        item = highdicom.seg.SegmentDescription(
             segment_number=number,
             segment_label=segment.name,
             segmented_property_category=segment.category,
@@ -180,8 +187,29 @@ def describe(segment: Segment, number: int) -> highdicom.seg.SegmentDescription:
             tracking_uid=segment.tracking_uid or highdicom.UID(),
             tracking_id=segment.tracking_id or segment.name,
         )
+        if segment.modifier is not None:
+            item.SegmentedPropertyTypeModifierCodeSequence = [highdicom.sr.CodedConcept.from_code(segment.modifier)]
     except (ValueError, TypeError, AttributeError) as error:
         raise TaskError(f"segment {segment.label}: {error}", hint="a code has a value, a scheme and a meaning") from error
+    if segment.kind.scheme_designator == OWN_SCHEME:
+        item.SegmentDescription = _OWN_CODE
+    return item
+
+
+def declare_own_codes(dataset: Dataset, segments: Iterable[Segment]) -> None:
+    """Say in a file what the scheme of our own codes is, where it has any.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Changed.
+    segments : iterable of Segment
+        Of the file.
+    """
+    if any(segment.kind.scheme_designator == OWN_SCHEME for segment in segments):
+        scheme = Dataset()
+        scheme.CodingSchemeDesignator, scheme.CodingSchemeName = OWN_SCHEME, _OWN_SCHEME_NAME
+        dataset.CodingSchemeIdentificationSequence = [scheme]
 
 
 @cache

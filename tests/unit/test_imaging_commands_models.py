@@ -88,6 +88,15 @@ def test_each_series_gets_a_mask_that_lies_on_it_and_measurements(predicted, fol
     assert report.StudyInstanceUID == pydicom.dcmread(paths[0]).StudyInstanceUID
 
 
+def test_a_class_without_a_standard_code_is_said_on_screen_and_in_the_file(predicted, bundle, folder, tmp_path, capsys):
+    _, out = predicted
+    (row,) = [row for row in rows_of(out / "predictions.csv") if row["outcome"] == "written"]
+    (segment,) = pydicom.dcmread(out / row["segmentation"]).SegmentSequence
+    assert segment.SegmentedPropertyTypeCodeSequence[0].CodingSchemeDesignator == "99CWB"
+    run("predict", bundle, folder / "1", "--out", tmp_path / "r", "--quiet")
+    assert "99CWB" in capsys.readouterr().err
+
+
 def test_what_was_made_is_not_made_again(predicted, bundle, folder, capsys):
     _, out = predicted
     run("predict", bundle, folder, "--out", out, "--quiet")

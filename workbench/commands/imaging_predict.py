@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from workbench.commands.help import command_help
 from workbench.commands.imaging_each import Out, PolicyName, check_places, each_series, policy_of
 from workbench.commands.imaging_inspect import Keep, Quiet, Source  # noqa: TC001  (typer reads annotations at run time)
 from workbench.locale import tr
+
+if TYPE_CHECKING:
+    from imaging.models.bundle import Bundle
 
 __all__ = ["register"]
 
@@ -57,6 +60,7 @@ def predict(
     model = open_bundle(bundle, sha256=sha256, device=device)
     from workbench.series.prediction import MEASUREMENTS, PREDICTIONS, TABLES, predict_series
 
+    _say_own_codes(model)
     each_series(
         folder,
         out,
@@ -68,3 +72,19 @@ def predict(
         catalogue=catalogue,
         quiet=quiet,
     )
+
+
+def _say_own_codes(model: Bundle) -> None:
+    """Say which classes of a segmentation get a code that only we know."""
+    from workbench.series.prediction import codings
+
+    own = [model.recipe.classes[label] for label, coding in codings(model).items() if coding.is_own]
+    if model.recipe.kind == "segmentation" and own:
+        names = ", ".join(own)
+        typer.echo(
+            tr(
+                f"没有标准编码的类别：{names}；SEG 中用本平台编码（99CWB）。可在任务文件的 codes 中写明 SNOMED CT 编码",
+                f"no standard code is known for: {names}; the SEG has codes of the workbench's own (99CWB). Say codes in the task file",
+            ),
+            err=True,
+        )

@@ -6,12 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from pydicom.sr.coding import Code
 
 import workbench
 from imaging.errors import GeometryError
 from imaging.measures import Origin, Row, measure, rows_of
-from imaging.results import Algorithm, NewSeries, Segment, measurement_report, save, segmentation
+from imaging.results import Algorithm, Coding, NewSeries, Segment, coding_of, measurement_report, save, segmentation
 from workbench.series.conversion import series_rows
 from workbench.series.folders import Made, made_once
 from workbench.series.listing import schema_of, series_name
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from imaging.models.bundle import Bundle, Prediction
     from imaging.volumes import Part, Policy, Volume
 
-__all__ = ["MEASUREMENTS", "PREDICTIONS", "TABLES", "predict_series"]
+__all__ = ["MEASUREMENTS", "PREDICTIONS", "TABLES", "codings", "predict_series"]
 
 #: Names of the two tables in the folder of the results.
 TABLES = ("predictions.csv", "measurements.csv")
@@ -41,8 +40,6 @@ MEASUREMENTS = pa.schema(
     [(name, pa.float64() if name == "value" else pa.int64() if name in ("label", "lesion") else pa.string()) for name in Row._fields]
 )
 
-#: What a bundle's classes are in SNOMED CT it does not say: they are tissue, and a code of ours for each.
-_CATEGORY = Code("85756007", "SCT", "Tissue")
 _LONGEST_NAME = 64  # PS3.5 6.2, LO
 
 
@@ -122,19 +119,25 @@ def _of_mask(
     return {"segmentation": file, "report": _saved(report, stem.with_name(f"{stem.name}.sr.dcm"), work)}, rows
 
 
+def codings(bundle: Bundle) -> dict[int, Coding]:
+    """Return what each class of a segmentation is in standard codes, or in one of ours where none is known; the background is left out.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Opened.
+    """
+    said = bundle.recipe.model_dump()["codes"]
+    return {label: coding_of(name, label, said.get(name)) for label, name in enumerate(bundle.recipe.classes) if label}
+
+
 def _segments(bundle: Bundle) -> list[Segment]:
     """Return a segment for each class but the first, which is the background."""
     algorithm = Algorithm(name=bundle.metadata["name"][:_LONGEST_NAME], version=bundle.version[:12])
+    names = dict(enumerate(bundle.recipe.classes))
     return [
-        Segment(
-            label=label,
-            name=name[:_LONGEST_NAME],
-            category=_CATEGORY,
-            kind=Code(f"class-{label}", "99CWB", name[:_LONGEST_NAME]),
-            algorithm=algorithm,
-        )
-        for label, name in enumerate(bundle.recipe.classes)
-        if label
+        Segment(label=label, name=names[label][:_LONGEST_NAME], algorithm=algorithm, **coding._asdict())
+        for label, coding in codings(bundle).items()
     ]
 
 
