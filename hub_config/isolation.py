@@ -178,6 +178,7 @@ def _manifest(user: str, project: str, sid: str, settings: Settings) -> str:
             "home": {"path": HOME},
             "shared": {"path": SHARED},
             "disclosure": {"threshold": settings.disclosure.threshold, "rounding": settings.disclosure.rounding},
+            "display": {"bytes_per_hour": int(settings.guard.budget_mb_per_hour * MEBIBYTE)},
             "release": {"outbox": OUTBOX, "status": STATUS},
             "broker": {"socket": f"{GATE}/gate.sock"},
         }

@@ -24,6 +24,7 @@ __all__ = [
     "BrokerSection",
     "DataSection",
     "DisclosureSection",
+    "DisplaySection",
     "HomeSection",
     "ReleaseSection",
     "Session",
@@ -68,6 +69,13 @@ class DisclosureSection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DisplaySection:
+    """How much the guard lets this session show in a browser: a viewer keeps to it, so that a notebook is not cut off."""
+
+    bytes_per_hour: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReleaseSection:
     """Where release requests are left and where their answers are read."""
 
@@ -92,7 +100,7 @@ class Session:
         Who works, in which project, and the session's own identifier.
     language : str
         On-screen language, ``"zh"`` or ``"en"``.
-    data, home, shared, disclosure, release, broker
+    data, home, shared, disclosure, display, release, broker
         The sections of the manifest, one small frozen class each.
     """
 
@@ -104,6 +112,7 @@ class Session:
     home: HomeSection
     shared: SharedSection
     disclosure: DisclosureSection
+    display: DisplaySection
     release: ReleaseSection
     broker: BrokerSection
 

@@ -13,7 +13,7 @@ from imaging.viewer.lettering import draw_text, stamp, text_width
 from imaging.viewer.rendering import encoded, render_slice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from imaging.volumes import Volume
 
@@ -26,14 +26,14 @@ _TEXT, _GAP, _PAPER, _INK, _QUIET = 13, 6, (17, 21, 26), (236, 240, 244), (150, 
 
 
 def contact_sheet(
-    *shown: Exhibit | Volume, each: int = 1, columns: int = 6, size: int = 192, watermark: str = "", language: str = "zh"
+    shown: Iterable[Exhibit | Volume], *, each: int = 1, columns: int = 6, size: int = 192, watermark: str = "", language: str = "zh"
 ) -> bytes:
     """Return slices of volumes on one page.
 
     Parameters
     ----------
-    *shown : Exhibit or Volume
-        What is shown, in this order.
+    shown : iterable of Exhibit or Volume
+        What is shown, in this order; one is held at a time.
     each : int
         Slices of each, evenly spaced; the middle one if 1.
     columns : int
@@ -59,18 +59,21 @@ def contact_sheet(
     --------
     >>> from pydicom.data import get_testdata_file
     >>> from imaging.volumes import read_volume
-    >>> contact_sheet(read_volume([get_testdata_file("CT_small.dcm")]))[1:4]
+    >>> contact_sheet([read_volume([get_testdata_file("CT_small.dcm")])])[1:4]
     b'PNG'
     """
-    exhibits = [one if isinstance(one, Exhibit) else Exhibit(volume=one) for one in shown]
-    if not (exhibits and each >= 1 and columns >= 1 and 64 <= size <= MOST_PIXELS):
+    if not (each >= 1 and columns >= 1 and 64 <= size <= MOST_PIXELS):
         raise TaskError(
-            f"contact sheet: found {len(exhibits)} volumes, each {each}, columns {columns}, size {size}",
-            hint=f"at least one volume, slice and column, and 64 to {MOST_PIXELS} pixels",
+            f"contact sheet: found each {each}, columns {columns}, size {size}",
+            hint=f"at least one slice and column, and 64 to {MOST_PIXELS} pixels",
         )
-    tiles = [tile for exhibit in exhibits for tile in _tiles(exhibit, each, size, words(language))]
-    if len(tiles) > MOST_TILES:
-        raise TaskError(f"contact sheet: found {len(tiles)} tiles, wanted at most {MOST_TILES}", hint="show fewer volumes at a time")
+    tiles: list[np.ndarray] = []
+    for one in shown:
+        tiles += _tiles(one if isinstance(one, Exhibit) else Exhibit(volume=one), each, size, words(language))
+        if len(tiles) > MOST_TILES:
+            raise TaskError(f"contact sheet: found {len(tiles)} tiles or more, wanted at most {MOST_TILES}", hint="show fewer volumes")
+    if not tiles:
+        raise TaskError("contact sheet: found no volume, wanted at least one")
     columns = min(columns, len(tiles))
     height, width = tiles[0].shape[:2]
     page = np.full((-(-len(tiles) // columns) * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, 3), _PAPER, np.uint8)

@@ -7,7 +7,6 @@ what may be asked for. A message is answered or refused, whatever it holds.
 from __future__ import annotations
 
 import contextlib
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import numpy as np
 import traitlets
 
 from imaging.errors import ImagingError, TaskError
+from imaging.viewer.allowance import Allowance
 from imaging.viewer.exhibits import Exhibit, words
 from imaging.viewer.messages import Look, Place, look_in, name_in, place_in, point_in
 from imaging.viewer.readout import circle_in, distance_between, value_at
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imaging.viewer.planes import View
     from imaging.volumes import Volume
 
-__all__ = ["Allowance", "Viewer"]
+__all__ = ["Viewer"]
 
 _HERE = Path(__file__).parent
 
@@ -36,45 +36,6 @@ READOUT_BYTES, READOUTS_PER_SECOND, READOUTS_AT_ONCE = 64, 12.0, 60
 
 #: Names of a mask's labels that are listed.
 MOST_LABELS = 64
-
-
-class Allowance:
-    """So much a second, and so much at once: read-outs beyond it are not answered.
-
-    Parameters
-    ----------
-    per_second : float
-        How fast it fills.
-    most : float
-        How much it holds.
-    clock : callable
-        Gives seconds.
-
-    Examples
-    --------
-    >>> allowance = Allowance(1, 2, clock=lambda: 0.0)
-    >>> [allowance.take(1) for _ in range(3)]
-    [True, True, False]
-    """
-
-    def __init__(self, per_second: float, most: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.per_second, self.most, self.clock = per_second, most, clock
-        self.left, self.at = most, clock()
-
-    def take(self, amount: float) -> bool:
-        """Take an amount if there is as much left.
-
-        Parameters
-        ----------
-        amount : float
-            What is asked for.
-        """
-        now = self.clock()
-        self.left, self.at = min(self.most, self.left + (now - self.at) * self.per_second), now
-        if amount > self.left:
-            return False
-        self.left -= amount
-        return True
 
 
 class Viewer(anywidget.AnyWidget):

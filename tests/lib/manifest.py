@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 def in_a_session(
-    monkeypatch: pytest.MonkeyPatch, file: Path, *, user: str = "wang", project: str = "p", language: str = "zh", **paths: Path
+    monkeypatch: pytest.MonkeyPatch,
+    file: Path,
+    *,
+    user: str = "wang",
+    project: str = "p",
+    language: str = "zh",
+    bytes_per_hour: int = 1 << 25,
+    **paths: Path,
 ) -> None:
     """Write a manifest to `file` and make it this process's; `paths` are any of store, home, shared, outbox, status."""
     at = {name: str(paths.get(name, f"/{name}")) for name in ("store", "home", "shared", "outbox", "status")}
@@ -29,6 +36,7 @@ def in_a_session(
         "home": {"path": at["home"]},
         "shared": {"path": at["shared"]},
         "disclosure": {"threshold": 10, "rounding": 5},
+        "display": {"bytes_per_hour": bytes_per_hour},
         "release": {"outbox": at["outbox"], "status": at["status"]},
         "broker": {"socket": "/b"},
     }

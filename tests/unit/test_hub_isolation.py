@@ -126,6 +126,7 @@ def test_the_manifest_is_the_contract(planned):
         "home": {"path": "/home/work"},
         "shared": {"path": "/shared"},
         "disclosure": {"threshold": 10, "rounding": 5},
+        "display": {"bytes_per_hour": 32 << 20},
         "release": {"outbox": "/outbox", "status": "/run/airlock"},
         "broker": {"socket": "/run/hub/gate.sock"},
     }

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import datetime
+import io
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 import workbench as wb
-from imaging.volumes import RefusedGeometry
+from imaging.errors import GeometryError, TaskError
+from imaging.results import Segment, coding_of, save, segmentation
+from imaging.volumes import RefusedGeometry, write_nifti
 from tests.lib.dicom_files import ct_series, uid, write
+from tests.lib.manifest import in_a_session
 from workbench.cohort.events import EventSet
 from workbench.errors import DataError, DefinitionError
+from workbench.series.looking import watermark
 from workbench.series.occurrences import index_images
 from workbench.store import SnapshotWriter, Store
 
@@ -149,8 +157,59 @@ def test_series_are_shown_without_their_voxels(indexed):
     viewer = wb.images(indexed.snapshot, verdict="regular").show()
     assert len(viewer.series) == 1
     assert "胸部" in str(viewer.series)
+    assert viewer._exhibits[0].frame_of_reference == uid(1, 1, 0), "series of one space are scrolled together"
     with pytest.raises(DataError, match="nothing to show"):
         wb.images(indexed.snapshot, modality="MR").show()
+    with pytest.raises(DefinitionError, match="at most 4"):
+        wb.images(indexed.snapshot).show(*[uid(1, 1)] * 5)
+
+
+def test_a_mask_is_drawn_over_the_series_that_it_is_of(indexed, tmp_path):
+    pytest.importorskip("anywidget")
+    chosen, one = wb.images(indexed.snapshot), uid(1, 1)
+    volume = chosen.volume(one)
+    labels = np.zeros(volume.shape, np.uint8)
+    labels[1:3, 2:5, 3:6] = 1
+    liver = Segment(label=1, name="肝脏", **coding_of("肝脏", 1)._asdict())
+    files = {
+        "seg.dcm": lambda path: save(segmentation(volume, labels, [liver], chosen.paths(one)), path),
+        "labels.nii.gz": lambda path: write_nifti(replace(volume, array=labels), path),
+    }
+    given = [labels, *(write(tmp_path / name) for name, write in files.items())]
+    for mask, name in zip(given, ("1", "肝脏", "1"), strict=True):
+        viewer = chosen.show(one, mask=mask)
+        assert np.array_equal(viewer._exhibits[0].labels, labels)
+        assert [each[0] for each in viewer.series[0]["mask"]] == [name]
+    both = chosen.show(one, uid(3, 1), mask=[None, np.ones((3, 8, 8), np.uint8)])
+    assert [exhibit.labels is None for exhibit in both._exhibits] == [True, False]
+    for mask in ([labels, None], labels[1:], tmp_path / "nowhere.dcm"):
+        with pytest.raises((DefinitionError, DataError, TaskError)):
+            chosen.show(one, mask=mask)
+    with pytest.raises(GeometryError, match="none of them the volume's"):
+        chosen.show(uid(3, 1), mask=tmp_path / "seg.dcm")
+
+
+def test_what_is_looked_at_in_a_session_is_watermarked_and_charged(indexed, tmp_path, monkeypatch):
+    pytest.importorskip("anywidget")
+    in_a_session(monkeypatch, tmp_path / "session.toml", user="lin", project="heart", bytes_per_hour=40_000)
+    chosen = wb.images(indexed.snapshot, verdict="regular")
+    sent = []
+    for viewer in (chosen.show(), chosen.show()):
+        monkeypatch.setattr(viewer, "send", lambda content, buffers=None: sent.append((content, buffers)))
+        for number in range(20):
+            viewer.handle({"id": str(number), "do": "show", "series": 0, "plane": "axial", "index": 0, "size": 256})
+    passed = [buffers[0] for _, buffers in sent if buffers]
+    assert 0 < sum(map(len, passed)) <= 30_000 < sum(map(len, passed)) + len(passed[0]), "three quarters of what the guard gives, in all"
+    assert sent[-1][0]["fault"] == "budget"
+    assert watermark().startswith("heart lin ")
+
+
+def test_a_contact_sheet_has_a_tile_a_series(indexed):
+    page = Image.open(io.BytesIO(wb.images(indexed.snapshot).sheet(columns=2, size=96)))
+    assert page.width == 2 * 96 + 3 * 6
+    assert page.height > 2 * 96, "three series, the one with a gap among them, in two rows"
+    with pytest.raises(DataError, match="nothing to show"):
+        wb.images(indexed.snapshot, modality="MR").sheet()
 
 
 @pytest.mark.parametrize(

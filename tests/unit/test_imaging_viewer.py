@@ -301,15 +301,15 @@ def test_a_circle_has_the_voxels_whose_centres_lie_within():
 
 
 def test_a_contact_sheet_has_a_tile_a_slice_and_labels():
-    sheet = contact_sheet(Exhibit(volume=made(), label="胸部CT"), made(placed=False), each=4, columns=4, size=100, watermark="张三")
+    sheet = contact_sheet([Exhibit(volume=made(), label="胸部CT"), made(placed=False)], each=4, columns=4, size=100, watermark="张三")
     image = Image.open(io.BytesIO(sheet))
     assert sheet[1:4] == b"PNG"
     assert image.size == (4 * 106 + 6, 2 * (100 + 40 + 6) + 6)
     for wrong in ({"each": 0}, {"size": 1000}, {"columns": 0}, {"each": 97}):
         with pytest.raises(TaskError):
-            contact_sheet(made((100, 8, 8), np.eye(4)), **wrong)
+            contact_sheet([made((100, 8, 8), np.eye(4))], **wrong)
     with pytest.raises(TaskError):
-        contact_sheet()
+        contact_sheet([])
 
 
 def test_a_slice_is_drawn_in_less_than_30_ms():

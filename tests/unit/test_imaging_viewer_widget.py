@@ -12,7 +12,8 @@ from PIL import Image
 
 from imaging.errors import TaskError
 from imaging.viewer import Exhibit
-from imaging.viewer.widget import READOUT_BYTES, Allowance, Viewer
+from imaging.viewer.allowance import Allowance
+from imaging.viewer.widget import READOUT_BYTES, Viewer
 from tests.unit.test_imaging_viewer import made
 
 

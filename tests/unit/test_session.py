@@ -23,6 +23,8 @@ path = "/shared"
 [disclosure]
 threshold = 10
 rounding = 5
+[display]
+bytes_per_hour = 1000
 [release]
 outbox = "/outbox"
 status = "/run/airlock"
@@ -50,6 +52,7 @@ def test_every_key_is_read(manifest):
     assert (here.home.path, here.shared.path) == (Path("/home/work"), Path("/shared"))
     assert (here.disclosure.threshold, here.disclosure.rounding) == (10, 5)
     assert (here.release.outbox, here.release.status) == (Path("/outbox"), Path("/run/airlock"))
+    assert here.display.bytes_per_hour == 1000
     assert here.broker.socket == Path("/run/hub/broker.sock")
 
 
@@ -68,7 +71,8 @@ def test_outside_a_session_says_so(monkeypatch, tmp_path):
 
 KEYS = [
     (None, "user"), (None, "project"), (None, "session"), (None, "language"), ("data", "store"), ("home", "path"), ("shared", "path"),
-    ("disclosure", "threshold"), ("disclosure", "rounding"), ("release", "outbox"), ("release", "status"), ("broker", "socket"),
+    ("disclosure", "threshold"), ("disclosure", "rounding"), ("display", "bytes_per_hour"),
+    ("release", "outbox"), ("release", "status"), ("broker", "socket"),
 ]  # fmt: skip
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,24 +20,26 @@ from workbench.cohort.language import images as images_criterion
 from workbench.errors import DataError, DefinitionError
 from workbench.locale import get_language
 from workbench.series.occurrences import IMAGES
-from workbench.series.words import reason_words
-from workbench.session import current, in_session
+from workbench.series.words import verdict_words
 from workbench.store.overlay import SnapshotWithRows
 from workbench.store.snapshots import Snapshot, open_store
 from workbench.tables import arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
+    from imaging.viewer.exhibits import Exhibit
     from imaging.viewer.widget import Viewer
     from workbench.cohort.events import EventSet
     from workbench.cohort.result import CohortResult
+    from workbench.series.looking import Mask
 
 __all__ = ["ImageSet", "images"]
 
-_WATCHED = 4  # volumes in a viewer, at most: each is held in memory
+#: Series in a viewer, where each is held in memory, and on a contact sheet.
+_WATCHED, _ON_A_SHEET = 4, 12
 
 #: Series of the cohort's patients, each once however many index dates it is near to.
 _CHOSEN = """
@@ -139,39 +139,77 @@ class ImageSet:
         """
         return read_volume(open_series(self.paths(series)), policy, **options)
 
-    def show(self, *series: str | Mapping[str, Any], policy: Policy | str = Policy.REFUSE, **options: Any) -> Viewer:
+    def show(
+        self,
+        *series: str | Mapping[str, Any],
+        mask: Mask | Sequence[Mask | None] | None = None,
+        policy: Policy | str = Policy.REFUSE,
+        window: tuple[float, float] | str | None = None,
+        plane: str | None = None,
+        **options: Any,
+    ) -> Viewer:
         """Look at series in the notebook: slices are drawn here, so that no voxel reaches the browser.
 
         Parameters
         ----------
         *series : str or row of :meth:`table`
             At most four; the first of the set where none is given.
+        mask : path, ndarray, Volume, or a list of them, optional
+            Drawn over the series: the DICOM SEG of a prediction, a NIfTI file of labels, or labels on the volume's voxels. For several
+            series one each, None for those without.
         policy : Policy or str
             What to do about a verdict.
+        window : tuple of 2 float or str, optional
+            Centre and width, or a preset's name, at first.
+        plane : str, optional
+            axial, coronal or sagittal, at first.
         **options
-            As :class:`imaging.viewer.widget.Viewer` takes them.
+            As :class:`imaging.viewer.widget.Viewer` takes them: layout (one, three, side), language.
 
         Raises
         ------
         DefinitionError
-            If there are more than four.
+            If there are more than four, or masks and series do not agree in number.
+        DataError
+            If the set is empty, or the mask is not there.
+        """
+        from imaging.viewer.widget import Viewer
+        from workbench.series.looking import charge, masks_for, watermark
+
+        chosen = self._chosen(series, first=1, most=_WATCHED)
+        masks = masks_for(mask, len(chosen))
+        exhibits = [self._exhibit(one, policy, each, window=window, plane=plane) for one, each in zip(chosen, masks, strict=True)]
+        return Viewer(*exhibits, **({"watermark": watermark, "charge": charge, "language": get_language()} | options))
+
+    def sheet(self, *series: str | Mapping[str, Any], each: int = 1, policy: Policy | str = Policy.KEEP, **options: Any) -> bytes:
+        """Return a contact sheet of series: some slices of each on one page, with the watermark.
+
+        Parameters
+        ----------
+        *series : str or row of :meth:`table`
+            Where none is given, the first twelve of the set.
+        each : int
+            Slices of each.
+        policy : Policy or str
+            What to do about a verdict; kept as it is, most can be looked at.
+        **options
+            As :func:`imaging.viewer.sheet.contact_sheet` takes them: columns, size.
+
+        Returns
+        -------
+        bytes
+            A PNG file; ``IPython.display.Image(...)`` shows it.
+
+        Raises
+        ------
         DataError
             If the set is empty.
         """
-        from imaging.viewer.exhibits import Exhibit
-        from imaging.viewer.widget import Viewer
+        from imaging.viewer.sheet import contact_sheet
+        from workbench.series.looking import watermark
 
-        chosen = series or self._rows["image_series_uid"].slice(0, 1).to_pylist()
-        if not chosen:
-            raise DataError("no series was chosen: there is nothing to show", hint="ask for less: wb.images(cohort).table() lists them")
-        if len(chosen) > _WATCHED:
-            raise DefinitionError(f"{len(chosen)} series are to be shown; wanted at most {_WATCHED}", hint=".show(one, other)")
-        exhibits = [
-            Exhibit(volume=volume, label=self._label(one), notices=tuple(map(reason_words, volume.geometry.reasons)))
-            for one in chosen
-            for volume in [self.volume(one, policy)]
-        ]
-        return Viewer(*exhibits, **({"watermark": _watermark, "language": get_language()} | options))
+        exhibits = (self._exhibit(one, policy) for one in self._chosen(series, first=_ON_A_SHEET, most=_ON_A_SHEET))
+        return contact_sheet(exhibits, each=each, **({"watermark": watermark(), "language": get_language()} | options))
 
     # ------------------------------------------------------------------------------------------------------ internals
 
@@ -191,6 +229,19 @@ class ImageSet:
             database.register("entries", entries)
             return database.sql(_CHOSEN, params=given).to_arrow_table()
 
+    def _chosen(self, series: Sequence[str | Mapping[str, Any]], *, first: int, most: int) -> Sequence[str | Mapping[str, Any]]:
+        chosen = series or self._rows["image_series_uid"].slice(0, first).to_pylist()
+        if not chosen:
+            raise DataError("no series was chosen: there is nothing to show", hint="ask for less: wb.images(cohort).table() lists them")
+        if len(chosen) > most:
+            raise DefinitionError(f"{len(chosen)} series are to be shown; wanted at most {most}", hint="name fewer")
+        return chosen
+
+    def _exhibit(self, series: str | Mapping[str, Any], policy: Policy | str, mask: Mask | None = None, **shown: Any) -> Exhibit:
+        from workbench.series.looking import exhibit_of
+
+        return exhibit_of(self.paths(series), self._label(series), policy, mask, **shown)
+
     @property
     def _places(self) -> list[Any]:
         """Folders of the catalogues that the series come from, the newest first."""
@@ -200,7 +251,10 @@ class ImageSet:
     def _label(self, series: str | Mapping[str, Any]) -> str:
         uid = series if isinstance(series, str) else series["image_series_uid"]
         row = self._rows.slice(self._rows["image_series_uid"].to_pylist().index(uid), 1).to_pylist()[0]
-        return " ".join(filter(None, (row["modality_source_value"], row["anatomic_site_source_value"], str(row["image_occurrence_date"]))))
+        verdict = "" if row["geometry_verdict"] == Verdict.REGULAR else verdict_words(row["geometry_verdict"].split())
+        return " ".join(
+            filter(None, (row["modality_source_value"], row["anatomic_site_source_value"], str(row["image_occurrence_date"]), verdict))
+        )
 
 
 def images(
@@ -269,13 +323,3 @@ def _names_of(part: str) -> tuple[str, ...]:
     """Return a body part as it was given, and as the table of series names it."""
     standard = standard_part(part)
     return (part, standard.chinese) if standard else (part,)
-
-
-def _watermark() -> str:
-    """Return who looks, and when."""
-    now = f"{datetime.now():%Y-%m-%d %H:%M}"
-    with suppress(Exception):
-        if in_session():
-            session = current()
-            return f"{session.project} {session.user} {now}"
-    return now

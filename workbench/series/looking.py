@@ -1,0 +1,138 @@
+"""Series looked at: pictures drawn in the kernel, with a watermark, masks laid over them, charged to what the session may show."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from imaging.results import read_segmentation
+from imaging.viewer.allowance import Allowance
+from imaging.viewer.exhibits import Exhibit
+from imaging.volumes import Volume, open_series, read_nifti, read_volume
+from workbench.errors import DataError, DefinitionError
+from workbench.locale import tr
+from workbench.series.words import reason_words
+from workbench.session import current, in_session
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from imaging.volumes import Policy
+
+__all__ = ["Mask", "charge", "exhibit_of", "masks_for", "watermark"]
+
+#: Share of what a session may show in an hour that goes to pictures; the rest is for the notebook itself. The guard, outside, charges all.
+_SHARE = 0.75
+_SECONDS = 3600
+
+Mask = str | os.PathLike[str] | np.ndarray | Volume
+
+
+class _Drawn(NamedTuple):
+    """Labels on a volume's voxels, and their names."""
+
+    labels: np.ndarray | Volume | None = None
+    names: Mapping[int, str] = {}
+
+
+def exhibit_of(paths: Sequence[str], label: str, policy: Policy | str, mask: Mask | None = None, **shown: Any) -> Exhibit:
+    """Return a series as it is shown.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Its files.
+    label : str
+        Beside it; no patient's name or number belongs here.
+    policy : Policy or str
+        What to do about a verdict.
+    mask : path, ndarray or Volume, optional
+        A DICOM SEG of the series, a NIfTI file of labels, or labels on the volume's voxels.
+    **shown
+        As :class:`imaging.viewer.exhibits.Exhibit` takes them: window, plane.
+
+    Raises
+    ------
+    ImagingError
+        If the series makes no volume under the policy, or the mask does not lie on it.
+    """
+    series = open_series(paths)
+    volume = read_volume(series, policy)
+    spaces = {frame.frame_of_reference for frame in series.frames}
+    drawn = _drawn(mask, volume)
+    return Exhibit(
+        volume=volume,
+        label=label,
+        mask=drawn.labels,
+        mask_names=drawn.names,
+        frame_of_reference=spaces.pop() if len(spaces) == 1 else "",
+        notices=tuple(map(reason_words, volume.geometry.reasons)),
+        **shown,
+    )
+
+
+def masks_for(mask: Mask | Sequence[Mask | None] | None, count: int) -> Sequence[Mask | None]:
+    """Return a mask, or none, for each of the series.
+
+    Parameters
+    ----------
+    mask : path, ndarray, Volume or a list of them, optional
+        One where there is one series, else one a series in their order.
+    count : int
+        Of the series.
+
+    Raises
+    ------
+    DefinitionError
+        If there are more or fewer masks than series.
+    """
+    masks = [None] * count if mask is None else mask if isinstance(mask, (list, tuple)) else [mask]
+    if len(masks) != count:
+        raise DefinitionError(f"{len(masks)} masks for {count} series", hint="mask=[one, None], in the order of the series")
+    return masks
+
+
+def watermark() -> str:
+    """Return who looks, and when."""
+    now = f"{datetime.now():%Y-%m-%d %H:%M}"
+    with suppress(Exception):
+        if in_session():
+            session = current()
+            return f"{session.project} {session.user} {now}"
+    return now
+
+
+def charge(size: int) -> bool:
+    """Take the bytes of a picture from what all viewers of this kernel may show; outside a session nothing is counted.
+
+    Parameters
+    ----------
+    size : int
+        In bytes.
+    """
+    return not in_session() or _allowance(current().display.bytes_per_hour).take(size)
+
+
+@cache
+def _allowance(bytes_per_hour: int) -> Allowance:
+    return Allowance(_SHARE * bytes_per_hour / _SECONDS, _SHARE * bytes_per_hour)
+
+
+def _drawn(mask: Mask | None, volume: Volume) -> _Drawn:
+    if mask is None or isinstance(mask, (np.ndarray, Volume)):
+        return _Drawn(mask)
+    path = Path(mask)
+    if not path.is_file():
+        raise DataError(
+            tr(f"掩膜文件不存在：{path}", f"there is no file {path}"), hint=tr("请给出 SEG 或 NIfTI 文件", "give a SEG or NIfTI file")
+        )
+    if path.name.endswith((".nii", ".nii.gz")):
+        return _Drawn(read_nifti(path))
+    found = read_segmentation(path, volume)
+    return _Drawn(found.mask, {segment.number: segment.name for segment in found.segments})
