@@ -12,13 +12,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
+import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 
 from imaging.errors import ImagingError, ModelError
 from imaging.models.cases import sample_of
-from imaging.models.inference import LIMIT_BYTES, Model, mask_on, segment, shares_of
+from imaging.models.inference import LIMIT_BYTES, OVERLAP, Model, mask_on, segment, shares_of
 from imaging.models.networks import build_network
 from imaging.models.preparing import prepare
 from imaging.models.task import Codes, Transforms  # noqa: TC001 - a model's fields
@@ -26,22 +27,54 @@ from imaging.models.task import Codes, Transforms  # noqa: TC001 - a model's fie
 if TYPE_CHECKING:
     import os
 
-    import numpy as np
     from torch import nn
 
     from imaging.volumes import Volume
 
-__all__ = ["Bundle", "Prediction", "Recipe", "file_hash", "load_weights", "open_bundle", "read_metadata", "version_of"]
+__all__ = [
+    "CARDS",
+    "Bundle",
+    "Prediction",
+    "Recipe",
+    "check_tensors",
+    "file_hash",
+    "load_weights",
+    "open_bundle",
+    "read_metadata",
+    "version_of",
+]
 
 #: Files of a bundle, as MONAI names them, and the list of their hashes, which is ours.
-METADATA, WEIGHTS, CARD, HASHES = "configs/metadata.json", "models/model.safetensors", "docs/README.md", "sha256.json"
+METADATA, WEIGHTS, HASHES = "configs/metadata.json", "models/model.safetensors", "sha256.json"
 
-FILES = (METADATA, WEIGHTS, CARD)
+#: The card, by its language.
+CARDS = {"zh": "docs/README.zh-CN.md", "en": "docs/README.md"}
+
+FILES = (METADATA, WEIGHTS, *CARDS.values())
 _LARGEST_TEXT = 10_000_000
 
 
+#: An axis of ours; with a minus it runs the other way.
+_Axis = Literal["slices", "rows", "columns", "-slices", "-rows", "-columns"]
+
+
 class Recipe(BaseModel):
-    """All that decides what a bundle says of an image, besides its weights."""
+    """All that decides what a bundle says of an image, besides its weights.
+
+    Parameters
+    ----------
+    kind, classes, codes, transforms, network, flips
+        As in a task.
+    channels : int
+        Of an image.
+    threshold : float, optional
+        Share of the second of two classes from which on it is decided for.
+    axes : tuple of str
+        Our axes in the order in which the network was trained to see them, of a model from elsewhere; `transforms.patch` is in that order.
+        Ours unless given.
+    overlap, blend : float, str
+        Share by which windows overlap, and how they are weighed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -53,6 +86,16 @@ class Recipe(BaseModel):
     network: dict[str, Any]
     flips: tuple[Literal["slices", "rows", "columns"], ...] = ()
     threshold: float | None = None
+    axes: tuple[_Axis, ...] = ()
+    overlap: Annotated[float, Field(ge=0, lt=1)] = OVERLAP
+    blend: Literal["gaussian", "constant"] = "gaussian"
+
+    @model_validator(mode="after")
+    def _each_axis_once(self) -> Recipe:
+        wanted = sorted(("columns", "rows", "slices")[: len(self.window)])
+        if self.axes and sorted(axis.lstrip("-") for axis in self.axes) != wanted:
+            raise ValueError("axes: each axis of the window once")
+        return self
 
     @property
     def window(self) -> tuple[int, ...]:
@@ -63,6 +106,27 @@ class Recipe(BaseModel):
         """Return the network, with chance weights."""
         sizes = {"dims": len(self.window), "channels": self.channels, "classes": len(self.classes)}
         return build_network(self.network, kind=self.kind, **sizes)
+
+    def build_empty(self) -> nn.Module:
+        """Return the network without memory for its weights, which takes no time whatever a foreign file says of its size."""
+        with torch.device("meta"):
+            return self.build()
+
+    def turned(self, image: np.ndarray) -> np.ndarray:
+        """Return a prepared image of shape (channels, [slices,] rows, columns) with the axes that the network was trained with."""
+        order, backwards = self._turn()
+        moved = image.transpose(0, *(1 + axis for axis in order)) if order else image
+        return np.ascontiguousarray(np.flip(moved, [1 + axis for axis in backwards]))
+
+    def turned_back(self, labels: np.ndarray) -> np.ndarray:
+        """Return what a network says of an image from :meth:`turned`, of shape ([slices,] rows, columns), with our axes."""
+        order, backwards = self._turn()
+        return np.flip(labels, backwards).transpose(np.argsort(order)) if order else labels
+
+    def _turn(self) -> tuple[list[int], list[int]]:
+        """Return which of our axes stands where, and those that then run backwards."""
+        ours = ("slices", "rows", "columns")[3 - len(self.window) :]
+        return [ours.index(axis.lstrip("-")) for axis in self.axes], [place for place, axis in enumerate(self.axes) if axis[0] == "-"]
 
 
 class Prediction(NamedTuple):
@@ -106,7 +170,9 @@ class Bundle:
     def __init__(self, metadata: dict[str, Any], recipe: Recipe, network: nn.Module, version: str, device: str = "cpu") -> None:
         self.metadata, self.recipe, self.version = metadata, recipe, version
         self.network = network.to(device).eval()
-        self._model = Model(network, window=recipe.window, classes=len(recipe.classes), flips=recipe.flips, device=device)
+        sizes = {"window": recipe.window, "classes": len(recipe.classes)}
+        blending = {"overlap": recipe.overlap, "blend": recipe.blend}
+        self._model = Model(network, flips=recipe.flips, device=device, **sizes, **blending)
 
     @property
     def source(self) -> str:
@@ -139,9 +205,9 @@ class Bundle:
                 f"found {prepared.image.shape[0]} channels, wanted {self.recipe.channels}", hint="take images as it was trained on"
             )
         if self.recipe.kind == "segmentation":
-            labels = segment(self._model, prepared.image, limit_bytes=limit_bytes)
+            labels = self.recipe.turned_back(segment(self._model, self.recipe.turned(prepared.image), limit_bytes=limit_bytes))
             return Prediction(None, {}, mask_on(sample, prepared, labels, len(self.recipe.classes)), self.source)
-        shares = shares_of(self._model, [prepared.image])[0]
+        shares = shares_of(self._model, [self.recipe.turned(prepared.image)])[0]
         return Prediction(self._decided(shares), dict(zip(self.recipe.classes, map(float, shares), strict=True)), None, self.source)
 
     def _decided(self, shares: np.ndarray) -> str:
@@ -187,12 +253,11 @@ def open_bundle(folder: Path | str, *, sha256: str | None = None, device: str = 
         raise ModelError(f"{folder / METADATA} has no name")
     try:
         recipe = Recipe(**metadata["workbench"]["recipe"])
-        with torch.device("meta"):  # no memory is taken for what a foreign file says
-            network = recipe.build()
+        network = recipe.build_empty()
     except (ImagingError, ValidationError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"{folder / METADATA} has no recipe that this version can build ({type(error).__name__})",
-            hint="a bundle of MONAI's own holds expressions, which are never evaluated: name its network in a task, its weights as initial",
+            hint="a bundle of MONAI's own is brought in first: workbench imaging import",
         ) from error
     _fill(network, folder / WEIGHTS)
     return Bundle(metadata, recipe, network, version, device)
@@ -227,12 +292,7 @@ def _fill(network: nn.Module, path: Path) -> None:
     try:
         with safe_open(path, "pt") as file:
             found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
-            other = [name for name, tensor in wanted.items() if found.get(name) != tuple(tensor.shape)]
-            if other or len(found) != len(wanted):
-                raise ModelError(
-                    f"{path}: {len(other)} of {len(wanted)} tensors are missing or of another shape, others {len(found.keys() - wanted)}",
-                    hint="the weights are for another network or other settings",
-                )
+            check_tensors(found, wanted, str(path))
             tensors = {name: file.get_tensor(name).to(tensor.dtype) for name, tensor in wanted.items()}
     except (OSError, SafetensorError) as error:
         raise ModelError(
@@ -242,6 +302,31 @@ def _fill(network: nn.Module, path: Path) -> None:
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point()):
         raise ModelError(f"{path} has weights that are no numbers")
     network.load_state_dict(tensors, assign=any(tensor.is_meta for tensor in wanted.values()))
+
+
+def check_tensors(found: dict[str, tuple[int, ...]], wanted: dict[str, torch.Tensor], place: str) -> None:
+    """Refuse weights whose names or shapes are not a network's.
+
+    Parameters
+    ----------
+    found : dict of str to tuple of int
+        Shapes by name.
+    wanted : dict of str to Tensor
+        The network's state.
+    place : str
+        Said in the error.
+
+    Raises
+    ------
+    ModelError
+        If they differ.
+    """
+    other = [name for name, tensor in wanted.items() if found.get(name) != tuple(tensor.shape)]
+    if other or len(found) != len(wanted):
+        raise ModelError(
+            f"{place}: {len(other)} of {len(wanted)} tensors are missing or of another shape, others {len(found.keys() - wanted)}",
+            hint="the weights are for another network or other settings",
+        )
 
 
 def _audited(folder: Path) -> dict[str, str]:

@@ -1,8 +1,13 @@
-"""The model card for people: what it is for, what it learnt from, how good it is, what it holds."""
+"""The model card for people, in Chinese and English: what it is for, what it learnt from, how good it is, what it holds.
+
+Sections as Mitchell et al. 2019 (Model Cards for Model Reporting) ask for them, as far as a training knows them.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from imaging.models.card_words import NAMES, WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -10,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["card_text"]
 
 
-def card_text(metadata: dict[str, Any], parameters: int) -> str:
+def card_text(metadata: dict[str, Any], parameters: int, language: str) -> str:
     """Return the card of a bundle as Markdown.
 
     Parameters
@@ -19,83 +24,131 @@ def card_text(metadata: dict[str, Any], parameters: int) -> str:
         Of the bundle.
     parameters : int
         Numbers that the network learnt.
+    language : str
+        zh or en. Names, sources, uses and licences stand as the task has them.
 
     Returns
     -------
     str
-        In English; results with 95 % intervals over patients.
+        Results of parts, scanners and verdicts with 95 % intervals over patients.
     """
-    ours = metadata["workbench"]
-    lines = [
-        f"# {metadata['name']}",
-        "",
-        f"{metadata['description']}.",
-        "",
-        f"- Intended use: {metadata['intended_use'] or 'not stated; research only'}",
-        f"- Licence: {ours['licence'] or 'not stated'}",
-        f"- Network: {ours['recipe']['network']['name']}, {parameters:,} parameters, epoch {ours['best_epoch']} of {len(ours['history'])}",
-        f"- Versions: MONAI {metadata['monai_version']}, PyTorch {metadata['pytorch_version']}",
-        "- No medical device: not for the care of a patient.",
-        "",
-        "## Data",
-        "",
-        *_data(metadata),
-        "",
-        "## Results",
-        "",
-        "| cases | n | patients | measure | value | 95 % interval |",
-        "|---|---|---|---|---|---|",
-        *_results(ours["results"]),
-        "",
-        *_notes(ours),
-        "",
-        "## What this folder holds",
-        "",
-        f"Weights ({parameters:,} numbers), names of the classes, settings, counts and results. No image, no key, no identifier or date of",
-        "a patient, and no path. Weights can remember what they learnt from: that an image was among the training cases may be guessed",
-        "from how sure the model is of it, the more so the fewer there were. Who may have the data may have the model; others after a",
-        "review.",
-        "",
-    ]
+    words = WORDS[language]
+    sections = (
+        (None, _first(metadata, words)),
+        ("use", _use(metadata, words)),
+        ("data", _data(metadata, words)),
+        ("results", _results(metadata, words, NAMES[language])),
+        ("model", _model(metadata, parameters, words)),
+        ("holds", iter([words["contents"].format(parameters=f"{parameters:,}")])),
+    )
+    lines = []
+    for title, body in sections:
+        lines += [*([f"## {words[title]}", ""] if title else []), *body, ""]
     return "\n".join(lines)
 
 
-def _data(metadata: dict[str, Any]) -> Iterator[str]:
-    data, split = metadata["workbench"]["data"], metadata["workbench"]["split"]
-    yield f"- Source: {metadata['data_source'] or 'not stated'}"
+def _first(metadata: dict[str, Any], words: dict[str, str]) -> Iterator[str]:
+    recipe = metadata["workbench"]["recipe"]
+    yield f"# {_line(metadata['name'])}"
+    yield ""
+    yield words[recipe["kind"]].format(classes=words["between"].join(map(_line, recipe["classes"])))
+    yield ""
+    yield f"**{words['warning']}**"
+
+
+def _use(metadata: dict[str, Any], words: dict[str, str]) -> Iterator[str]:
+    yield f"- {words['intended']}{_line(metadata['intended_use']) or words['not stated']}"
+    yield f"- {words['licence']}{_line(metadata['workbench']['licence']) or words['not stated']}"
+    if metadata["workbench"].get("licence_text"):
+        yield f"- {words['licence text']}"
+
+
+def _data(metadata: dict[str, Any], words: dict[str, str]) -> Iterator[str]:
+    ours = metadata["workbench"]
+    yield f"{words['source']}{_line(metadata['data_source']) or words['not stated']}"
+    if ours.get("origin"):
+        return
+    data = ours["data"]
+    yield ""
+    yield from _table([words["part"], words["cases"], words["patients"]])
     for part in ("train", "validation", "test"):
-        yield f"- {part}: {data[part]['n_cases']} cases of {data[part]['n_patients']} patients"
-    if data["leaks"]:
-        found = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in data["leaks"].items())
-        yield f"- On both sides of the split: {found}; same patients and pixels were dropped, near duplicates kept"
+        yield f"| {words[part]} | {data[part]['n_cases']:,} | {data[part]['n_patients']:,} |"
+    yield ""
+    yield from _leaks(data["leaks"], ours["split"], words)
+    yield f"- {words['digest']}`{data['sha256']}`"
+
+
+def _leaks(leaks: dict[str, int], split: dict[str, Any], words: dict[str, str]) -> Iterator[str]:
+    if leaks:
+        found = words["between"].join(f"{words[kind]} {count}" for kind, count in leaks.items())
+        yield f"- {words['leaks'].format(found=found)}"
     else:
-        yield f"- No patient, no image and no near duplicate is on both sides of the split (seed {split['seed']} where it was drawn)"
-    yield f"- SHA-256 of the data: {data['sha256']}"
+        yield f"- {words['apart'].format(seed=split['seed'])}"
 
 
-def _results(results: dict[str, Any]) -> Iterator[str]:
-    for part, found in results.items():
-        yield from _rows(part, found)
+def _results(metadata: dict[str, Any], words: dict[str, str], names: dict[str, str]) -> Iterator[str]:
+    ours = metadata["workbench"]
+    if ours.get("origin"):
+        yield words["not measured"]
+        yield ""
+        for name, value in metadata["eval_metrics"].items():
+            yield f"- {_line(str(name))}: {_line(str(value))}"
+        return
+    groups = list(_groups(ours["results"], words))
+    measures = list(next(iter(ours["results"].values()))["metrics"])
+    yield from _table([words["on"], words["cases"], words["patients"], *(_named(each, names) for each in measures)])
+    for title, found in groups:
+        cells = " | ".join(_interval(found["metrics"].get(each)) for each in measures)
+        yield f"| {title} | {found['n_cases']:,} | {found['n_patients']:,} | {cells} |"
+    yield ""
+    yield words["intervals"] if "test" in ours["results"] else words["no test"]
+    threshold, classes = ours["recipe"]["threshold"], ours["recipe"]["classes"]
+    if threshold is not None:
+        yield ""
+        yield words["threshold"].format(label=_line(classes[1]), threshold=threshold)
+
+
+def _groups(results: dict[str, Any], words: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the test cases first, then their groups, then what was used to choose."""
+    for part in sorted(results, key=("test", "validation").index):
+        yield f"**{words[part]}**" if part == "test" else words[part], results[part]
         for name in ("scanner", "verdict"):
-            for group, each in found.get(f"by_{name}", {}).items():
-                yield from _rows(f"{part}, {name} {_cell(group)}", each)
+            for group, each in results[part].get(f"by_{name}", {}).items():
+                yield f"{words[part]}, {words[name]} {_line(group)}", each
 
 
-def _rows(title: str, found: dict[str, Any]) -> Iterator[str]:
-    for measure, each in found["metrics"].items():
-        value, low, high = (f"{each[key]:.3f}" if each[key] is not None else "" for key in ("value", "low", "high"))
-        yield f"| {title} | {found['n_cases']} | {found['n_patients']} | {_cell(measure)} | {value} | {low} to {high} |"
+def _model(metadata: dict[str, Any], parameters: int, words: dict[str, str]) -> Iterator[str]:
+    ours = metadata["workbench"]
+    yield f"- {words['network'].format(name=ours['recipe']['network']['name'], parameters=f'{parameters:,}')}"
+    if origin := ours.get("origin"):
+        yield f"- {words['origin'].format(sha256=origin['sha256'])}"
+        if origin["left_out"]:
+            yield f"- {words['left out'].format(files=words['between'].join(map(_line, origin['left_out'])))}"
+    else:
+        yield f"- {words['epochs'].format(best=ours['best_epoch'], epochs=len(ours['history']))}"
+        if ours["initial_sha256"]:
+            yield f"- {words['initial'].format(sha256=ours['initial_sha256'])}"
+    yield f"- {words['versions'].format(monai=_line(metadata['monai_version']), torch=_line(metadata['pytorch_version']))}"
 
 
-def _cell(text: str) -> str:
-    """Return text that stays within its cell."""
-    return " ".join(text.split()).replace("|", "/")
+def _table(titles: list[str]) -> Iterator[str]:
+    yield f"| {' | '.join(titles)} |"
+    yield f"|{'---|' * len(titles)}"
 
 
-def _notes(ours: dict[str, Any]) -> Iterator[str]:
-    yield "Intervals: percentiles of a bootstrap that draws patients. The kept epoch was chosen on the validation cases, whose results are"
-    yield "therefore too good; the test cases were used once."
-    if ours["recipe"]["threshold"] is not None:
-        classes = ours["recipe"]["classes"]
-        threshold = ours["recipe"]["threshold"]
-        yield f"Decided for {classes[1]} from a share of {threshold:.3f}, chosen on the validation cases (Youden's index)."
+def _interval(found: dict[str, float | None] | None) -> str:
+    if not found or found["value"] is None:
+        return "-"
+    return f"{found['value']:.3f} ({found['low']:.3f}-{found['high']:.3f})"
+
+
+def _named(measure: str, names: dict[str, str]) -> str:
+    """Return a measure's name; that of a class stands behind its own (dice anterior)."""
+    first, _, rest = measure.partition(" ")
+    return _line(f"{names.get(first, first)} {rest}".strip())
+
+
+def _line(text: str) -> str:
+    """Return text that is one line, stays within its cell and is no markup."""
+    text = " ".join(text.split()).replace("|", "/")
+    return text.replace("<", "&lt;").replace("`", "'").replace("](", "] (")

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from imaging.models.cases import Sample
     from imaging.models.preparing import Prepared
 
-__all__ = ["LIMIT_BYTES", "Model", "mask_on", "mirrored_shares", "segment", "shares_of"]
+__all__ = ["LIMIT_BYTES", "OVERLAP", "Model", "mask_on", "mirrored_shares", "segment", "shares_of"]
 
 #: Memory that the scores of a volume may take.
 LIMIT_BYTES = 2_000_000_000
 
-#: Share by which windows overlap, and how many are shown to the network at once.
-_OVERLAP, _WINDOWS = 0.5, 4
+#: Share by which windows overlap unless a model says otherwise, and how many are shown to the network at once.
+OVERLAP, _WINDOWS = 0.5, 4
 
 #: Images classified at once.
 _IMAGES = 64
@@ -50,6 +50,10 @@ class Model:
         cpu, cuda ...
     precision : str
         float32, bfloat16 or float16.
+    overlap : float
+        Share by which windows overlap.
+    blend : str
+        gaussian or constant: whether a window's middle weighs more than its border.
     """
 
     def __init__(
@@ -61,6 +65,8 @@ class Model:
         flips: Sequence[str] = (),
         device: str = "cpu",
         precision: str = "float32",
+        overlap: float = OVERLAP,
+        blend: str = "gaussian",
     ) -> None:
         self.network = network
         self.window = tuple(window)
@@ -68,6 +74,8 @@ class Model:
         self.flips = tuple(flips)
         self.device = device
         self.precision = precision
+        self.overlap = overlap
+        self.blend = blend
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -191,7 +199,7 @@ def _slabs(model: Model, shape: Sequence[int], limit_bytes: int) -> Iterator[tup
 
 
 def _window_by_window(model: Model, image: np.ndarray) -> np.ndarray:
-    """Return shares of shape (classes, ...), windows weighted by a Gaussian about their middle."""
+    """Return shares of shape (classes, ...)."""
     from monai.inferers import sliding_window_inference
 
     return (
@@ -200,8 +208,8 @@ def _window_by_window(model: Model, image: np.ndarray) -> np.ndarray:
             model.window,
             _WINDOWS,
             lambda windows: mirrored_shares(model, windows),
-            overlap=_OVERLAP,
-            mode="gaussian",
+            overlap=model.overlap,
+            mode=model.blend,
             sw_device=model.device,
             device="cpu",
         )[0]

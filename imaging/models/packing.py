@@ -17,18 +17,19 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from imaging.errors import PlaceError, TaskError
-from imaging.models.bundle import CARD, FILES, HASHES, METADATA, WEIGHTS, Recipe, file_hash, version_of
+from imaging.models.bundle import CARDS, FILES, HASHES, METADATA, WEIGHTS, Recipe, file_hash, version_of
 from imaging.models.card import card_text
 from imaging.models.networks import count_parameters
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from imaging.models.task import Task
 
-__all__ = ["Learnt", "check_free", "write_bundle"]
+__all__ = ["SCHEMA", "Learnt", "check_free", "write_bundle", "write_files"]
 
-_SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
+#: Of MONAI's metadata; by it :func:`_metadata` is written.
+SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ class Learnt:
 
 
 def write_bundle(learnt: Learnt, folder: Path | str, *, force: bool = False) -> str:
-    """Write a bundle in one step.
+    """Write what a training left as a bundle, in one step.
 
     Parameters
     ----------
@@ -89,17 +90,45 @@ def write_bundle(learnt: Learnt, folder: Path | str, *, force: bool = False) -> 
     PlaceError
         If it cannot be written.
     """
-    folder = Path(folder)
+    return write_files(_metadata(learnt), learnt.network.state_dict(), count_parameters(learnt.network), Path(folder), force=force)
+
+
+def write_files(metadata: dict[str, Any], tensors: dict[str, Tensor], parameters: int, folder: Path, *, force: bool = False) -> str:
+    """Write metadata, weights, cards and hashes as a bundle, in one step.
+
+    Parameters
+    ----------
+    metadata : dict
+        With ours under ``workbench``.
+    tensors : dict of str to Tensor
+        The network's state.
+    parameters : int
+        How many numbers it learnt, for the card.
+    folder : Path
+        Where it is to lie.
+    force : bool
+        Whether a bundle that lies there is replaced.
+
+    Returns
+    -------
+    str
+        Its version.
+
+    Raises
+    ------
+    TaskError, PlaceError
+        As :func:`write_bundle`.
+    """
     check_free(folder, force=force)
     aside = folder.with_name(f".{folder.name}.{uuid4().hex}.part")
     try:
         for name in FILES:
-            (aside / name).parent.mkdir(parents=True)
-        metadata = _metadata(learnt)
-        save_file({name: tensor.contiguous() for name, tensor in learnt.network.state_dict().items()}, aside / WEIGHTS)
+            (aside / name).parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, aside / WEIGHTS)
         (aside / METADATA).write_text(json.dumps(metadata, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         shutil.copymode(aside / METADATA, aside / WEIGHTS)  # safetensors leaves it readable to its writer alone
-        (aside / CARD).write_text(card_text(metadata, count_parameters(learnt.network)), encoding="utf-8")
+        for language, name in CARDS.items():
+            (aside / name).write_text(card_text(metadata, parameters, language), encoding="utf-8")
         hashes = {name: file_hash(aside / name) for name in FILES}
         (aside / HASHES).write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
         _sync(aside)
@@ -150,7 +179,7 @@ def _metadata(learnt: Learnt) -> dict[str, Any]:
     packages = {name: package_version(name) for name in ("monai", "torch", "numpy", "safetensors", "nibabel")}
     final = learnt.results.get("test", learnt.results["validation"])
     return {
-        "schema": _SCHEMA,
+        "schema": SCHEMA,
         "version": "1.0.0",
         "changelog": {"1.0.0": f"trained {datetime.now(UTC).date().isoformat()}"},
         "monai_version": packages["monai"],

@@ -17,6 +17,7 @@ MODULES: tuple[str, ...] = (
     "imaging_deidentify",
     "imaging_train",
     "imaging_predict",
+    "imaging_import",
     "imaging_receive",
 )
 

@@ -11,7 +11,7 @@ import typer
 from workbench.commands.help import command_help
 from workbench.commands.imaging_inspect import STOPPED, say_stopped
 from workbench.commands.told import interval
-from workbench.locale import tr
+from workbench.locale import get_language, tr
 from workbench.outfile import check_folder
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def _tell(epoch: Epoch) -> None:
 
 
 def _summarise(bundle: Bundle, out: Path) -> None:
+    from imaging.models.bundle import CARDS
+
     results = bundle.metadata["workbench"]["results"]
     part = "test" if "test" in results else "validation"
     found = results[part]
@@ -90,7 +92,7 @@ def _summarise(bundle: Bundle, out: Path) -> None:
         if each["value"] is not None:
             known = each["low"] is not None and each["high"] is not None
             typer.echo(f"  {name}\t{each['value']:.3f} {interval(each['low'], each['high']) if known else ''}".rstrip())
-    typer.echo(tr("模型卡", "model card") + f": {out / 'docs' / 'README.md'}")
+    typer.echo(tr("模型卡", "model card") + f": {out / CARDS[get_language()]}")
     typer.echo(tr("下一步", "next") + f": workbench imaging predict {out} FOLDER --out DIR")
     sys.stdout.flush()
     typer.echo(f"bundle={bundle.source}")

@@ -1,0 +1,106 @@
+"""The words of the model card, by language."""
+
+__all__ = ["NAMES", "WORDS"]
+
+WORDS: dict[str, dict[str, str]] = {
+    "zh": {
+        "use": "用途",
+        "data": "数据",
+        "results": "结果",
+        "model": "模型",
+        "holds": "本文件夹的内容",
+        "between": "、",
+        "classification": "影像分类模型，类别：{classes}。",
+        "segmentation": "影像分割模型，类别：{classes}（第一类为背景）。",
+        "detection": "影像检测模型，类别：{classes}。",
+        "warning": "不是医疗器械，不得用于患者诊疗。",
+        "intended": "预期用途：",
+        "licence": "许可：",
+        "licence text": "许可全文见 configs/metadata.json 的 workbench.licence_text",
+        "not stated": "未说明，仅供研究",
+        "source": "来源：",
+        "part": "部分",
+        "train": "训练",
+        "validation": "验证",
+        "test": "测试",
+        "cases": "例数",
+        "patients": "患者数",
+        "on": "评价对象",
+        "scanner": "设备",
+        "verdict": "几何判定",
+        "same_patient": "同一患者",
+        "same_pixels": "像素相同",
+        "near_duplicate": "近似重复",
+        "leaks": "划分两侧都有：{found}。同一患者和像素相同者已从训练中剔除，近似重复者保留。",
+        "apart": "没有患者、图像或近似重复的图像出现在划分的两侧（需要抽取时，随机种子为 {seed}）。",
+        "digest": "数据的 SHA-256：",
+        "not measured": "此模型来自外部，未在这里评价。以下数字是其作者所述：",
+        "intervals": "括号内为 95% 置信区间，由按患者重抽样（自助法）得到。轮次和阈值依据验证集选定，"
+        "因此验证集的结果偏高；测试集只用过一次。",
+        "no test": "括号内为 95% 置信区间，由按患者重抽样（自助法）得到。没有测试集：轮次和阈值依据验证集选定，因此结果偏高。",
+        "threshold": "预测概率达到 {threshold:.3f} 时判为“{label}”；阈值在验证集上选定（约登指数）。",
+        "network": "网络：{name}，{parameters} 个参数",
+        "epochs": "保留第 {best} 轮的权重，共训练 {epochs} 轮",
+        "initial": "初始权重的 SHA-256：`{sha256}`",
+        "origin": "由外部模型包导入，其 SHA-256：`{sha256}`",
+        "left out": "原模型包中没有采用的文件：{files}",
+        "versions": "版本：MONAI {monai}，PyTorch {torch}",
+        "contents": "权重（{parameters} 个数）、类别名称、设置、计数和结果。没有图像、密钥、患者的标识或日期，也没有路径。"
+        "权重可能“记住”训练数据：从模型对某幅图像的把握程度，可以猜测它是否在训练集中，训练例数越少越容易。"
+        "有权使用数据的人可以使用模型，其他人须经审查。",
+    },
+    "en": {
+        "use": "Use",
+        "data": "Data",
+        "results": "Results",
+        "model": "Model",
+        "holds": "What this folder holds",
+        "between": ", ",
+        "classification": "A classification of images into {classes}.",
+        "segmentation": "A segmentation of images into {classes} (the first is the background).",
+        "detection": "A detection in images of {classes}.",
+        "warning": "No medical device: not for the care of a patient.",
+        "intended": "Intended use: ",
+        "licence": "Licence: ",
+        "licence text": "The licence's text is in configs/metadata.json under workbench.licence_text",
+        "not stated": "not stated; research only",
+        "source": "Source: ",
+        "part": "part",
+        "train": "training",
+        "validation": "validation",
+        "test": "test",
+        "cases": "cases",
+        "patients": "patients",
+        "on": "measured on",
+        "scanner": "scanner",
+        "verdict": "verdict",
+        "same_patient": "same patient",
+        "same_pixels": "same pixels",
+        "near_duplicate": "near duplicate",
+        "leaks": "On both sides of the split: {found}. Same patients and pixels were dropped from the training, near duplicates kept.",
+        "apart": "No patient, no image and no near duplicate is on both sides of the split (seed {seed} where it was drawn).",
+        "digest": "SHA-256 of the data: ",
+        "not measured": "This model comes from elsewhere and was not measured here. Its makers say of it:",
+        "intervals": "In parentheses 95 % intervals from a bootstrap that draws patients. Epoch and threshold were chosen on the "
+        "validation cases, whose results are therefore too good; the test cases were used once.",
+        "no test": "In parentheses 95 % intervals from a bootstrap that draws patients. There are no test cases: epoch and threshold were "
+        "chosen on the validation cases, so these results are too good.",
+        "threshold": "Decided for {label} from a predicted probability of {threshold:.3f} on, chosen on the validation cases (Youden).",
+        "network": "Network: {name}, {parameters} parameters",
+        "epochs": "Weights of epoch {best} of {epochs}",
+        "initial": "SHA-256 of the weights it began with: `{sha256}`",
+        "origin": "Brought in from a bundle with SHA-256 `{sha256}`",
+        "left out": "Files of that bundle that were not taken: {files}",
+        "versions": "Versions: MONAI {monai}, PyTorch {torch}",
+        "contents": "Weights ({parameters} numbers), names of the classes, settings, counts and results. No image, no key, no identifier "
+        "or date of a patient, and no path. Weights can remember what they learnt from: that an image was among the training cases may be "
+        "guessed from how sure the model is of it, the more so the fewer there were. Who may have the data may have the model; others "
+        "after a review.",
+    },
+}
+
+#: Measure -> how it is called.
+NAMES: dict[str, dict[str, str]] = {
+    "zh": {"auc": "AUC", "accuracy": "准确率", "sensitivity": "灵敏度", "specificity": "特异度", "dice": "Dice"},
+    "en": {"auc": "AUC", "dice": "Dice"},
+}

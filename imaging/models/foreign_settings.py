@@ -1,0 +1,435 @@
+"""What the configuration of a MONAI bundle means in our words; none of it is evaluated.
+
+MONAI builds objects from ``_target_`` and evaluates every text that begins with ``$``. Here four parts are read as data: the network, the
+preparing, the inferer and what is made of its output. Each class below is a step that is understood, with the arguments that it may have;
+another step, another argument or an expression is refused by its name, because what it does would otherwise be left out without a word.
+The rest (data sets, handlers, imports, runs) is not looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from imaging.errors import ModelError, TaskError
+from imaging.models.bundle import Recipe
+
+__all__ = ["recipe_of"]
+
+_REFERENCE = re.compile(r"\$?@[A-Za-z0-9_#:]+")
+
+_DEEPEST = 16
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+_Count = Annotated[int, Field(ge=1, le=4096)]
+_Norm = Annotated[Literal["INSTANCE", "BATCH"], BeforeValidator(_upper)]
+_Prelu = Annotated[Literal["PRELU"], BeforeValidator(_upper)]
+_Zero, _One = Annotated[float, Field(ge=0, le=0)], Annotated[float, Field(ge=1, le=1)]
+
+
+class _Step(BaseModel):
+    """A step that is understood; `ignored` names arguments without bearing on the result."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    ignored: ClassVar[frozenset[str]] = frozenset({"_desc_", "allow_missing_keys"})
+
+
+class _Keyed(_Step):
+    keys: str | Annotated[list[str], Field(min_length=1, max_length=1)]
+
+    @property
+    def key(self) -> str:
+        """What of the case it works on."""
+        return self.keys if isinstance(self.keys, str) else self.keys[0]
+
+
+# Networks -------------------------------------------------------------------------------------------------------------
+
+
+class _Network(_Step):
+    kind: ClassVar[str] = "segmentation"
+    spatial_dims: Annotated[int, Field(ge=2, le=3)]
+    in_channels: _Count
+    out_channels: Annotated[int, Field(ge=2, le=255)]
+
+
+class UNet(_Network):
+    channels: tuple[_Count, ...]
+    strides: tuple[Annotated[int, Field(ge=1, le=2)], ...]
+    num_res_units: Annotated[int, Field(ge=0, le=8)] = 0
+    norm: _Norm = "INSTANCE"
+    act: _Prelu = "PRELU"
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    kernel_size: Literal[3] = 3
+    up_kernel_size: Literal[3] = 3
+    bias: Literal[True] = True
+    adn_ordering: Literal["NDA"] = "NDA"
+
+    def ours(self) -> dict[str, Any]:
+        """Return the settings of our table's network."""
+        if len(self.strides) != len(self.channels) - 1 or any(stride != 2 for stride in self.strides[1:]):
+            raise ModelError(
+                f"network_def.strides: found {list(self.strides)}, wanted one fewer than channels, all 2 (or 1 for the first)",
+                hint="a network of other strides is not in our table",
+            )
+        return {
+            "name": "unet",
+            "channels": self.channels,
+            "first_stride": self.strides[0],
+            "residual_units": self.num_res_units,
+            "norm": self.norm,
+            "dropout": self.dropout,
+        }
+
+
+class SegResNet(_Network):
+    spatial_dims: Annotated[int, Field(ge=2, le=3)] = 3
+    init_filters: _Count = 8
+    blocks_down: tuple[_Count, ...] = (1, 2, 2, 4)
+    blocks_up: tuple[_Count, ...] = (1, 1, 1)
+    dropout_prob: Annotated[float, Field(ge=0, lt=1)] | None = None
+    upsample_mode: Literal["nontrainable"] = "nontrainable"
+
+    def ours(self) -> dict[str, Any]:
+        """Return the settings of our table's network."""
+        return {
+            "name": "segresnet",
+            "init_filters": self.init_filters,
+            "blocks_down": self.blocks_down,
+            "blocks_up": self.blocks_up,
+            "dropout": self.dropout_prob or 0.0,
+        }
+
+
+class DenseNet(_Network):
+    kind: ClassVar[str] = "classification"
+    ignored: ClassVar[frozenset[str]] = _Step.ignored | {"pretrained", "progress"}
+    init_features: _Count = 64
+    growth_rate: _Count = 32
+    block_config: tuple[_Count, ...] = (6, 12, 24, 16)
+    bn_size: _Count = 4
+    dropout_prob: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    def ours(self) -> dict[str, Any]:
+        """Return the settings of our table's network."""
+        return {
+            "name": "densenet",
+            "init_features": self.init_features,
+            "growth_rate": self.growth_rate,
+            "block_config": self.block_config,
+            "bn_size": self.bn_size,
+            "dropout": self.dropout_prob,
+        }
+
+
+# Steps before and after -----------------------------------------------------------------------------------------------
+
+
+class Loaded(_Keyed):
+    ignored: ClassVar[frozenset[str]] = _Step.ignored | {"image_only", "reader"}
+    ensure_channel_first: bool = False
+
+
+class ChannelFirst(_Keyed):
+    ignored: ClassVar[frozenset[str]] = _Step.ignored | {"channel_dim", "strict_check"}
+
+
+class Typed(_Keyed):
+    ignored: ClassVar[frozenset[str]] = _Step.ignored | {"device", "track_meta", "data_type"}
+
+
+class Orientation(_Keyed):
+    ignored: ClassVar[frozenset[str]] = _Step.ignored | {"labels"}
+    axcodes: Annotated[str, Field(pattern=r"^[LRAPSI]{3}$")]
+
+
+class Spacing(_Keyed):
+    pixdim: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=3, max_length=3)]
+    mode: Literal["bilinear"] | tuple[Literal["bilinear"]] = "bilinear"
+    padding_mode: Literal["border"] = "border"
+    align_corners: Literal[False] = False
+
+
+class Resized(_Keyed):
+    spatial_size: Annotated[tuple[_Count, ...], Field(min_length=2, max_length=3)]
+    mode: Literal["bilinear", "trilinear"]
+    anti_aliasing: Literal[True]
+
+
+class Range(_Keyed):
+    a_min: float
+    a_max: float
+    b_min: _Zero
+    b_max: _One
+    clip: Literal[True]
+
+
+class MinMax(_Keyed):
+    ignored: ClassVar[frozenset[str]] = _Step.ignored | {"minv", "maxv"}
+
+
+class Normal(_Keyed):
+    nonzero: Literal[False] = False
+    channel_wise: bool = False
+
+
+class SlidingWindow(_Step):
+    ignored: ClassVar[frozenset[str]] = _Step.ignored | {
+        "sw_batch_size",
+        "sw_device",
+        "device",
+        "progress",
+        "cache_roi_weight_map",
+        "cpu_thresh",
+    }
+    roi_size: Annotated[tuple[_Count, ...], Field(min_length=2, max_length=3)]
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    mode: Literal["gaussian", "constant"] = "constant"
+    padding_mode: Literal["constant"] = "constant"
+
+
+class Simple(_Step):
+    pass
+
+
+class Activations(_Keyed):
+    softmax: Literal[True]
+    sigmoid: Literal[False] = False
+
+
+class Discrete(_Keyed):
+    ignored: ClassVar[frozenset[str]] = _Step.ignored | {"to_onehot"}
+    argmax: Literal[True]
+
+
+NETWORKS = {"UNet": UNet, "SegResNet": SegResNet, "DenseNet": DenseNet, "DenseNet121": DenseNet}
+
+#: In the order in which they may stand; what does nothing to the values stands anywhere.
+PREPARING = {
+    "LoadImaged": Loaded,
+    "EnsureChannelFirstd": ChannelFirst,
+    "Orientationd": Orientation,
+    "Spacingd": Spacing,
+    "Resized": Resized,
+    "ScaleIntensityd": MinMax,
+    "ScaleIntensityRanged": Range,
+    "NormalizeIntensityd": Normal,
+}
+ANYWHERE = {"EnsureTyped": Typed, "ToTensord": Typed}
+INFERERS = {"SlidingWindowInferer": SlidingWindow, "SimpleInferer": Simple}
+AFTER = {"Activationsd": Activations, "AsDiscreted": Discrete}
+
+#: They write files or bring the mask back onto the image, which is done by ours.
+OURS_AFTER = ("Invertd", "SaveImaged", "SaveClassificationd", "EnsureTyped", "ToTensord")
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+class _Named(NamedTuple):
+    """A ``_target_`` with its arguments, where it stands."""
+
+    place: str
+    name: str
+    arguments: dict[str, Any]
+
+    def as_one_of(self, table: dict[str, type[_Step]], config: dict[str, Any]) -> Any:
+        """Return it checked, or refuse it by its name."""
+        if self.name not in table:
+            raise ModelError(f"{self.place}: {self.name!a} is not understood", hint=f"understood here: {', '.join(table)}")
+        kind = table[self.name]
+        given = {name: _plain(each, config, f"{self.place}.{name}") for name, each in self.arguments.items() if name not in kind.ignored}
+        try:
+            return kind(**given)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ModelError(
+                f"{self.place}, {self.name}.{where}: {first['msg']}", hint="what this setting does is not done here: it would be wrong"
+            ) from None
+
+
+def _plain(value: Any, config: dict[str, Any], place: str, depth: int = 0) -> Any:
+    """Return a value with its references followed; expressions are refused."""
+    if depth > _DEEPEST:
+        raise ModelError(f"{place}: references or lists within each other, more than {_DEEPEST} deep")
+    if isinstance(value, list):
+        return [_plain(each, config, place, depth + 1) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each, config, f"{place}.{name}", depth + 1) for name, each in value.items()}
+    if not isinstance(value, str) or value[:1] not in ("$", "@", "%"):
+        return value
+    if not _REFERENCE.fullmatch(value):
+        raise ModelError(f"{place} is an expression, {value[:60]!a}", hint="expressions are never evaluated: write the value there")
+    found: Any = config
+    for name in re.split("#|::", value.lstrip("$@")):
+        found = found.get(name) if isinstance(found, dict) else None
+    if found is None:
+        raise ModelError(f"{place}: there is no {value[:60]!a} in the configuration")
+    return _plain(found, config, place, depth + 1)
+
+
+def _named(value: Any, config: dict[str, Any], place: str) -> _Named:
+    """Return a step; only what it is called is read as yet, for its arguments may be of those that do not matter."""
+    if isinstance(value, str):
+        value = _plain(value, config, place)
+    target = value.get("_target_") if isinstance(value, dict) else None
+    if not isinstance(target, str):
+        raise ModelError(f"{place}: found no _target_", hint="wanted configs/inference.json or .yaml as the MONAI Model Zoo has them")
+    name = target.rpartition(".")[2] if target.startswith("monai.") else target
+    return _Named(place, name, {key: each for key, each in value.items() if key != "_target_"})
+
+
+def _steps(config: dict[str, Any], part: str) -> list[_Named]:
+    whole = _named(config.get(part), config, part)
+    if whole.name != "Compose":
+        return [whole]
+    listed = whole.arguments.get("transforms")
+    if isinstance(listed, str):
+        listed = _reference(listed, config, f"{part}.transforms")
+    if not isinstance(listed, list):
+        raise ModelError(f"{part}: found no list of transforms")
+    return [_named(each, config, f"{part}.{number}") for number, each in enumerate(listed)]
+
+
+def _reference(value: str, config: dict[str, Any], place: str) -> Any:
+    """Return what a reference names, not yet looked into."""
+    if not _REFERENCE.fullmatch(value) or "#" in value or ":" in value:
+        raise ModelError(f"{place} is an expression, {value[:60]!a}", hint="expressions are never evaluated")
+    return config.get(value.lstrip("$@"))
+
+
+# Meaning --------------------------------------------------------------------------------------------------------------
+
+
+def recipe_of(config: dict[str, Any], metadata: dict[str, Any]) -> Recipe:
+    """Return what a MONAI bundle's configuration and metadata ask for.
+
+    Parameters
+    ----------
+    config : dict
+        Of configs/inference.json or .yaml.
+    metadata : dict
+        Of configs/metadata.json.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ModelError
+        If a part is not understood; its place and name are said.
+    """
+    network = _named(config.get("network_def"), config, "network_def").as_one_of(NETWORKS, config)
+    steps = _prepared(config)
+    _check_after(config)
+    tensor, classes = _formats(metadata, network)
+    axes = _axes(steps.get("Orientationd"), network.spatial_dims)
+    inferer = _named(config.get("inferer"), config, "inferer").as_one_of(INFERERS, config)
+    transforms = {"spacing_mm": _spacing(steps, axes), **_scale(steps, tensor), **_size(network, inferer, steps, axes)}
+    blending = {"overlap": inferer.overlap, "blend": inferer.mode} if isinstance(inferer, SlidingWindow) else {}
+    try:
+        recipe = Recipe(
+            kind=network.kind,
+            classes=classes,
+            channels=network.in_channels,
+            transforms=transforms,
+            network=network.ours(),
+            axes=axes,
+            **blending,
+        )
+        recipe.build_empty()
+    except (ValidationError, TaskError) as error:
+        raise ModelError(f"the configuration makes no model that can be built here ({type(error).__name__})") from error
+    return recipe
+
+
+def _prepared(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the steps of preparing by name, once they stand in an order that ours can follow."""
+    order, found, keys = list(PREPARING), {}, set()
+    for step in _steps(config, "preprocessing"):
+        checked = step.as_one_of(PREPARING | ANYWHERE, config)
+        keys.add(checked.key)
+        if step.name in ANYWHERE:
+            continue
+        if any(order.index(name) >= order.index(step.name) for name in found):
+            raise ModelError(f"{step.place}: {step.name} comes after {list(found)[-1]}", hint=f"the order here: {', '.join(order)}")
+        found[step.name] = checked
+    if len(keys) != 1:
+        raise ModelError(f"preprocessing works on {len(keys)} images, wanted one", hint="several images a case are not understood here")
+    return found
+
+
+def _check_after(config: dict[str, Any]) -> None:
+    known = [step for step in _steps(config, "postprocessing") if step.name not in OURS_AFTER]
+    for step in known:
+        step.as_one_of(AFTER, config)
+    if not known:
+        raise ModelError("postprocessing has neither softmax nor argmax", hint="classes that exclude each other are what is understood")
+
+
+def _formats(metadata: dict[str, Any], network: _Network) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return what the metadata say of the input, and the names of the classes."""
+    formats = metadata.get("network_data_format")
+    sides = [formats.get(side) for side in ("inputs", "outputs")] if isinstance(formats, dict) else [None, None]
+    if not all(isinstance(side, dict) and len(side) == 1 and isinstance(next(iter(side.values())), dict) for side in sides):
+        raise ModelError("metadata: network_data_format says not of one input and one output what they are")
+    image, answer = (next(iter(side.values())) for side in sides)
+    for tensor, wanted in ((image, network.in_channels), (answer, network.out_channels)):
+        if tensor.get("num_channels") != wanted:
+            raise ModelError(f"metadata say {tensor.get('num_channels')!a} channels, the network has {wanted}")
+    names = answer.get("channel_def") if isinstance(answer.get("channel_def"), dict) else {}
+    classes = tuple(str(names.get(str(number), f"class {number}"))[:64] for number in range(network.out_channels))
+    return image, classes
+
+
+def _axes(orientation: Orientation | None, dims: int) -> tuple[str, ...]:
+    """Return our axes in the order of the network's; a minus where it runs the other way. Files are read (column, row, slice)."""
+    if orientation is None:
+        return ("columns", "rows", "slices")[:dims]
+    ours = {"L": "columns", "R": "-columns", "P": "rows", "A": "-rows", "S": "slices", "I": "-slices"}
+    axes = tuple(ours[letter] for letter in orientation.axcodes)
+    if dims != 3 or len({name.lstrip("-") for name in axes}) != 3:
+        raise ModelError(f"Orientationd.axcodes: found {orientation.axcodes} for {dims} axes, wanted one of L/R, A/P and S/I each")
+    return axes
+
+
+def _in_our_order(values: tuple, axes: tuple[str, ...]) -> tuple:
+    by_name = dict(zip((name.lstrip("-") for name in axes), values, strict=True))
+    return tuple(by_name[name] for name in ("slices", "rows", "columns") if name in by_name)
+
+
+def _spacing(steps: dict[str, Any], axes: tuple[str, ...]) -> tuple[float, ...] | None:
+    if ("Spacingd" in steps) != ("Orientationd" in steps):
+        raise ModelError("preprocessing has one of Orientationd and Spacingd alone", hint="images are turned and resampled together here")
+    return _in_our_order(steps["Spacingd"].pixdim, axes) if "Spacingd" in steps else None
+
+
+def _scale(steps: dict[str, Any], tensor: dict[str, Any]) -> dict[str, Any]:
+    bounds, normal = steps.get("ScaleIntensityRanged"), steps.get("NormalizeIntensityd")
+    if (bounds is None) == (normal is None) or (bounds and "ScaleIntensityd" in steps):
+        raise ModelError("preprocessing: wanted one of ScaleIntensityRanged and NormalizeIntensityd, which decide the scale")
+    if normal:  # a linear scaling before it changes nothing
+        if tensor["num_channels"] > 1 and not normal.channel_wise:
+            raise ModelError("NormalizeIntensityd.channel_wise: channels are normalised one by one here")
+        return {}
+    hounsfield = tensor.get("format") == "hounsfield" or tensor.get("modality") == "CT"
+    return {"window_hu" if hounsfield else "value_range": (bounds.a_min, bounds.a_max)}
+
+
+def _size(network: _Network, inferer: SlidingWindow | Simple, steps: dict[str, Any], axes: tuple[str, ...]) -> dict[str, Any]:
+    resized = steps.get("Resized")
+    if network.kind == "segmentation":
+        if not isinstance(inferer, SlidingWindow) or resized or len(inferer.roi_size) != network.spatial_dims:
+            raise ModelError("inferer: a segmentation is asked by SlidingWindowInferer here, with a roi_size for each axis and no Resized")
+        return {"patch": inferer.roi_size}
+    if not isinstance(inferer, Simple) or resized is None or len(resized.spatial_size) != network.spatial_dims:
+        raise ModelError("a classification is asked by SimpleInferer here, of images that Resized brings to one size")
+    return {"size": _in_our_order(resized.spatial_size, axes)}
