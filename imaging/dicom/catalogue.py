@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from imaging.dicom.body_parts import body_part
 from imaging.dicom.files import path_from_text, path_text, walk_folder
 from imaging.dicom.refusals import REASONS
-from imaging.dicom.rows import FILE, INSTANCES, QUARANTINE, Batch, rows_of
+from imaging.dicom.rows import FILE, INSTANCES, QUARANTINE, Batch, rows_of, table_of
 from imaging.dicom.tables import CHANGES, COUNTS, DUPLICATES, JUDGED, MERGED, QUARANTINED, SERIES, SOURCES, TO_HASH, TO_JUDGE, TO_READ
 from imaging.dicom.verdicts import COLUMNS, VERDICTS, rules, verdict_of
 from imaging.errors import PlaceError
@@ -193,9 +193,9 @@ class _Indexing:
                     continue
                 rows.append((path_text(found.path), found.size, found.modified_ns, found.skipped))
                 if len(rows) >= _LISTED_AT_ONCE:
-                    writer.write_table(_table(rows, _LISTED))
+                    writer.write_table(table_of(rows, _LISTED))
                     rows.clear()
-            writer.write_table(_table(rows, _LISTED))
+            writer.write_table(table_of(rows, _LISTED))
 
     def _view(self) -> None:
         """Let the database see the listing, the tables and the parts of a run that was killed or is going on."""
@@ -245,7 +245,7 @@ class _Indexing:
         tables = [schema.empty_table()]
         cursor = self.database.cursor().execute(TO_HASH)
         while some := cursor.fetchmany(1_000):
-            tables.append(_table([(path, _hash(path_from_text(path))) for (path,) in some], schema))
+            tables.append(table_of([(path, _hash(path_from_text(path))) for (path,) in some], schema))
         return pa.concat_tables(tables)
 
     def _judge(self) -> None:
@@ -269,7 +269,7 @@ class _Indexing:
         """Return the standard term of each body part that the headers name."""
         written = self.database.execute("SELECT DISTINCT body_part_examined FROM merged WHERE body_part_examined IS NOT NULL").fetchall()
         found = [(text, body_part(text)) for (text,) in written]
-        return _table([(text, part.code, part.meaning) for text, part in found if part], _BODY_PART)
+        return table_of([(text, part.code, part.meaning) for text, part in found if part], _BODY_PART)
 
     def _paths(self) -> dict[str, Path]:
         return {name: self.out / f"{name}.parquet" for name in TABLES}
@@ -300,11 +300,6 @@ def _read_all(batches: Iterable[list[tuple[str, int, int]]], workers: int, limit
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-def _table(rows: list[tuple], schema: pa.Schema) -> pa.Table:
-    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
-    return pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
 
 
 def _hash(path: str) -> str | None:

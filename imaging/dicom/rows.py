@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from imaging.dicom.alike import Alike
 from imaging.dicom.files import archive_kind, path_from_text, read_index
 from imaging.dicom.header import read_header
 from imaging.dicom.refusals import Problem, Refusal, problem
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from imaging.dicom.structure import Limits
 
-__all__ = ["FILE", "INSTANCES", "QUARANTINE", "Batch", "rows_of"]
+__all__ = ["FILE", "INSTANCES", "QUARANTINE", "Batch", "rows_of", "table_of"]
 
 _TYPES = {"DS": pa.float64(), "FD": pa.float64(), "IS": pa.int64(), "US": pa.int32()}
 
@@ -43,6 +44,9 @@ INSTANCES = pa.schema(
         ("conflict", pa.bool_()),
     ]
 )
+
+#: The columns that a file's reading gives.
+_READ = INSTANCES.names[len(FILE) : -3]
 
 #: One row a file that is not in the table of instances (or one for each thing wrong with it).
 QUARANTINE = pa.schema([*FILE, ("tag", pa.string()), ("reason", pa.string()), ("text", pa.string())])
@@ -70,22 +74,36 @@ def rows_of(files: Iterable[tuple[str, int, int]], limits: Limits | None = None)
     Batch
         Every file is in one of the two tables.
     """
-    instances: list[dict[str, Any]] = []
-    quarantine: list[dict[str, Any]] = []
-    for path, size, modified_ns in files:
-        file = {"path": path, "size": size, "modified_ns": modified_ns}
-        found = _read(path_from_text(path), limits)
+    alike = Alike()
+    instances: list[tuple] = []
+    quarantine: list[tuple] = []
+    for file in files:
+        found = _read(path_from_text(file[0]), limits, alike)
         if isinstance(found, dict):
-            instances.append(found | file)
+            instances.append((*file, *map(found.get, _READ), None, None, None))
         else:
-            quarantine.extend(file | wrong._asdict() for wrong in found)
-    return Batch(pa.Table.from_pylist(instances, INSTANCES), pa.Table.from_pylist(quarantine, QUARANTINE))
+            quarantine.extend((*file, *wrong) for wrong in found)
+    return Batch(table_of(instances, INSTANCES), table_of(quarantine, QUARANTINE))
 
 
-def _read(path: str, limits: Limits | None) -> dict[str, Any] | list[Problem]:
+def table_of(rows: list[tuple], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table.
+
+    Parameters
+    ----------
+    rows : list of tuple
+        With a value for each column.
+    schema : pyarrow.Schema
+        Of the table.
+    """
+    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    return pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
+
+
+def _read(path: str, limits: Limits | None, alike: Alike) -> dict[str, Any] | list[Problem]:
     """Return an instance's values, or why it has none."""
     try:
-        values, problems, _ = read_header(path, limits=limits)
+        values, problems, _ = read_header(path, limits=limits, alike=alike)
     except Refusal as refusal:
         return [_archive(path, refusal) or refusal.problem]
     if values.get("media_storage_sop_class_uid") == INDEX_CLASS:
@@ -94,7 +112,7 @@ def _read(path: str, limits: Limits | None) -> dict[str, Any] | list[Problem]:
     if missing:
         return [wrong for wrong in problems if wrong.tag in {other.tag for other in missing}] or missing
     if problems:
-        values["problems"] = [f"{wrong.tag} {wrong.reason}" for wrong in problems]
+        values["problems"] = sorted(f"{wrong.tag} {wrong.reason}" for wrong in problems)
     return values
 
 

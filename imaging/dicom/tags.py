@@ -55,6 +55,7 @@ StudyDescription                00081030 LO 1
 SeriesDescription               0008103E LO 1
 ManufacturerModelName           00081090 LO 1
 FrameType                       00089007 CS 0
+ComplexImageComponent           00089208 CS 1
 PatientName                     00100010 PN 1
 PatientID                       00100020 LO 1
 PatientBirthDate                00100030 DA 1

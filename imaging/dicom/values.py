@@ -24,11 +24,31 @@ __all__ = ["Value", "read_value"]
 
 _PADDING = b" \0"
 #: The Standard allows 32 bits, tables hold 64.
-_LARGEST_INTEGER = 2**63 - 1
+_LARGEST_INTEGER, _LARGEST_SHORT = 2**63 - 1, 2**16 - 1
 _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FD": "d", "FL": "f"}
 _ONE_TEXT = ("LT", "ST", "UT")
 #: In the file's character set, and in the default one.
 _TEXTS, _CODES = frozenset({"PN", "LO", "SH", "UC", *_ONE_TEXT}), frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "UI", "UR"})
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and abs(value) <= _LARGEST_INTEGER
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= _LARGEST_SHORT
+
+
+#: What an attribute's values are where a file gives it another representation than the Standard's; a table has one type a column.
+_KINDS = dict.fromkeys(("DS", "FD", "FL"), _is_number) | dict.fromkeys(("IS", "UL"), _is_whole) | {"US": _is_short}
 
 
 class Value(NamedTuple):
@@ -66,6 +86,8 @@ def read_value(field: Field, vr: str, raw: bytes, charset: bytes = b"", *, littl
     """
     try:
         values = _values(vr, raw, charset, little)
+        if vr != field.vr and not all(value is None or _KINDS.get(field.vr, _is_text)(value) for value in values):
+            raise ValueError("a representation of another kind")
     except (ValueError, LookupError, struct.error, OverflowError):
         return Value(None, problem(field.tag, "bad-value", vr=vr))
     if field.count == 1 and len(values) == 1:
@@ -85,18 +107,18 @@ def read_value(field: Field, vr: str, raw: bytes, charset: bytes = b"", *, littl
 
 def _values(vr: str, raw: bytes, charset: bytes, little: bool) -> tuple:
     """Return every value; an empty one is None."""
+    if vr in _CODES:
+        text = raw.decode("latin-1").rstrip(" \0")
+        if "\\" not in text and vr != "AE":
+            return (text or None,)
+        return tuple([(value.strip() if vr == "AE" else value) or None for value in text.split("\\")])
     if converter := _CONVERTERS.get(vr):
-        return tuple([converter(text) for text in raw.strip(_PADDING).split(b"\\")])
+        return converter(raw)
     if code := _NUMBERS.get(vr):
         return struct.unpack(f"{'<' if little else '>'}{len(raw) // struct.calcsize(code)}{code}", raw)
     if vr in _TEXTS:
         return _text(vr, raw, charset)
-    if vr not in _CODES:
-        raise ValueError(vr)
-    text = raw.decode("latin-1").rstrip(" \0")
-    if vr == "AE":
-        return tuple(value.strip() or None for value in text.split("\\"))
-    return tuple([value or None for value in text.split("\\")])
+    raise ValueError(vr)
 
 
 def _text(vr: str, raw: bytes, charset: bytes) -> tuple:
@@ -113,18 +135,29 @@ def _text(vr: str, raw: bytes, charset: bytes) -> tuple:
     return tuple(str(value) or None for value in each)
 
 
-def _decimal(text: bytes) -> float | None:
-    """Return a decimal string's number (PS3.5 6.2, DS); what is not finite is no number."""
-    if not text.strip():
-        return None
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(value)
-    return value
+def _decimals(raw: bytes) -> tuple[float | None, ...]:
+    """Return the numbers of a decimal string (PS3.5 6.2, DS); what is not finite is no number."""
+    if b"_" in raw:
+        raise ValueError("Python reads 1_0 as ten; a decimal string has no such thing")
+    try:
+        values = numbers = tuple(map(float, raw.split(b"\\")))
+    except ValueError:
+        values = tuple(float(text) if text.strip() else None for text in raw.strip(_PADDING).split(b"\\"))
+        numbers = [value for value in values if value is not None]
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError("no finite number")
+    return values
+
+
+def _integers(raw: bytes) -> tuple[int | None, ...]:
+    """Return the numbers of an integer string (PS3.5 6.2, IS)."""
+    if b"_" in raw:
+        raise ValueError("Python reads 1_0 as ten; an integer string has no such thing")
+    return tuple([_integer(text) for text in raw.strip(_PADDING).split(b"\\")])
 
 
 def _integer(text: bytes) -> int | None:
-    """Return an integer string's number (PS3.5 6.2, IS); "3.0" counts, as many writers put it."""
+    """Return a whole number; "3.0" counts, as many writers put it."""
     if not text.strip():
         return None
     try:
@@ -139,4 +172,4 @@ def _integer(text: bytes) -> int | None:
     return value
 
 
-_CONVERTERS: dict[str, Callable[[bytes], float | None]] = {"DS": _decimal, "IS": _integer}
+_CONVERTERS: dict[str, Callable[[bytes], tuple[float | None, ...]]] = {"DS": _decimals, "IS": _integers}

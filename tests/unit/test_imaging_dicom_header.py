@@ -1,5 +1,6 @@
 """The header scanner gives what pydicom gives, or refuses with file, tag and reason; nothing else."""
 
+import random
 import struct
 import time
 import warnings
@@ -9,6 +10,7 @@ import pydicom
 import pytest
 from pydicom.multival import MultiValue
 
+from imaging.dicom.alike import Alike
 from imaging.dicom.header import read_header
 from imaging.dicom.refusals import Refusal
 from imaging.dicom.tags import BY_NAME, FIELDS
@@ -193,6 +195,7 @@ BAD = {
     "preamble only": (bytes(128) + b"DICM", "unfinished"),
     "length beyond the end": (part10(identified(element(0x00080060, b"CS", b"CT", length=60_000))), "cut-short"),
     "huge length": (part10(identified(element(0x00091010, b"OB", b"ab", length=0xFFFFFFF0))), "cut-short"),
+    "last value cut": (part10(identified())[:-2], "cut-short"),
     "deep": (part10(identified(nested_items(500))), "too-deep"),
     "deflate cut": (part10(identified(bytes(0)), syntax="deflated")[:-6], "deflate"),
     "deflate broken": (part10(identified(), syntax="deflated")[:-40] + bytes([255] * 40), "deflate"),
@@ -243,3 +246,75 @@ def test_mutated_files_are_read_or_refused(tmp_path):
 @pytest.mark.nightly
 def test_ten_thousand_mutated_files(tmp_path):
     assert sum(fuzz(tmp_path, 10_000, seed=6).values()) == 10_000
+
+
+def told(path, alike: Alike | None = None):
+    try:
+        header = read_header(path, alike=alike)
+    except Refusal as refusal:
+        return str(refusal)
+    return header.values, sorted(header.problems), header.scanned
+
+
+def read_one_after_another(paths, alike: Alike) -> int:
+    """Read files with and without what those before have in common; return how many were read by it."""
+    learnt = 0
+    learn = alike.learn
+
+    def count(*what) -> None:
+        nonlocal learnt
+        learnt += 1
+        learn(*what)
+
+    alike.learn = count
+    for path in paths:
+        assert told(path, alike) == told(path), path
+    return len(paths) - learnt
+
+
+def test_files_read_one_after_another_are_as_read_alone(tmp_path):
+    series = [
+        ct_series(40),
+        ct_series(40, series=2, nested=True, KVP=80),
+        ct_series(30, series=3, PatientName="赵^六", InstanceNumber=None),
+    ]
+    paths = [path for number, datasets in enumerate(series) for path in write(datasets, tmp_path / str(number))]
+    assert read_one_after_another(paths, Alike()) > 85
+    random.Random(3).shuffle(paths)
+    assert read_one_after_another(paths, Alike()) > 80
+    real = [path for path in sorted(shared("imaging").rglob("*")) if _is_dicom(path)]
+    assert read_one_after_another([*real, *sorted(PYDICOM_FILES.glob("*.dcm"))], Alike()) > 40
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"SpecificCharacterSet": "GB18030"},
+        {"PatientName": "Li^Si"},
+        {"Rows": None},
+        {"SliceThickness": ["5", "6"]},
+        {"ImagePositionPatient": ["1", "2"]},
+        {"syntax": "implicit"},
+        {"syntax": "deflated"},
+        {"nested": True},
+    ],
+)
+def test_a_file_unlike_those_before_it_is_read_as_it_is(other, tmp_path):
+    before, after = write(ct_series(20), tmp_path / "a"), write(ct_series(24, **other)[20:], tmp_path / "b")
+    alike = Alike()
+    for path in [*before, *after, *before[:3], *after]:
+        assert told(path, alike) == told(path), path
+
+
+def test_mutated_files_among_whole_ones_are_read_as_alone(tmp_path):
+    alike, whole = Alike(), write(ct_series(20, nested=True), tmp_path / "whole")
+    path = tmp_path / "mutated.dcm"
+    shuffled = random.Random(4)
+    for number in range(1_500):
+        data = bytearray(shuffled.choice(whole).read_bytes())
+        for _ in range(shuffled.choice([1, 1, 2, 30])):
+            place = shuffled.randrange(128, len(data))
+            data[place] = shuffled.choice([0, 255, 65, 92, data[place] ^ 1, shuffled.randrange(256)])
+        path.write_bytes(data[: shuffled.choice([len(data), len(data), shuffled.randrange(len(data))])])
+        assert told(path, alike) == told(path), number
+        assert told(whole[number % 20], alike) == told(whole[number % 20])
