@@ -7,29 +7,22 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pydicom.dataset import Dataset
-from pydicom.tag import BaseTag
-
 from imaging.deidentify.charset import UTF8, decode_text, encodings_of, is_plain
-from imaging.deidentify.contents import creators_of, elements, text_of
+from imaging.deidentify.contents import creators_of, text_of
 from imaging.deidentify.dates import shift_value
 from imaging.deidentify.private import safe_private
 from imaging.deidentify.profile import METHODS, TEXT, Act, Rule
 from imaging.deidentify.records import Doubt
 from imaging.deidentify.text import UID_IN_TEXT, clean_text
-from imaging.deidentify.values import DUMMIES, as_bytes, element
+from imaging.deidentify.values import DUMMIES, DataSet, Element, as_bytes
 from imaging.deidentify.writing import encode_items
 from imaging.dicom.body_parts import body_part
 from imaging.dicom.structure import Encoding
 
 if TYPE_CHECKING:
-    from pydicom.dataelem import DataElement, RawDataElement
-
     from imaging.deidentify.identifiers import Known
     from imaging.deidentify.keys import Keys
     from imaging.deidentify.profile import Profile
-
-    Element = DataElement | RawDataElement
 
 __all__ = ["Cleaning"]
 
@@ -101,33 +94,33 @@ class Cleaning:
         # By how much dates move, nothing where they stay; None: no date stays.
         self.days = {"full": 0, "removed": None}.get(self.profile.options.dates, self.keys.shift_days(self.patient))
 
-    def clean(self, dataset: Dataset) -> Dataset:
-        """Return a cleaned data set, all values as bytes; `dataset` is read, not changed.
+    def clean(self, dataset: DataSet) -> DataSet:
+        """Return a cleaned data set, its sequences as bytes; `dataset` is not changed.
 
         Parameters
         ----------
-        dataset : Dataset
-            As pydicom has read it.
+        dataset : DataSet
+            Of a file.
 
         Raises
         ------
         Doubt
-            If a text or a sequence cannot be read.
+            If a text cannot be read.
         """
         self.sop_class = text_of(dataset, _SOP_CLASS)
-        cleaned = Dataset(self._dataset(dataset, (), strict=False))
+        cleaned = self._dataset(dataset, (), strict=False)
         _put(cleaned, _NAME, "PN", self.person)
         _put(cleaned, _ID, "LO", self.person)
         if self.recoded:
             _put(cleaned, _CHARSET, "CS", UTF8)
         return cleaned
 
-    def mark(self, cleaned: Dataset, *, pixels: bool) -> None:
+    def mark(self, cleaned: DataSet, *, pixels: bool) -> None:
         """Write by which profile and options a data set was cleaned (PS3.15 E.1.1, PS3.3 C.12.1, C.7.1.4).
 
         Parameters
         ----------
-        cleaned : Dataset
+        cleaned : DataSet
             Of :meth:`clean`.
         pixels : bool
             Whether its pixels were cleaned too.
@@ -139,23 +132,22 @@ class Cleaning:
         said = {"modified": "MODIFIED", "full": "UNMODIFIED", "removed": "REMOVED"}[self.profile.options.dates]
         _put(cleaned, 0x00280303, "CS", said)
 
-    def _dataset(self, dataset: Dataset, path: tuple[int, ...], *, strict: bool) -> dict[BaseTag, Element]:
-        cleaned: dict[BaseTag, Element] = {}
+    def _dataset(self, dataset: DataSet, path: tuple[int, ...], *, strict: bool) -> DataSet:
+        cleaned: DataSet = {}
         outside, self.encodings = self.encodings, encodings_of(text_of(dataset, _CHARSET)) or self.encodings
         creators = creators_of(dataset) if self.profile.options.safe_private else {}
         kept: set[int] = set()
-        for each in elements(dataset):
-            tag = int(each.tag)
+        for tag, each in dataset.items():
             if tag == _CHARSET and path:
                 continue  # its texts are written as those of the file
-            rule = self._private(tag, creators, kept) if each.tag.is_private else self.profile.rule(tag)
-            act = Act.DUMMY if strict and (each.VR or rule.vr) in _OF_SOMEBODY else rule.act
+            rule = self._private(tag, creators, kept) if tag >> 16 & 1 else self.profile.rule(tag)
+            act = Act.DUMMY if strict and (each.vr or rule.vr) in _OF_SOMEBODY else rule.act
             new, done = self._element(each, tag, rule, act, path)
             self.actions[path, tag, done] += 1
             if new is not None:
-                cleaned[each.tag] = new
+                cleaned[tag] = new
         for creator in kept:
-            cleaned[BaseTag(creator)] = element(creator, "LO", as_bytes(creators[creator], "LO"))
+            cleaned[creator] = Element(creator, "LO", as_bytes(creators[creator], "LO"))
         self.encodings = outside
         return cleaned
 
@@ -170,19 +162,19 @@ class Cleaning:
 
     def _element(self, each: Element, tag: int, rule: Rule, act: Act, path: tuple[int, ...]) -> tuple[Element | None, Act]:
         """Return what is written for an element, and what was done; actions that fail fall back on the table's own letters."""
-        if each.VR == "SQ":
-            return self._sequence(each, tag, rule, act, path)
+        if each.items is not None:
+            return self._sequence(each.items, tag, rule, act, path)
         if tag in _PERSONS:
             return self._same(each, rule, as_bytes(self.person, rule.vr)), Act.DUMMY
         if act is Act.SHIFT:
-            moved = self._moved(each.value or b"")
+            moved = self._moved(each.value)
             if moved is not None:
                 return self._same(each, rule, as_bytes(moved, rule.vr)), act
             act = self._basic(rule, tag, path)
         elif act in (Act.EMPTY, Act.DUMMY, Act.REMOVE):
             act = self._basic(rule, tag, path) if rule.basic else act
         elif act is Act.UID:
-            return self._same(each, rule, self._uid_bytes(each.value or b"")), act
+            return self._same(each, rule, self._uid_bytes(each.value)), act
         else:
             return self._kept(each, tag, rule, act, path)
         return self._replaced(each, tag, rule, act), act
@@ -200,29 +192,29 @@ class Cleaning:
             return None
         if act is Act.EMPTY:
             return self._same(each, rule, b"")
-        vr = each.VR if each.VR in DUMMIES and each.VR != "UN" else rule.vr
+        vr = each.vr if each.vr in DUMMIES and each.vr != "UN" else rule.vr
         if vr == "UI":
-            return self._same(each, rule, self._uid_bytes(each.value or b""))
-        return element(tag, vr, DUMMIES.get(vr, b""))
+            return self._same(each, rule, self._uid_bytes(each.value))
+        return Element(tag, vr, DUMMIES.get(vr, b""))
 
-    def _sequence(self, each: Element, tag: int, rule: Rule, act: Act, path: tuple[int, ...]) -> tuple[Element | None, Act]:
+    def _sequence(self, items: list[DataSet], tag: int, rule: Rule, act: Act, path: tuple[int, ...]) -> tuple[Element | None, Act]:
         if act in (Act.EMPTY, Act.DUMMY, Act.REMOVE):
             act = self._basic(rule, tag, path)
         if act is Act.REMOVE:
             return None, act
-        items = [] if act is Act.EMPTY else list(each.value or ())
+        items = [] if act is Act.EMPTY else items
         strict = act is Act.DUMMY and tag not in _FINDINGS
         cleaned = (self._dataset(item, (*path, tag), strict=strict).values() for item in items)
-        return element(tag, "SQ", encode_items(cleaned, self.encoding, self.profile)), act
+        return Element(tag, "SQ", encode_items(cleaned, self.encoding, self.profile)), act
 
     def _kept(self, each: Element, tag: int, rule: Rule, act: Act, path: tuple[int, ...]) -> tuple[Element | None, Act]:
         """Return an element that stays, its text cleaned."""
-        value = each.value or b""
-        if (tag in _PIXELS and not path) or not isinstance(value, bytes):
+        value = each.value
+        if tag in _PIXELS and not path:
             return each, act
-        vr = rule.vr if each.VR is None or each.VR in _BLOBS else each.VR
+        vr = rule.vr if not each.vr or each.vr in _BLOBS else each.vr
         if vr == "SQ":
-            return None, Act.REMOVE  # of a private one that stands as unknown bytes nobody knows the items
+            return None, Act.REMOVE  # bytes where items should be
         if vr in _FREE:
             new = self._text(value, tag, act, vr)
             return (each, act) if new == value else (self._same(each, rule, new), Act.CLEAN)
@@ -272,25 +264,24 @@ class Cleaning:
             self.uids[uid] = self.keys.uid(uid)
         return self.uids[uid]
 
-    def _same(self, each: Element, rule: Rule, value: bytes) -> RawDataElement:
+    def _same(self, each: Element, rule: Rule, value: bytes) -> Element:
         """Return an element with another value."""
-        vr = each.VR if each.VR not in (None, "UN") else rule.vr
-        return element(int(each.tag), vr, value)
+        return Element(each.tag, each.vr if each.vr not in ("", "UN") else rule.vr, value)
 
 
 def _even(value: bytes) -> bytes:
     return value + b" " * (len(value) % 2)
 
 
-def _put(dataset: Dataset, tag: int, vr: str, text: str) -> None:
-    dataset[tag] = element(tag, vr, as_bytes(text, vr))
+def _put(dataset: DataSet, tag: int, vr: str, text: str) -> None:
+    dataset[tag] = Element(tag, vr, as_bytes(text, vr))
 
 
 @cache
-def _methods(names: tuple[str, ...], encoding: Encoding, profile: Profile) -> RawDataElement:
+def _methods(names: tuple[str, ...], encoding: Encoding, profile: Profile) -> Element:
     """Return the De-identification Method Code Sequence (0012,0064)."""
     items = []
     for code, meaning in (METHODS[name] for name in METHODS if name in names):
         texts = ((0x00080100, "SH", code), (0x00080102, "SH", "DCM"), (0x00080104, "LO", meaning))
-        items.append([element(tag, vr, as_bytes(text, vr)) for tag, vr, text in texts])
-    return element(0x00120064, "SQ", encode_items(items, encoding, profile))
+        items.append([Element(tag, vr, as_bytes(text, vr)) for tag, vr, text in texts])
+    return Element(0x00120064, "SQ", encode_items(items, encoding, profile))

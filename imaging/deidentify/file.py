@@ -7,16 +7,14 @@ import math
 import os
 from collections import Counter
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import UID
-
 from imaging.deidentify.charset import encodings_of
 from imaging.deidentify.cleaning import Cleaning
-from imaging.deidentify.contents import gather, text_of
+from imaging.deidentify.contents import as_pydicom, data_set, from_pydicom, gather, text_of
 from imaging.deidentify.identifiers import known
 from imaging.deidentify.pixels import PixelPolicy, apply_pixels, clean_pixels
 from imaging.deidentify.profile import Options, Profile, profile_of
@@ -25,18 +23,18 @@ from imaging.deidentify.residual import residual
 from imaging.deidentify.writing import file_chunks
 from imaging.dicom.files import path_from_text, path_text
 from imaging.dicom.quiet import quiet
-from imaging.dicom.reading import HEAD_BYTES, open_bounded, open_file
+from imaging.dicom.reading import lay_out, open_file
 from imaging.dicom.refusals import Refusal, tag_text
-from imaging.dicom.structure import BIG_ENDIAN, IMPLICIT, Encoding, Limits, find_start
-from imaging.dicom.tags import INDEX_CLASS, UNDEFINED
+from imaging.dicom.structure import BIG_ENDIAN, IMPLICIT, Encoding, Limits
+from imaging.dicom.tags import INDEX_CLASS
 from imaging.errors import PlaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pydicom.dataset import Dataset, FileDataset
-
     from imaging.deidentify.keys import Keys
+    from imaging.deidentify.values import DataSet
+    from imaging.dicom.structure import Start
 
 __all__ = ["Cleaned", "deidentify_bytes", "deidentify_file"]
 
@@ -209,22 +207,26 @@ def _read(source: str | os.PathLike[str], record: Record, limits: Limits) -> tup
 
 def _cleaned(data: bytes, record: Record, settings: _Settings) -> Cleaned | Record:
     """Clean a file; one that still holds something is cleaned again with every value searched, which most files do not need."""
-    dataset = open_bounded(data, pixels=True, limits=settings.limits)
-    _refuse_unseen(dataset)
-    cleaning = _cleaning(dataset, data, settings)
+    layout = lay_out(data, limits=settings.limits)
+    dataset = data_set(layout)
+    _refuse_unseen(layout.start, dataset)
+    cleaning = _cleaning(dataset, layout.start, settings)
     record = replace(record, person=cleaning.person)
+    cleaned = cleaning.clean(dataset)
+    pieces, left = _pieces(cleaned, cleaning, settings)
+    if left:
+        cleaning = _careful(cleaning)
+        cleaned = cleaning.clean(dataset)
     with quiet():
-        cleaned = _plain(cleaning, dataset)
-        pieces, left = _pieces(cleaned, cleaning, settings)
-        if left:
-            cleaning = _careful(cleaning)
-            cleaned = _plain(cleaning, dataset)
-        shown = clean_pixels(path_from_text(record.source), dataset, policy=settings.pixels, identifiers=cleaning.known.spellings)
+        pixels = as_pydicom(dataset, cleaning.encoding, cleaning.syntax)
+        shown = clean_pixels(path_from_text(record.source), pixels, policy=settings.pixels, identifiers=cleaning.known.spellings)
         record = replace(record, pixels=shown.outcome, boxes=len(shown.boxes), actions=_actions(cleaning))
         if shown.outcome == "quarantined":
             return replace(record, reason="burned-in" if shown.reason == "text-left" else "pixels", tag=tag_text(_PIXELS))
         if left or shown.attributes:
-            apply_pixels(cleaned, shown)
+            apply_pixels(pixels, shown)
+            cleaned |= from_pydicom(pixels, shown.attributes, cleaning.encoding)
+            cleaning.syntax = str(pixels.file_meta.TransferSyntaxUID)
             pieces, left = _pieces(cleaned, cleaning, settings)
     if left:
         return replace(record, reason="residual", residual=left)
@@ -235,29 +237,22 @@ def _cleaned(data: bytes, record: Record, settings: _Settings) -> Cleaned | Reco
     return Cleaned(pieces, (cleaning.person, *uids), replace(record, sha256_out=digest.hexdigest()))
 
 
-def _plain(cleaning: Cleaning, dataset: FileDataset) -> Dataset:
-    cleaned = cleaning.clean(dataset)
-    cleaned.file_meta = FileMetaDataset()
-    cleaned.file_meta.TransferSyntaxUID = UID(cleaning.syntax)
-    return cleaned
-
-
 def _careful(cleaning: Cleaning) -> Cleaning:
     """Return the same cleaning, that searches every value."""
     return replace(cleaning, careful=True, actions=Counter(), uids={}, recoded=False)
 
 
-def _pieces(cleaned: Dataset, cleaning: Cleaning, settings: _Settings) -> tuple[list[bytes], int]:
+def _pieces(cleaned: DataSet, cleaning: Cleaning, settings: _Settings) -> tuple[list[bytes], int]:
     """Return the file, and how many identifiers stand in it."""
     _cut_pixels(cleaned, cleaning.encoding)
     cleaning.mark(cleaned, pixels=settings.pixels.reading != "none")
-    pieces = file_chunks(cleaned, cleaning.encoding, str(cleaned.file_meta.TransferSyntaxUID), settings.profile)
+    pieces = file_chunks(cleaned, cleaning.encoding, cleaning.syntax, settings.profile)
     return pieces, residual(pieces, cleaning.known, [old for old, new in cleaning.uids.items() if old != new])
 
 
-def _cleaning(dataset: Dataset, data: bytes, settings: _Settings) -> Cleaning:
+def _cleaning(dataset: DataSet, start: Start, settings: _Settings) -> Cleaning:
     """Return the cleaning of a file: whose it is, and what is known of them."""
-    encoding, syntax = _written_as(data)
+    encoding, syntax = _written_as(start)
     encodings = encodings_of(text_of(dataset, _CHARSET))
     patient = text_of(dataset, _PATIENT, encodings) if settings.patient is None else settings.patient
     person = settings.keys.person(patient)
@@ -271,31 +266,35 @@ def _cleaning(dataset: Dataset, data: bytes, settings: _Settings) -> Cleaning:
 
 
 def _actions(cleaning: Cleaning) -> tuple[dict, ...]:
-    told = (("".join(map(tag_text, (*path, tag))), act.value, n) for (path, tag, act), n in cleaning.actions.items())
+    told = ((_path_text(path, tag), str(act), n) for (path, tag, act), n in cleaning.actions.items())
     return tuple({"path": path, "action": action, "n": n} for path, action, n in sorted(told))
 
 
-def _written_as(data: bytes) -> tuple[Encoding, str]:
+@lru_cache(maxsize=4096)
+def _path_text(path: tuple[int, ...], tag: int) -> str:
+    return "".join(map(tag_text, (*path, tag)))
+
+
+def _written_as(start: Start) -> tuple[Encoding, str]:
     """Return how a file is to be written, and its syntax: that which it names, or where it names a plain one, that which its bytes have."""
-    start = find_start(data[:HEAD_BYTES], "bytes")
     if start.syntax not in _NATIVE:
         return Encoding(implicit=False, little=True), start.syntax
     implicit, little = start.encoding
     return start.encoding, IMPLICIT if implicit else "1.2.840.10008.1.2.1" if little else BIG_ENDIAN
 
 
-def _refuse_unseen(dataset: Dataset) -> None:
-    if dataset.file_meta.get("MediaStorageSOPClassUID") == INDEX_CLASS:
+def _refuse_unseen(start: Start, dataset: DataSet) -> None:
+    if start.sop_class == INDEX_CLASS:
         raise Doubt("index", 0x00020002)
     for tag in _DOCUMENTS:
         if tag in dataset:
             raise Doubt("document", tag)
 
 
-def _cut_pixels(cleaned: Dataset, encoding: Encoding) -> None:
+def _cut_pixels(cleaned: DataSet, encoding: Encoding) -> None:
     """Cut what stands behind the last pixel of uncompressed data."""
-    raw = cleaned.get_item(_PIXELS) if _PIXELS in cleaned else None
-    if raw is None or not raw.is_raw or raw.length == UNDEFINED or text_of(cleaned, 0x00280004) == "YBR_FULL_422":
+    pixels = cleaned.get(_PIXELS)
+    if pixels is None or pixels.open_ended or text_of(cleaned, 0x00280004) == "YBR_FULL_422":
         return
     try:
         frames = int(text_of(cleaned, 0x00280008) or 1)
@@ -303,13 +302,13 @@ def _cut_pixels(cleaned: Dataset, encoding: Encoding) -> None:
     except ValueError:
         return
     size = (bits + 15) // 16 * 2
-    if 0 < size < len(raw.value):
-        cleaned[_PIXELS] = raw._replace(value=raw.value[:size], length=size)
+    if 0 < size < len(pixels.value):
+        cleaned[_PIXELS] = pixels._replace(value=pixels.value[:size])
 
 
-def _short(cleaned: Dataset, tag: int, encoding: Encoding) -> int:
+def _short(cleaned: DataSet, tag: int, encoding: Encoding) -> int:
     """Return a number of two bytes."""
-    value = cleaned.get_item(tag).value if tag in cleaned else b""
-    if isinstance(value, bytes) and len(value) != 2:
+    value = cleaned[tag].value if tag in cleaned else b""
+    if len(value) != 2:
         raise ValueError
-    return int.from_bytes(value, "little" if encoding.little else "big") if isinstance(value, bytes) else int(value)
+    return int.from_bytes(value, "little" if encoding.little else "big")

@@ -249,13 +249,13 @@ def _finish(records: Path, out: Path, parts: Path, skipped: list[Record], counts
 
 def _without_conflicts(records: pa.Table, out: Path) -> pa.Table:
     """Mark records whose file another one has replaced: two processes may have written to one place at the same time."""
-    rows = records.to_pylist()
     hashes: dict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        hashes[row["out"]].add(row["sha256_out"])
+    for name, digest in zip(records["out"].to_pylist(), records["sha256_out"].to_pylist(), strict=True):
+        hashes[name].add(digest)
     stands = {name: _sha256(out / name) for name, found in hashes.items() if name and len(found) > 1}
     if not stands:
         return records
+    rows = records.to_pylist()
     for row in rows:
         if row["sha256_out"] != stands.get(row["out"], row["sha256_out"]):
             row |= {"out": "", "sha256_out": "", "reason": "conflict"}

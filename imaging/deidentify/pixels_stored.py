@@ -228,9 +228,10 @@ def without_spare_bits(dataset: Dataset, form: PixelFormat) -> bytes | None:
         return None
     order = ">" if form.syntax == _BIG else "<"
     raw = np.frombuffer(dataset.PixelData, f"{order}u{form.allocated // 8}")
-    kept = raw & (((1 << form.stored) - 1) << (form.high + 1 - form.stored))
-    if np.array_equal(kept, raw):
+    bits = ((1 << form.stored) - 1) << (form.high + 1 - form.stored)
+    if not (raw & raw.dtype.type((1 << form.allocated) - 1 - bits)).any():
         return None
+    kept = raw & raw.dtype.type(bits)
     if form.signed and form.high + 1 == form.stored:
         # A sign carried on to the left of its bit is no other value: many writers do so, and readers that do not mask need it.
         kept = (

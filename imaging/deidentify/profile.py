@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import NamedTuple
@@ -37,7 +37,7 @@ _STRENGTH = "XZD"
 _ROOT = "1.2.840.10008.5.1.4."
 
 
-class Act(Enum):
+class Act(StrEnum):
     """What is done with an element."""
 
     REMOVE = "X"

@@ -1,11 +1,38 @@
-"""Legal stand-ins for values, by value representation (PS3.5 section 6.2), as the bytes that are written."""
+"""Elements as the bytes that stand in files, and legal stand-ins for their values by value representation (PS3.5 section 6.2)."""
 
 from __future__ import annotations
 
-from pydicom.dataelem import RawDataElement
-from pydicom.tag import BaseTag
+from typing import NamedTuple
 
-__all__ = ["DUMMIES", "as_bytes", "element"]
+__all__ = ["DUMMIES", "DataSet", "Element", "as_bytes"]
+
+
+class Element(NamedTuple):
+    """One element of a data set.
+
+    Parameters
+    ----------
+    tag : int
+        Group and element in one number.
+    vr : str
+        Its representation; empty where the file has none.
+    value : bytes
+        As it stands in the file.
+    items : list of dict, optional
+        Of a sequence: its data sets; `value` is empty then.
+    open_ended : bool
+        Whether a delimiter ends it, as it does fragments of pixel data.
+    """
+
+    tag: int
+    vr: str
+    value: bytes
+    items: list[dict[int, Element]] | None = None
+    open_ended: bool = False
+
+
+#: Tag -> element.
+DataSet = dict[int, Element]
 
 #: What an attribute that must have a value is given.
 DUMMIES: dict[str, bytes] = {
@@ -36,18 +63,3 @@ def as_bytes(text: str, vr: str) -> bytes:
     """
     data = text.encode()
     return data + (b"\0" if vr == "UI" else b" ") * (len(data) % 2)
-
-
-def element(tag: int, vr: str, value: bytes) -> RawDataElement:
-    """Return an element as it is written.
-
-    Parameters
-    ----------
-    tag : int
-        Group and element in one number.
-    vr : str
-        Its representation.
-    value : bytes
-        Its value, of even length.
-    """
-    return RawDataElement(BaseTag(tag), vr, len(value), value, 0, False, True)

@@ -5,27 +5,21 @@ from __future__ import annotations
 import struct
 import zlib
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_data_element
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID
 
 from imaging.deidentify.records import Doubt
 from imaging.deidentify.values import as_bytes
-from imaging.dicom.quiet import quiet
 from imaging.dicom.structure import DEFLATED, LONG_VRS, SHORT_VRS, Encoding
 from imaging.dicom.tags import UNDEFINED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pydicom.dataelem import DataElement, RawDataElement
-    from pydicom.dataset import Dataset
-
-    Element = DataElement | RawDataElement
-
     from imaging.deidentify.profile import Profile
+    from imaging.deidentify.values import DataSet, Element
 
 __all__ = ["encode", "encode_items", "file_chunks"]
 
@@ -33,12 +27,12 @@ _VERSION_NAME = "IMAGING"
 _LONGEST, _LONG = 0xFFFF, 1 << 16
 
 
-def file_chunks(dataset: Dataset, encoding: Encoding, syntax: str, profile: Profile) -> list[bytes]:
+def file_chunks(dataset: DataSet, encoding: Encoding, syntax: str, profile: Profile) -> list[bytes]:
     """Return a file (PS3.10 section 7.1) as pieces to be joined; pixel data stand in a piece of their own.
 
     Parameters
     ----------
-    dataset : Dataset
+    dataset : DataSet
         Cleaned.
     encoding : Encoding
         How it was read, and is written.
@@ -70,13 +64,12 @@ def _joined(pieces: list[bytes]) -> list[bytes]:
     return joined
 
 
-def _meta(dataset: Dataset, syntax: str) -> bytes:
+def _meta(dataset: DataSet, syntax: str) -> bytes:
     fields = [(1, b"OB", b"\0\1")]
     for number, tag in ((2, 0x00080016), (3, 0x00080018)):
-        value = dataset.get_item(tag).value if tag in dataset else b""
-        if not value:
+        if tag not in dataset or not dataset[tag].value:
             raise Doubt("unnamed", tag)
-        fields.append((number, b"UI", value if isinstance(value, bytes) else as_bytes(str(value), "UI")))
+        fields.append((number, b"UI", dataset[tag].value))
     fields += [(0x10, b"UI", as_bytes(syntax, "UI")), (0x12, b"UI", as_bytes(str(PYDICOM_IMPLEMENTATION_UID), "UI"))]
     fields.append((0x13, b"SH", as_bytes(_VERSION_NAME, "SH")))
     explicit = Encoding(implicit=False, little=True)
@@ -106,42 +99,26 @@ def encode(elements: Iterable[Element], encoding: Encoding, profile: Profile) ->
     Parameters
     ----------
     elements : iterable of element
-        Values as bytes, those of sequences too; what was set with a value, pydicom encodes.
+        Values as bytes, those of sequences too.
     encoding : Encoding
         How they are written.
     profile : Profile
         Knows the value representations.
     """
     pieces: list[bytes] = []
-    for each in sorted(elements, key=_tag):
-        if each.is_raw:
-            pieces += _raw(each, encoding, profile)
+    for each in sorted(elements, key=_TAG):
+        tag, vr, value = each.tag, each.vr, each.value
+        vr = vr or ("UN" if tag >> 16 & 1 else profile.rule(tag).vr)
+        if len(value) % 2:
+            value += b"\0" if vr in ("UI", "OB", "UN", "OW") else b" "
+        if each.open_ended:
+            pieces += _head(tag, vr.encode(), UNDEFINED, encoding), value, _head(0xFFFEE0DD, None, 0, encoding)
         else:
-            pieces.append(_made(each, encoding))
+            pieces += _head(tag, vr.encode(), len(value), encoding), value
     return pieces
 
 
-def _tag(each: Element) -> int:
-    return int(each.tag)
-
-
-def _raw(each: RawDataElement, encoding: Encoding, profile: Profile) -> list[bytes]:
-    tag, value = int(each.tag), each.value or b""
-    vr = (each.VR or (profile.rule(tag).vr if not each.tag.is_private else "UN")).partition(" ")[0]  # pydicom leaves "OB or OW"
-    if len(value) % 2:
-        value += b"\0" if vr in ("UI", "OB", "UN", "OW") else b" "
-    if each.length == UNDEFINED and vr != "SQ":
-        return [_head(tag, vr.encode(), UNDEFINED, encoding), value, _head(0xFFFEE0DD, None, 0, encoding)]
-    return [_head(tag, vr.encode(), len(value), encoding), value]
-
-
-def _made(each: DataElement, encoding: Encoding) -> bytes:
-    """Return an element that was set with a value; pydicom encodes it."""
-    file = DicomBytesIO()
-    file.is_implicit_VR, file.is_little_endian = encoding.implicit, encoding.little
-    with quiet():
-        write_data_element(file, each, "utf8")
-    return file.getvalue()
+_TAG = itemgetter(0)
 
 
 def _head(tag: int, vr: bytes | None, size: int, encoding: Encoding) -> bytes:

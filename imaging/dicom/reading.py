@@ -19,14 +19,14 @@ from pydicom.uid import UID
 
 from imaging.dicom.quiet import quiet
 from imaging.dicom.refusals import Problem, Refusal, problem
-from imaging.dicom.structure import DEFLATED, Limits, Start, find_start, walk
+from imaging.dicom.structure import DEFLATED, Found, Limits, Start, find_start, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pydicom.dataset import Dataset, FileDataset
 
-__all__ = ["HEAD_BYTES", "Reading", "open_bounded", "open_file", "read_dataset"]
+__all__ = ["HEAD_BYTES", "Layout", "Reading", "lay_out", "open_bounded", "open_file", "read_dataset"]
 
 #: File meta information must end within these first bytes.
 HEAD_BYTES = 1 << 20
@@ -82,6 +82,54 @@ def read_dataset(source: str | os.PathLike[str] | bytes, *, pixels: bool = False
     return Reading(dataset, tuple(problems))
 
 
+class Layout(NamedTuple):
+    """Where everything lies in a file.
+
+    Parameters
+    ----------
+    data : bytes
+        The file, inflated where it was deflated.
+    start : Start
+        Where the data set begins and how it is written, as the file says.
+    elements : dict of int to Found
+        By tag.
+    """
+
+    data: bytes
+    start: Start
+    elements: dict[int, Found]
+
+
+def lay_out(data: bytes, *, limits: Limits | None = None) -> Layout:
+    """Check the structure of a file and return where its elements lie; no value is read.
+
+    Parameters
+    ----------
+    data : bytes
+        A file, with its pixels.
+    limits : Limits, optional
+        What is refused beyond.
+
+    Raises
+    ------
+    Refusal
+        As :func:`read_dataset`.
+
+    Examples
+    --------
+    >>> from pydicom.data import get_testdata_file
+    >>> found = lay_out(Path(get_testdata_file("CT_small.dcm")).read_bytes())
+    >>> place = found.elements[0x00080060]
+    >>> place.vr, found.data[place.begin : place.begin + place.size]
+    (b'CS', b'CT')
+    """
+    limits, elements = limits or Limits(), {}
+    _check_size("bytes", len(data), limits, pixels=True)
+    start = find_start(data[:HEAD_BYTES], "bytes")
+    stream, deflated = _plain(io.BytesIO(data), len(data), "bytes", limits, pixels=True, found=elements)
+    return Layout(stream.getvalue() if deflated else data, start, elements)
+
+
 def open_bounded(
     source: str | os.PathLike[str] | bytes, *, pixels: bool = False, limits: Limits | None = None, tags: Iterable[int] | None = None
 ) -> FileDataset:
@@ -121,7 +169,9 @@ def open_bounded(
     return dataset
 
 
-def _plain(stream: BinaryIO, size: int, path: str, limits: Limits, *, pixels: bool) -> tuple[BinaryIO, bool]:
+def _plain(
+    stream: BinaryIO, size: int, path: str, limits: Limits, *, pixels: bool, found: dict[int, Found] | None = None
+) -> tuple[BinaryIO, bool]:
     """Return the file with its structure checked, inflated where it was deflated, and whether it was."""
     head = stream.read(HEAD_BYTES)
     start = find_start(head, path)
@@ -131,7 +181,7 @@ def _plain(stream: BinaryIO, size: int, path: str, limits: Limits, *, pixels: bo
         raise Refusal(path, None, "unfinished")
     if not _plausible(head):
         raise Refusal(path, None, "not-dicom", found="no preamble and no element at its beginning")
-    walk(stream, start.offset, size, start.encoding, path=path, limits=limits, pixels=pixels)
+    walk(stream, start.offset, size, start.encoding, path=path, limits=limits, pixels=pixels, found=found)
     stream.seek(0)
     return stream, start.syntax == DEFLATED
 

@@ -18,7 +18,7 @@ from imaging.dicom.tags import PIXELS, UNDEFINED
 if TYPE_CHECKING:
     from os import PathLike
 
-__all__ = ["BIG_ENDIAN", "DEFLATED", "IMPLICIT", "LONG_VRS", "SHORT_VRS", "Encoding", "Limits", "Start", "find_start", "walk"]
+__all__ = ["BIG_ENDIAN", "DEFLATED", "IMPLICIT", "LONG_VRS", "SHORT_VRS", "Encoding", "Found", "Limits", "Start", "find_start", "walk"]
 
 IMPLICIT = "1.2.840.10008.1.2"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
@@ -73,6 +73,29 @@ class Start(NamedTuple):
 
 
 @dataclass(slots=True)
+class Found:
+    """An element as it lies in a file.
+
+    Parameters
+    ----------
+    vr : bytes
+        Its representation; empty where the file has none.
+    begin, size : int
+        Where its value lies; without the delimiter.
+    items : list of dict, optional
+        Of a sequence: its data sets, by tag.
+    open_ended : bool
+        Whether a delimiter ends it.
+    """
+
+    vr: bytes
+    begin: int
+    size: int
+    items: list[dict[int, Found]] | None = None
+    open_ended: bool = False
+
+
+@dataclass(slots=True)
 class _Level:
     """A data set, or a sequence of items, that is being walked: where it must end, or that a delimiter ends it."""
 
@@ -83,6 +106,9 @@ class _Level:
     tag: int | None = None
     #: Fragments of pixel data: their items hold bytes.
     fragments: bool = False
+    #: Where to note what is found: in a data set by tag; of a sequence, the element that holds the items.
+    elements: dict[int, Found] | None = None
+    sequence: Found | None = None
 
 
 def find_start(head: bytes, path: str | PathLike[str]) -> Start:
@@ -134,7 +160,15 @@ def _encoding(syntax: str, first: bytes) -> Encoding:
 
 
 def walk(
-    stream: BinaryIO, start: int, end: int, encoding: Encoding, *, path: str | PathLike[str], limits: Limits, pixels: bool = True
+    stream: BinaryIO,
+    start: int,
+    end: int,
+    encoding: Encoding,
+    *,
+    path: str | PathLike[str],
+    limits: Limits,
+    pixels: bool = True,
+    found: dict[int, Found] | None = None,
 ) -> int:
     """Walk a data set to its end and return how many elements and items it has.
 
@@ -152,6 +186,8 @@ def walk(
         What is refused beyond.
     pixels : bool
         Whether to go on over the pixel data; else the walk stops before it.
+    found : dict of int to Found, optional
+        Is given every element by its tag, the later one of two with the same.
 
     Returns
     -------
@@ -163,7 +199,7 @@ def walk(
     Refusal
         At the first length that leads out of the file or of its sequence, item that is none, nesting or number beyond the limits.
     """
-    return _Walk(stream, path, limits, pixels).run(start, end, encoding)
+    return _Walk(stream, path, limits, pixels).run(start, end, encoding, found)
 
 
 class _Walk:
@@ -175,9 +211,9 @@ class _Walk:
         self.seen = 0
         self.header_bytes = 0
 
-    def run(self, start: int, end: int, encoding: Encoding) -> int:
+    def run(self, start: int, end: int, encoding: Encoding, found: dict[int, Found] | None) -> int:
         at = start
-        self.levels = [_Level(end, items=False, delimited=False, encoding=encoding)]
+        self.levels = [_Level(end, items=False, delimited=False, encoding=encoding, elements=found)]
         while self.levels:
             level = self.levels[-1]
             if at >= level.end or (len(self.levels) == 1 and at + 8 > level.end):
@@ -205,6 +241,8 @@ class _Walk:
         """Step over one item's head and into it."""
         tag, size = self._head(level)
         if tag == _SEQUENCE_END and level.delimited:
+            if level.sequence is not None:
+                level.sequence.size = at - level.sequence.begin
             self.levels.pop()
             return at + 8
         if tag != _ITEM:
@@ -216,7 +254,11 @@ class _Walk:
         if not delimited:
             self._fits(level.tag, size, at + 8, level.end)
         encoding = Encoding(level.encoding.implicit or self._is_implicit(), level.encoding.little)
-        self._enter(_Level(level.end if delimited else at + 8 + size, items=False, delimited=delimited, encoding=encoding, tag=level.tag))
+        inner = _Level(level.end if delimited else at + 8 + size, items=False, delimited=delimited, encoding=encoding, tag=level.tag)
+        if level.sequence is not None:
+            inner.elements = {}
+            level.sequence.items.append(inner.elements)
+        self._enter(inner)
         return at + 8
 
     def _element(self, at: int, level: _Level) -> int | None:
@@ -238,14 +280,17 @@ class _Walk:
             self._count(tag, size)
         if size >= 8 and self._holds_items(tag, vr, level.encoding):
             nested = level.encoding if vr != b"UN" else Encoding(self._is_implicit(8), level.encoding.little)
-            self._enter(_Level(begin + size, items=True, delimited=False, encoding=nested, tag=tag))
+            inside = _noted(level, tag, Found(vr, begin, size, []))
+            self._enter(_Level(begin + size, items=True, delimited=False, encoding=nested, tag=tag, sequence=inside))
             return begin
+        _noted(level, tag, Found(vr, begin, size))
         return begin + size
 
     def _open_ended(self, tag: int, vr: bytes, begin: int, level: _Level) -> int:
         """Enter a sequence, or fragments, that a delimiter ends."""
         fragments = not self._holds_items(tag, vr, level.encoding)
-        self._enter(_Level(level.end, items=True, delimited=True, encoding=level.encoding, tag=tag, fragments=fragments))
+        inside = _noted(level, tag, Found(vr, begin, 0, None if fragments else [], open_ended=True))
+        self._enter(_Level(level.end, items=True, delimited=True, encoding=level.encoding, tag=tag, fragments=fragments, sequence=inside))
         return begin
 
     def _holds_items(self, tag: int, vr: bytes, encoding: Encoding) -> bool:
@@ -311,6 +356,14 @@ class _Walk:
 
     def _refusal(self, tag: int | None, reason: str, **parameters: object) -> Refusal:
         return Refusal(self.path, tag, reason, **parameters)
+
+
+def _noted(level: _Level, tag: int, found: Found) -> Found | None:
+    """Note an element where that is wanted."""
+    if level.elements is None:
+        return None
+    level.elements[tag] = found
+    return found
 
 
 def _letters(vr: bytes) -> bool:
