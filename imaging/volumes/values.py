@@ -162,7 +162,7 @@ def array_type(pairs: Iterable[tuple[PixelFormat, Meaning]]) -> np.dtype:
     Returns
     -------
     dtype
-        uint8, int16, uint16, int32, int64, float32, or float64 for more than 24 bits.
+        uint8, int16, uint16, int32, int64, uint64, float32, or float64 for more than 24 bits.
     """
     low, high, whole, bits = 0, 0, True, 0
     seen = dict.fromkeys(pairs)
@@ -174,11 +174,15 @@ def array_type(pairs: Iterable[tuple[PixelFormat, Meaning]]) -> np.dtype:
         if meaning.table is not None:
             ends = meaning.table[1]
         else:
-            whole = whole and float(meaning.slope).is_integer() and float(meaning.intercept).is_integer()
-            ends = [meaning.slope * value + meaning.intercept for value in form.limits]
+            slope, intercept = meaning.slope, meaning.intercept
+            if float(slope).is_integer() and float(intercept).is_integer():
+                slope, intercept = int(slope), int(intercept)  # floats of 64 bits do not hold every integer of 64
+            else:
+                whole = False
+            ends = [slope * value + intercept for value in form.limits]
         low, high = min(low, *ends), max(high, *ends)
     if whole:
-        for name in ("u1", "i2", "u2", "i4", "i8"):
+        for name in ("u1", "i2", "u2", "i4", "i8", "u8"):
             if np.iinfo(name).min <= low and high <= np.iinfo(name).max:
                 return np.dtype(name)
     floats = all(form.floating for form, _ in seen)
