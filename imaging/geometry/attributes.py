@@ -14,6 +14,8 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
+from imaging.errors import ImageDataError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -130,7 +132,7 @@ def present(dataset: Dataset, keyword: str) -> bool:
 
 
 def items(dataset: Dataset, keyword: str) -> list[Dataset]:
-    """Return the items of a sequence; none where it is absent or no sequence.
+    """Return the items of a sequence; none where it is absent.
 
     Parameters
     ----------
@@ -138,12 +140,21 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
         The data set.
     keyword : str
         The sequence's keyword.
+
+    Raises
+    ------
+    ImageDataError
+        If what stands there is no sequence.
     """
-    if isinstance(dataset, dict):
+    if isinstance(dataset, dict) or _tag(keyword) not in dataset:
         return []
-    tag = _tag(keyword)
-    value = dataset[tag].value if tag in dataset else None
-    return list(value) if isinstance(value, Sequence) else []
+    try:
+        value = dataset[_tag(keyword)].value
+    except Exception as error:  # pydicom's converters raise whatever their parsing meets
+        raise ImageDataError(f"{keyword}: found what cannot be parsed, wanted a sequence") from error
+    if not isinstance(value, Sequence) and value not in (None, "", b""):
+        raise ImageDataError(f"{keyword}: found another value representation, wanted a sequence")
+    return list(value or ())
 
 
 def parts(dataset: Dataset, keyword: str) -> list:
@@ -178,12 +189,15 @@ def _implicit_binary(element: RawDataElement, keyword: str) -> bool:
 
 
 def _binary(dataset: Dataset, keyword: str) -> list:
+    """Return the numbers of a binary attribute; one None where its bytes are none, so that it is there and cannot be read."""
     try:
         value = dataset[_tag(keyword)].value
-    except (ValueError, TypeError, NotImplementedError):
+    except Exception:  # pydicom's converters raise whatever their parsing meets
+        return [None]
+    if value is None or value in ("", b""):
         return []
-    if value is None or isinstance(value, bytes):
-        return []
+    if isinstance(value, bytes):
+        return [None]
     return list(value) if hasattr(value, "__len__") and not isinstance(value, str) else [value]
 
 

@@ -70,6 +70,9 @@ def pixel_format(dataset: Dataset) -> PixelFormat:
             f"Bits Allocated, Bits Stored, High Bit: found {allocated}, {stored}, {high}; wanted 1, 8, 16, 32 or 64, and the others within",
             hint="the header is broken: ask the sender for the original",
         )
+    signed = count(dataset, "PixelRepresentation", 0)
+    if signed not in (0, 1):
+        raise ImageDataError(f"Pixel Representation (0028,0103): found {signed}, wanted 0 or 1")
     samples = count(dataset, "SamplesPerPixel", 1)
     if samples not in _MEANT:
         raise ImageDataError(f"Samples per Pixel (0028,0002): found {samples}, wanted 1 or 3")
@@ -89,7 +92,7 @@ def pixel_format(dataset: Dataset) -> PixelFormat:
         allocated=allocated,
         stored=stored,
         high=high,
-        signed=count(dataset, "PixelRepresentation", 0) == 1,
+        signed=signed == 1,
         photometric=photometric,
         syntax=syntax,
         floating=not present(dataset, "BitsStored") and allocated >= 32,

@@ -6,11 +6,15 @@ from itertools import permutations
 import numpy as np
 import pydicom
 import pytest
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 
 from imaging.errors import GeometryError, ImageDataError
 from imaging.geometry import TOLERANCES, Frame, Verdict, frames_of, judge
+from imaging.geometry.attributes import count, numbers, present
 from imaging.geometry.reasons import REASONS
 from tests.lib.paths import shared
 
@@ -384,6 +388,19 @@ def test_functional_groups_that_are_fewer_than_frames_are_refused():
     dataset = enhanced([group(0), group(3)])
     dataset.NumberOfFrames = 3
     with pytest.raises(ImageDataError, match="found 2 items"):
+        frames_of(dataset)
+
+
+def test_what_cannot_be_read_is_not_taken_for_absent():
+    dataset = header()
+    for keyword, vr, value in (("BitsStored", "UL", b"\x08\0"), ("HighBit", "UN", b"\7\0\0"), ("PixelSpacing", "FD", b"0.5\\0.5 ")):
+        tag = tag_for_keyword(keyword)
+        dataset[tag] = RawDataElement(Tag(tag), vr, len(value), value, 0, False, True)
+        assert present(dataset, keyword)
+        assert (numbers(dataset, keyword), count(dataset, keyword, 3)) == (None, None)
+    tag = tag_for_keyword("PerFrameFunctionalGroupsSequence")
+    dataset[tag] = RawDataElement(Tag(tag), "UT", 4, b"text", 0, False, True)
+    with pytest.raises(ImageDataError, match="wanted a sequence"):
         frames_of(dataset)
 
 
