@@ -393,7 +393,7 @@ def test_functional_groups_that_are_fewer_than_frames_are_refused():
 
 def test_what_cannot_be_read_is_not_taken_for_absent():
     dataset = header()
-    for keyword, vr, value in (("BitsStored", "UL", b"\x08\0"), ("HighBit", "UN", b"\7\0\0"), ("PixelSpacing", "FD", b"0.5\\0.5 ")):
+    for keyword, vr, value in (("BitsStored", "UL", b"\x08\0"), ("HighBit", "UN", b"\7\0\0"), ("PixelSpacing", "FD", b"0.50\\0.5 ")):
         tag = tag_for_keyword(keyword)
         dataset[tag] = RawDataElement(Tag(tag), vr, len(value), value, 0, False, True)
         assert present(dataset, keyword)
