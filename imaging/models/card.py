@@ -70,9 +70,11 @@ def _data(metadata: dict[str, Any], words: dict[str, str]) -> Iterator[str]:
         return
     data = ours["data"]
     yield ""
-    yield from _table([words["part"], words["cases"], words["patients"]])
+    classes = list(data["train"].get("by_class", ()))
+    yield from _table([words["part"], words["cases"], words["patients"], *map(_line, classes)])
     for part in ("train", "validation", "test"):
-        yield f"| {words[part]} | {data[part]['n_cases']:,} | {data[part]['n_patients']:,} |"
+        counts = [data[part]["n_cases"], data[part]["n_patients"], *(data[part].get("by_class", {}).get(name, 0) for name in classes)]
+        yield f"| {words[part]} | {' | '.join(f'{count:,}' for count in counts)} |"
     yield ""
     yield from _leaks(data["leaks"], ours["split"], words)
     yield f"- {words['digest']}`{data['sha256']}`"
@@ -105,7 +107,8 @@ def _results(metadata: dict[str, Any], words: dict[str, str], names: dict[str, s
     threshold, classes = ours["recipe"]["threshold"], ours["recipe"]["classes"]
     if threshold is not None:
         yield ""
-        yield words["threshold"].format(label=_line(classes[1]), threshold=threshold)
+        boxes = ours["results"].get("test", ours["results"]["validation"]).get("n_boxes")
+        yield words["threshold" if boxes is None else "found"].format(label=_line(classes[1]), threshold=threshold, boxes=boxes)
 
 
 def _groups(results: dict[str, Any], words: dict[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -120,6 +123,7 @@ def _groups(results: dict[str, Any], words: dict[str, str]) -> Iterator[tuple[st
 def _model(metadata: dict[str, Any], parameters: int, words: dict[str, str]) -> Iterator[str]:
     ours = metadata["workbench"]
     yield f"- {words['network'].format(name=ours['recipe']['network']['name'], parameters=f'{parameters:,}')}"
+    yield f"- {words['input']}{_prepared(ours['recipe'], words)}"
     if origin := ours.get("origin"):
         yield f"- {words['origin'].format(sha256=origin['sha256'])}"
         if origin["left_out"]:
@@ -131,6 +135,23 @@ def _model(metadata: dict[str, Any], parameters: int, words: dict[str, str]) -> 
     yield f"- {words['versions'].format(monai=_line(metadata['monai_version']), torch=_line(metadata['pytorch_version']))}"
 
 
+def _prepared(recipe: dict[str, Any], words: dict[str, str]) -> str:
+    """Return what is done to an image before the network sees it."""
+    transforms = recipe["transforms"]
+    said = [words["channels"].format(channels=recipe["channels"])]
+    if transforms["spacing_mm"]:
+        said.append(words["spacing"].format(spacing=" x ".join(f"{each:g}" for each in transforms["spacing_mm"])))
+    for name in ("size", "patch"):
+        if transforms[name]:
+            said.append(words[name].format(shape=" x ".join(map(str, transforms[name]))))
+    for name in ("window_hu", "value_range"):
+        if transforms[name]:
+            said.append(words[name].format(low=transforms[name][0], high=transforms[name][1]))
+    if not (transforms["window_hu"] or transforms["value_range"]):
+        said.append(words["standardised"])
+    return words["between clauses"].join(said)
+
+
 def _table(titles: list[str]) -> Iterator[str]:
     yield f"| {' | '.join(titles)} |"
     yield f"|{'---|' * len(titles)}"
@@ -139,7 +160,8 @@ def _table(titles: list[str]) -> Iterator[str]:
 def _interval(found: dict[str, float | None] | None) -> str:
     if not found or found["value"] is None:
         return "-"
-    return f"{found['value']:.3f} ({found['low']:.3f}-{found['high']:.3f})"
+    interval = "" if found["low"] is None else f" ({found['low']:.3f}-{found['high']:.3f})"
+    return f"{found['value']:.3f}{interval}"
 
 
 def _named(measure: str, names: dict[str, str]) -> str:

@@ -10,6 +10,15 @@ WORDS: dict[str, dict[str, str]] = {
         "model": "模型",
         "holds": "本文件夹的内容",
         "between": "、",
+        "between clauses": "；",
+        "input": "输入：",
+        "channels": "{channels} 个通道",
+        "spacing": "体素间距 {spacing} mm（层、行、列）",
+        "size": "缩放到 {shape}",
+        "patch": "每次看 {shape} 个体素",
+        "window_hu": "CT 值 {low:g} 至 {high:g} HU 对应 0 至 1",
+        "value_range": "像素值 {low:g} 至 {high:g} 对应 0 至 1",
+        "standardised": "每幅图像标准化为均值 0、标准差 1",
         "classification": "影像分类模型，类别：{classes}。",
         "segmentation": "影像分割模型，类别：{classes}（第一类为背景）。",
         "detection": "影像检测模型，类别：{classes}。",
@@ -39,6 +48,9 @@ WORDS: dict[str, dict[str, str]] = {
         "因此验证集的结果偏高；测试集只用过一次。",
         "no test": "括号内为 95% 置信区间，由按患者重抽样（自助法）得到。没有测试集：轮次和阈值依据验证集选定，因此结果偏高。",
         "threshold": "预测概率达到 {threshold:.3f} 时判为“{label}”；阈值在验证集上选定（约登指数）。",
+        "found": "病灶 {boxes} 个。评分达到 {threshold:.3f} 的框判为检出；此值是验证集上平均每例一个假阳性时的评分。"
+        "检出框的中心落在病灶内即为命中"
+        "（LUNA16 的标准），每个病灶只计一次；CPM 是每例 1/8 至 8 个假阳性时灵敏度的均值；CPM IoU 要求重叠达到该比例。",
         "network": "网络：{name}，{parameters} 个参数",
         "epochs": "保留第 {best} 轮的权重，共训练 {epochs} 轮",
         "initial": "初始权重的 SHA-256：`{sha256}`",
@@ -56,6 +68,15 @@ WORDS: dict[str, dict[str, str]] = {
         "model": "Model",
         "holds": "What this folder holds",
         "between": ", ",
+        "between clauses": "; ",
+        "input": "Input: ",
+        "channels": "{channels} channels",
+        "spacing": "spacing {spacing} mm (slices, rows, columns)",
+        "size": "resized to {shape}",
+        "patch": "{shape} voxels at a time",
+        "window_hu": "{low:g} to {high:g} HU become 0 to 1",
+        "value_range": "values from {low:g} to {high:g} become 0 to 1",
+        "standardised": "each image to mean 0 and standard deviation 1",
         "classification": "A classification of images into {classes}.",
         "segmentation": "A segmentation of images into {classes} (the first is the background).",
         "detection": "A detection in images of {classes}.",
@@ -86,6 +107,9 @@ WORDS: dict[str, dict[str, str]] = {
         "no test": "In parentheses 95 % intervals from a bootstrap that draws patients. There are no test cases: epoch and threshold were "
         "chosen on the validation cases, so these results are too good.",
         "threshold": "Decided for {label} from a predicted probability of {threshold:.3f} on, chosen on the validation cases (Youden).",
+        "found": "{boxes} lesions. A box counts as found from a score of {threshold:.3f} on, at which there was one false positive a case "
+        "in validation. It is right if its middle lies in the lesion (as in LUNA16), and a lesion counts once. CPM is the mean "
+        "sensitivity at 1/8 to 8 false positives a case; for CPM IoU boxes have to overlap by that much.",
         "network": "Network: {name}, {parameters} parameters",
         "epochs": "Weights of epoch {best} of {epochs}",
         "initial": "SHA-256 of the weights it began with: `{sha256}`",
@@ -101,6 +125,6 @@ WORDS: dict[str, dict[str, str]] = {
 
 #: Measure -> how it is called.
 NAMES: dict[str, dict[str, str]] = {
-    "zh": {"auc": "AUC", "accuracy": "准确率", "sensitivity": "灵敏度", "specificity": "特异度", "dice": "Dice"},
-    "en": {"auc": "AUC", "dice": "Dice"},
+    "zh": {"cpm": "CPM", "auc": "AUC", "accuracy": "准确率", "sensitivity": "灵敏度", "specificity": "特异度", "dice": "Dice"},
+    "en": {"cpm": "CPM", "auc": "AUC", "dice": "Dice"},
 }

@@ -45,7 +45,7 @@ class Learnt:
     channels : int
         Of an image.
     threshold : float or None
-        Share of the second of two classes from which on it is decided for.
+        Share of the second of two classes, or score of a box, from which on it is decided for.
     results : dict
         Part -> what ``evaluation.evaluate`` returned.
     data : dict
@@ -195,12 +195,13 @@ def _metadata(learnt: Learnt) -> dict[str, Any]:
         "data_type": task.data.form,
         "image_classes": "grey values" if learnt.channels == 1 else f"{learnt.channels} channels",
         "label_classes": ", ".join(task.classes),
+        "pred_classes": f"{len(task.classes)} channels, probabilities of {', '.join(task.classes)}",
         "eval_metrics": {name: each["value"] for name, each in final["metrics"].items()},
         "intended_use": task.intended_use,
         "references": [],
         "network_data_format": {
             "inputs": {"image": _format("image", recipe, ["intensity"] * learnt.channels)},
-            "outputs": {"pred": _format("probabilities", recipe, list(task.classes))},
+            "outputs": {"pred": _boxes_format(task) if task.kind == "detection" else _format("probabilities", recipe, list(task.classes))},
         },
         "workbench": {
             "recipe": recipe.model_dump(mode="json"),
@@ -219,16 +220,30 @@ def _metadata(learnt: Learnt) -> dict[str, Any]:
 def _format(kind: str, recipe: Recipe, meaning: list[str]) -> dict[str, Any]:
     """Return MONAI's description of a tensor that goes in or comes out."""
     scaled = recipe.transforms.window_hu or recipe.transforms.value_range
-    segments = recipe.kind == "segmentation"
+    segments, values = recipe.kind == "segmentation", "hounsfield" if recipe.transforms.window_hu else "magnitude"
     return {
-        "type": kind,
-        "format": "magnitude" if kind == "image" else "segmentation" if segments else "classes",
+        "type": "image" if segments else kind,
+        "format": values if kind == "image" else "segmentation" if segments else "classes",
         "num_channels": len(meaning),
         "spatial_shape": list(recipe.window) if kind == "image" or segments else [],
         "dtype": "float32",
         "value_range": [0, 1] if scaled or kind != "image" else [],
-        "is_patch_data": segments,
+        "is_patch_data": recipe.transforms.patch is not None,
         "channel_def": {str(number): name for number, name in enumerate(meaning)},
+    }
+
+
+def _boxes_format(task: Task) -> dict[str, Any]:
+    """Return MONAI's description of boxes, as its bundle for nodules has it."""
+    return {
+        "type": "object",
+        "format": "dictionary",
+        "num_channels": 1,
+        "spatial_shape": [],
+        "dtype": "float32",
+        "value_range": [],
+        "is_patch_data": False,
+        "channel_def": {str(number): name for number, name in enumerate(task.classes) if number},
     }
 
 

@@ -180,10 +180,10 @@ class TestArchives:
     def test_links_are_refused(self, zoo, tmp_path):
         link = zipfile.ZipInfo("spleen/models/model.ts")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
-        with pytest.raises(ModelError, match="link"):
+        with pytest.raises(ModelError, match="holds plain files"):
             look_into(archive_with(packed(zoo, tmp_path / "s.zip"), (link, b"/etc/passwd")))
         (zoo / "models" / "other.pt").symlink_to("/etc/passwd")
-        with pytest.raises(ModelError, match="link"):
+        with pytest.raises(ModelError, match="holds plain files"):
             look_into(zoo)
 
     @pytest.mark.filterwarnings("ignore:Duplicate name")
