@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from imaging.deidentify.file import deidentify_bytes, write_whole
@@ -53,6 +54,8 @@ class Deidentified:
         All that is written now; all that is not, each with its reason.
     reasons : dict of str to int
         Why how many files were held back, by :data:`imaging.deidentify.records.REASONS`.
+    residual : int
+        Identifiers that the last look found, all in files that were held back.
     """
 
     files: int
@@ -61,6 +64,7 @@ class Deidentified:
     written: int
     held_back: int
     reasons: dict[str, int]
+    residual: int = 0
 
 
 @dataclass(frozen=True)
@@ -129,13 +133,12 @@ def deidentify_folder(
     PlaceError
         If a folder cannot be read or written, or another process writes there.
     TaskError
-        If `records` lies below `out`, or was made with other options or keys.
+        If `records` lies below `out`, `folder` below either, or the records were made with other options or keys.
     """
     folder, out, records = (Path(path).absolute() for path in (folder, out, records))
     if not folder.is_dir():
         raise PlaceError(f"{folder} is no folder that can be read", hint="name the folder that holds the DICOM files")
-    if records == out or out in records.parents:
-        raise TaskError("the records lie among the de-identified files", hint="they name the originals: choose a folder outside")
+    _apart(folder.resolve(), out.resolve(), records.resolve())
     work = _Work(out, keys, options or Options(), pixels or PixelPolicy(), dict(patients or {}), limits)
     try:
         with _locked(records):
@@ -144,6 +147,14 @@ def deidentify_folder(
         raise PlaceError("a process was killed, as when memory runs out", hint="run again with fewer workers: it goes on") from error
     except OSError as error:
         raise PlaceError(f"{out}: cannot be written ({error.strerror or error})", hint="choose a folder with room") from error
+
+
+def _apart(folder: Path, out: Path, records: Path) -> None:
+    """Refuse places that would mix originals, files and records."""
+    if records.is_relative_to(out):
+        raise TaskError("the records lie among the de-identified files", hint="they name the originals: choose a folder outside")
+    if folder.is_relative_to(out) or folder.is_relative_to(records):
+        raise TaskError("the originals lie in the folder that is to be written", hint="choose another folder for files and records")
 
 
 def _run(folder: Path, records: Path, work: _Work, workers: int, batch: int, progress: Callable[[int, int], None]) -> Deidentified:
@@ -178,14 +189,26 @@ def _all(paths: list[str], work: _Work, workers: int, batch: int) -> Iterator[li
     if workers <= 1:
         yield from (_some(some, work) for some in batches)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_prepare, initargs=(work,)) as pool:
         waiting: deque = deque()
         for some in batches:
-            waiting.append(pool.submit(_some, some, work))
+            waiting.append(pool.submit(_in_process, some))
             if len(waiting) > workers * _AHEAD:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+#: Of a process of the pool: what is known of all patients travels once, not with each batch.
+_WORK: list[_Work] = []
+
+
+def _prepare(work: _Work) -> None:
+    _WORK[:] = [work]
+
+
+def _in_process(paths: list[str]) -> list[Record]:
+    return _some(paths, _WORK[0])
 
 
 def _some(paths: Iterable[str], work: _Work) -> list[Record]:
@@ -221,12 +244,19 @@ def _same_settings(records: Path, work: _Work) -> None:
 
 
 def _known_files(records: Path, parts: Path, out: Path) -> set[tuple[str, int, int]]:
-    """Return the files that were looked at before, and whose outcome is still there: path, size and time of change."""
+    """Return the files that were looked at before, and whose outcome stands: path, size and time of change.
+
+    What was written and is no longer there is done again, and whatever was held back for its patient, whom a project may have by now.
+    """
     found: set[tuple[str, int, int]] = set()
     for path in (records / "records.parquet", *parts.glob("*.parquet")):
         if path.exists():
-            columns = pq.read_table(path, columns=["source", "size", "modified_ns", "out"]).to_pydict()
-            found.update(row[:3] for row in zip(*columns.values(), strict=True) if not row[3] or (out / row[3]).exists())
+            rows = pq.read_table(path, columns=["source", "size", "modified_ns", "out", "reason"]).to_pylist()
+            found.update(
+                (row["source"], row["size"], row["modified_ns"])
+                for row in rows
+                if ((out / row["out"]).exists() if row["out"] else row["reason"] != "no-person")
+            )
     return found
 
 
@@ -244,7 +274,8 @@ def _finish(records: Path, out: Path, parts: Path, skipped: list[Record], counts
     shutil.rmtree(parts)
     reasons = Counter(new["reason"].to_pylist())
     written = reasons.pop("", 0)
-    return replace(counts, written=written, held_back=reasons.total(), reasons=dict(sorted(reasons.items())))
+    found = pc.sum(new["residual"]).as_py() or 0
+    return replace(counts, written=written, held_back=reasons.total(), reasons=dict(sorted(reasons.items())), residual=found)
 
 
 def _without_conflicts(records: pa.Table, out: Path) -> pa.Table:

@@ -68,6 +68,50 @@ def test_patients_whom_the_project_lacks_are_held_back(raw, tmp_path, imaging):
     assert "1 x 患者不属于该课题" in said
 
 
+def test_those_who_were_missing_are_done_once_the_table_has_them(raw, tmp_path, imaging):
+    options = ("--out", tmp_path / "clean", "--project", "diab", "--keys", tmp_path / "keys", "--patients", tmp_path / "p.csv", "--quiet")
+    (tmp_path / "p.csv").write_text("patient_id,person_id\nP1,71\n", encoding="utf-8")
+    imaging("deidentify", raw, *options)
+    (tmp_path / "p.csv").write_text("patient_id,person_id\nP1,71\nP2,72\n", encoding="utf-8")
+    assert imaging("deidentify", raw, *options)[1][-1] == "files=3 written=3 held_back=0 unchanged=2"
+
+
+def test_a_key_of_planted_values_is_scored(raw, tmp_path, imaging):
+    name = next((raw / "a").iterdir()).name
+    rows = [
+        "file,path,action,value,patient",
+        f"a/{name},00100020,text_removed,P1,P1",
+        f"a/{name},00080020,date_shifted,20240102,P1",
+        f"a/{name},00280010,tag_retained,,P1",
+    ]
+    (tmp_path / "key.csv").write_text("\n".join(rows), encoding="utf-8")
+    options = ("--out", tmp_path / "clean", "--project", "diab", "--keys", tmp_path / "keys", "--score", tmp_path / "key.csv", "--quiet")
+    code, lines, _ = imaging("deidentify", raw, *options)
+    assert code == 0
+    assert [line.split()[:3] for line in lines if "/" in line.split()[0]] == [
+        ["1/1", "100.00%", "tag_retained"],
+        ["1/1", "100.00%", "text_removed"],
+        ["1/1", "100.00%", "date_shifted"],
+        ["3/3", "100.00%", "all"],
+    ]
+    (tmp_path / "key.csv").write_text("\n".join([*rows, f"a/{name},00080060,text_removed,CT,P1"]), encoding="utf-8")
+    code, _, said = imaging("deidentify", raw, *options)
+    assert (code, "1 行未做到" in said) == (4, True)
+    assert "text_removed,CT,P1,there" in (tmp_path / "clean.records" / "score.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "file,path\n", "file,path,action,value\nno.dcm,00100020,text_removed,P1\n", "file,path,action,value\na,00100020,gone,P1\n"],
+    ids=["no", "short", "file", "action"],
+)
+def test_a_key_that_cannot_be_meant_is_refused(raw, tmp_path, imaging, text):
+    (tmp_path / "key.csv").write_text(text, encoding="utf-8")
+    options = ("--out", tmp_path / "clean", "--project", "diab", "--keys", tmp_path / "keys", "--score", tmp_path / "key.csv", "--quiet")
+    assert imaging("deidentify", raw, *options)[0] == 4
+    assert not (tmp_path / "clean").exists()
+
+
 def test_without_a_table_it_is_said_that_nothing_agrees(raw, tmp_path, imaging):
     code, _, said = imaging("deidentify", raw, "--out", tmp_path / "clean", "--project", "diab", "--keys", tmp_path / "keys", "--quiet")
     assert (code, "与课题的数据表不对应" in said) == (0, True)

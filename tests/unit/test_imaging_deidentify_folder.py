@@ -78,7 +78,7 @@ def test_a_second_run_looks_at_what_is_new(source: Path) -> None:
     run(source)
     write(ct_series(1, study=2, series=9), source / "later")
     done = run(source)
-    assert (done.done, done.unchanged, done.written) == (1, 10, 7)
+    assert (done.done, done.unchanged, done.written) == (1 + 3, 7, 7)  # those of a patient whom the project lacks are tried again
     assert len(rows(source)) == 12
 
 
@@ -86,7 +86,7 @@ def test_what_was_taken_away_is_written_again(source: Path) -> None:
     run(source)
     before = files(source)
     (source.parent / "out" / next(iter(before))).unlink()
-    assert run(source).done == 1
+    assert run(source).done == 1 + 3
     assert files(source) == before
 
 
@@ -140,6 +140,33 @@ def test_places_that_cannot_be(source: Path, tmp_path: Path) -> None:
         deidentify_folder(tmp_path / "nowhere", tmp_path / "out", records=tmp_path / "records", keys=KEYS)
     with pytest.raises(TaskError, match="among the de-identified"):
         deidentify_folder(source, tmp_path / "out", records=tmp_path / "out" / "records", keys=KEYS)
+
+
+def test_originals_are_never_among_what_is_written(source: Path, tmp_path: Path) -> None:
+    for folder, out, records in (
+        (source, source, tmp_path / "r"),
+        (source / "study1", source, tmp_path / "r"),
+        (source, tmp_path / "o", source),
+    ):
+        with pytest.raises(TaskError, match="originals lie"):
+            deidentify_folder(folder, out, records=records, keys=KEYS)
+    (tmp_path / "link").symlink_to(source)
+    with pytest.raises(TaskError, match="originals lie"):
+        deidentify_folder(tmp_path / "link", source, records=tmp_path / "r", keys=KEYS)
+
+
+def test_a_place_within_the_originals_is_not_read_again(source: Path) -> None:
+    for unchanged in (0, 7):
+        done = deidentify_folder(source, source / "clean", records=source / "records", keys=KEYS, pixels=HEADER_ONLY)
+        assert (done.written, done.unchanged) == (6, unchanged)
+
+
+def test_what_the_last_look_found_is_counted(source: Path) -> None:
+    first = ct_series(1, study=9, size=256, PatientID="P1", PatientName="Zhang^XiaoMing")[0]
+    first.PixelData = first.PixelData[:-40] + b"  Zhang XiaoMing  ".ljust(40)
+    (source / "hidden.dcm").write_bytes(encoded(first))
+    done = run(source)
+    assert (done.residual > 0, done.reasons["residual"]) == (True, 1)
 
 
 def test_a_place_that_cannot_be_written(source: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ __all__ = ["app"]
 MODULES: tuple[str, ...] = (
     "imaging_inspect",
     "imaging_convert",
+    "imaging_patients",
     "imaging_deidentify",
     "imaging_train",
     "imaging_predict",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from workbench.ingest.report import ImportReport
     from workbench.pseudonyms import PseudonymKey
 
-__all__ = ["IDENTIFIERS", "LINK_KEYS", "IngestResult", "ingest_hospital"]
+__all__ = ["IDENTIFIERS", "LINK_KEYS", "IngestResult", "index_records", "ingest_hospital"]
 
 #: Column of the patient index -> what stands in its place in a note.
 IDENTIFIERS: dict[str, str] = {
@@ -103,7 +103,7 @@ def ingest_hospital(raw: Path, store: Path, *, key: PseudonymKey, progress: bool
     with tempfile.TemporaryDirectory(dir=store.parent, prefix=".identified-") as name:
         work = Path(name)
         checked = import_data(raw / "tables", work / "checked", index_notes=False, progress=progress)
-        linkage = link(_records(raw), keys=LINK_KEYS)
+        linkage = link(index_records(raw), keys=LINK_KEYS)
         snapshot = Store(work / "checked").latest()
         policy = Policy(shift_days=0)
         source = Deidentifier(
@@ -135,12 +135,23 @@ def _kept(quarantine: Path | None, raw: Path) -> Path | None:
     return Path(shutil.move(quarantine, target))
 
 
-def _records(raw: Path) -> Iterator[dict[str, Any]]:
-    """Stream the patient index, with the columns that exist."""
+def index_records(raw: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the patient index, with the columns that exist.
+
+    Parameters
+    ----------
+    raw : Path
+        The extract.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
     try:
         for batch in ds.dataset(raw / "identifiers").to_batches():
             yield from (record | {"person_id": int(record["person_id"])} for record in batch.to_pylist())
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"the patient index {raw / 'identifiers'} cannot be read", hint="Parquet with a whole person_id in every row"
         ) from error
@@ -149,7 +160,7 @@ def _records(raw: Path) -> Iterator[dict[str, Any]]:
 def _known(raw: Path, linkage: Linkage) -> dict[int, dict[str, str]]:
     """Gather what the index knows of each patient, all records together: identifier -> kind."""
     known: dict[int, dict[str, str]] = defaultdict(dict)
-    for record in _records(raw):
+    for record in index_records(raw):
         for column, kind in IDENTIFIERS.items():
             value = str(record.get(column) or "").strip()
             if len(value) > 1:

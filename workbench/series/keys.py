@@ -11,10 +11,10 @@ from workbench.locale import tr
 from workbench.pseudonyms import PseudonymKey  # noqa: TC001  (it travels to other processes)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
-__all__ = ["Patients", "ProjectKeys", "read_patients"]
+__all__ = ["Patients", "ProjectKeys", "of_slice", "read_patients"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Patients:
     persons : dict of str to int
         Patient ID in the files -> person of the store.
     known : dict of str to tuple of str
-        Patient ID -> names, numbers and the like that must not remain.
+        Patient ID -> names, numbers and the like that must not remain; of a person with several patient IDs all that is known.
     """
 
     persons: dict[str, int] = field(repr=False)
@@ -116,7 +116,7 @@ def read_patients(path: Path) -> Patients:
             hint=tr("每行一名患者；其他列写已知的姓名、号码", "one row a patient; other columns hold known names and numbers"),
         )
     persons: dict[str, int] = {}
-    known: dict[str, tuple[str, ...]] = {}
+    known: dict[int, dict[str, None]] = {}
     for number, row in enumerate(rows, 2):
         patient, person = ((row[name] or "").strip() for name in wanted)
         if not patient or not person.isdecimal() or not person.isascii() or persons.get(patient, int(person)) != int(person):
@@ -128,8 +128,35 @@ def read_patients(path: Path) -> Patients:
             )
         persons[patient] = int(person)
         others = (value.strip() for name, value in row.items() if name not in wanted and isinstance(value, str) and value.strip())
-        known[patient] = (*known.get(patient, ()), *others)
-    return Patients(persons, known)
+        known.setdefault(int(person), {}).update(dict.fromkeys((patient, *others)))
+    return Patients(persons, {patient: tuple(known[person]) for patient, person in persons.items()})
+
+
+def of_slice(patients: Patients, key: PseudonymKey, members: Collection[int]) -> Patients:
+    """Return the patients who are in a project's slice.
+
+    Parameters
+    ----------
+    patients : Patients
+        Of the store.
+    key : PseudonymKey
+        The project's.
+    members : collection of int
+        Person ids of the slice.
+
+    Raises
+    ------
+    DataError
+        If none is: the slice was cut under another key, or from another store.
+    """
+    members = frozenset(members)
+    persons = {patient: person for patient, person in patients.persons.items() if key.person(person) in members}
+    if not persons:
+        raise DataError(
+            tr("患者表中无人属于该数据切片", "no patient of the table is in the slice"),
+            hint=tr("密钥、患者表和数据切片须出自同一数据仓库和课题", "key, table and slice must be of one store and project"),
+        )
+    return Patients(persons, {patient: patients.known[patient] for patient in persons})
 
 
 def _text(path: Path) -> str:
