@@ -9,17 +9,19 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pydicom
 import pytest
 from PIL import Image
 
 import workbench as wb
 from imaging.errors import GeometryError, TaskError
-from imaging.results import Segment, coding_of, save, segmentation
+from imaging.results import Algorithm, Segment, coding_of, save, segmentation
 from imaging.volumes import RefusedGeometry, write_nifti
 from tests.lib.dicom_files import ct_series, uid, write
 from tests.lib.manifest import in_a_session
 from workbench.cohort.events import EventSet
-from workbench.errors import DataError, DefinitionError
+from workbench.disclosure import DisclosurePolicy
+from workbench.errors import DataError, DefinitionError, PolicyError
 from workbench.series.looking import watermark
 from workbench.series.occurrences import index_images
 from workbench.store import SnapshotWriter, Store
@@ -222,6 +224,42 @@ def test_what_makes_no_sense_is_refused(indexed, asked):
 
 def test_a_snapshot_without_images_has_an_empty_set(store):
     assert wb.images(store).table().empty
+
+
+def test_series_are_measured_within_a_mask_and_asked_for_by_the_value(indexed, tmp_path):
+    chosen, one = wb.images(indexed.snapshot), uid(1, 1)
+    volume = chosen.volume(one)
+    labels = np.zeros(volume.shape, np.uint8)
+    labels[1:3, 2:6, 2:6] = 1
+    nodule = Segment(label=1, name="nodule", **coding_of("nodule", 1)._asdict(), algorithm=Algorithm(name="net", version="1"))
+    path = save(segmentation(volume, labels, [nodule], chosen.paths(one)), tmp_path / "seg.dcm")
+    values = chosen.measure(one, path)
+    (volume_ml,) = values.query("measure == 'volume_ml'")["value"]
+    assert volume_ml == pytest.approx(32 * 0.7 * 0.7 * 5 / 1000)
+    assert set(values["bundle"]) == {"AUTOMATIC net"}
+    assert set(values["mask"]) == {pydicom.dcmread(path).SOPInstanceUID}
+    assert set(values["subject"]) == {"11"}
+    by_hand = chosen.measure(one, labels)
+    assert by_hand["value"].tolist() == values["value"].tolist()
+    with pytest.raises(RefusedGeometry):
+        chosen.measure(uid(2, 1), labels)
+    snapshot = wb.publish_measurements(values, indexed.snapshot, place=tmp_path / "p")
+    for least, persons in ((volume_ml - 0.001, [11]), (volume_ml + 0.001, [])):
+        larger = wb.labs("nodule volume_ml").where(value_ge=least, unit="mL")
+        result = wb.cohort("t").enter(wb.images("CT"), limit="first").require("v", larger).run(snapshot)
+        assert list(result.rows.iloc[:, 0]) == persons
+
+
+def test_counts_of_series_hide_what_is_small(indexed, monkeypatch):
+    policy = DisclosurePolicy(threshold=2, rounding=1)
+    counted = wb.images(indexed.snapshot).counts(policy=policy)
+    assert counted["geometry_verdict"].tolist() == ["规则", "缺层", "规则"]
+    assert set(counted["patients"]) == {"已抑制"}, "each is one patient"
+    assert wb.images(indexed.snapshot).counts("modality_source_value", policy=policy).values.tolist() == [["CT", "2"]]
+    assert wb.images(indexed.snapshot, modality="MR").counts(policy=policy).empty
+    monkeypatch.setenv("WORKBENCH_POLICY", "")
+    with pytest.raises(PolicyError):
+        wb.images(indexed.snapshot).counts()
 
 
 MEASURED = "series,label,label_name,lesion,measure,value,unit,mask_sha256,bundle\n"

@@ -16,11 +16,6 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="A seeded sy
 _CODES = "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items() if code in (0, 2, 3, 4, 8))
 
 
-@app.callback()
-def _group() -> None:
-    """Keep `build` a subcommand though it is the only one."""
-
-
 @app.command(epilog=f"Exit codes: {_CODES}")
 def build(
     patients: Annotated[int, typer.Option(help="Number of patients, 1 to 1,000,000 and more.")],
@@ -41,3 +36,24 @@ def build(
     for name, n_rows in done.rows.items():
         typer.echo(f"{n_rows:>12,}  {name}")
     typer.echo(f"Written to {out}. It is IDENTIFIED data in form. Next: de-identify and publish it as a snapshot (workbench store --help).")
+
+
+@app.command(epilog=f"Exit codes: {_CODES}")
+def images(
+    out: Annotated[Path, typer.Option(help="Folder to make; it must not exist, or be empty.")],
+    store: Annotated[Path | None, typer.Option(help="Store whose patients the images are of; by default the session's.")] = None,
+    patients: Annotated[int, typer.Option(help="Number of patients with images.")] = 40,
+    seed: Annotated[int, typer.Option(help="Seed: the same seed, number and store give the same images.")] = 1,
+) -> None:
+    """Write DICOM images of a store's patients: phantoms of several geometries, with known nodules and their masks.
+
+    Patient IDs are the person ids of the store, so that `wb.index_images(OUT/dicom, wb.open_store())` joins them.
+
+    Example: workbench synthetic images --out images --patients 40
+    """
+    from workbench.store import open_store  # highdicom takes seconds: after the options are read
+    from workbench.synthetic.images import MASKS, make_images
+
+    done = make_images(open_store(store), out, n_patients=patients, seed=seed)
+    typer.echo(f"{done.patients} patients, {done.series} series, {done.files} files in {out}/dicom; {done.masks} nodules in {out}/{MASKS}")
+    typer.echo("Next, in Python: wb.images(wb.index_images(FOLDER, wb.open_store()).snapshot).show(); or the template image_series.")

@@ -17,6 +17,7 @@ from imaging.geometry import Verdict
 from imaging.volumes import Policy, Volume, open_series, read_volume
 from workbench.cohort.language import CohortBuilder, CombinationBuilder
 from workbench.cohort.language import images as images_criterion
+from workbench.disclosure import DisclosurePolicy, load_policy, suppress_table
 from workbench.errors import DataError, DefinitionError
 from workbench.locale import get_language
 from workbench.series.occurrences import IMAGES
@@ -211,6 +212,57 @@ class ImageSet:
         exhibits = (self._exhibit(one, policy) for one in self._chosen(series, first=_ON_A_SHEET, most=_ON_A_SHEET))
         return contact_sheet(exhibits, each=each, **({"watermark": watermark(), "language": get_language()} | options))
 
+    def measure(self, series: str | Mapping[str, Any], mask: Mask, *, policy: Policy | str = Policy.REFUSE) -> pd.DataFrame:
+        """Measure what a mask delineates in one of the series: volume, diameters, values; ``wb.publish_measurements`` takes the table.
+
+        Parameters
+        ----------
+        series : str or row of :meth:`table`
+            Its Series Instance UID.
+        mask : path, ndarray or Volume
+            A DICOM SEG of it, a NIfTI file of labels, or labels on the volume's voxels.
+        policy : Policy or str
+            What to do about a verdict.
+
+        Returns
+        -------
+        DataFrame
+            One row a value; see :func:`workbench.series.measurements.measured`.
+        """
+        from workbench.series.measurements import measured
+
+        return measured(self.paths(series), self._row(series), mask, policy=policy)
+
+    def counts(self, *by: str, policy: DisclosurePolicy | None = None) -> pd.DataFrame:
+        """Count patients by what their series are, small counts hidden: text that may stand in a report.
+
+        Parameters
+        ----------
+        *by : str
+            Columns of :meth:`table`; modality, body part and verdict unless given.
+        policy : DisclosurePolicy, optional
+            The centre's where None.
+
+        Returns
+        -------
+        DataFrame of str
+            The columns, and ``patients``. A patient may stand in several rows; they are hidden as if none did, which is the worst case.
+
+        Raises
+        ------
+        PolicyError
+            If there is no policy.
+        """
+        policy = policy or load_policy()
+        columns = list(by) or ["modality_source_value", "anatomic_site_source_value", "geometry_verdict"]
+        found = self.table().astype(dict.fromkeys(columns, object)).fillna(dict.fromkeys(columns, ""))
+        counted = found.groupby(columns)["person_id"].nunique().reset_index(name="patients")
+        safe = suppress_table(counted["patients"].to_numpy(), policy=policy).cells[0] if len(counted) else ()
+        shown = counted.astype(str).assign(patients=list(map(str, safe)))
+        if "geometry_verdict" in columns:
+            shown["geometry_verdict"] = [verdict_words(text.split()) for text in shown["geometry_verdict"]]
+        return shown
+
     # ------------------------------------------------------------------------------------------------------ internals
 
     @cached_property
@@ -248,12 +300,15 @@ class ImageSet:
         added = self.snapshot.added_files(IMAGES) if isinstance(self.snapshot, SnapshotWithRows) else []
         return [file.parent for file in reversed(added)]
 
-    def _label(self, series: str | Mapping[str, Any]) -> str:
+    def _row(self, series: str | Mapping[str, Any]) -> dict[str, Any]:
         uid = series if isinstance(series, str) else series["image_series_uid"]
-        row = self._rows.slice(self._rows["image_series_uid"].to_pylist().index(uid), 1).to_pylist()[0]
+        return self._rows.slice(self._rows["image_series_uid"].to_pylist().index(uid), 1).to_pylist()[0]
+
+    def _label(self, series: str | Mapping[str, Any]) -> str:
+        row = self._row(series)
         verdict = "" if row["geometry_verdict"] == Verdict.REGULAR else verdict_words(row["geometry_verdict"].split())
         return " ".join(
-            filter(None, (row["modality_source_value"], row["anatomic_site_source_value"], str(row["image_occurrence_date"]), verdict))
+            filter(None, (row["modality_source_value"], row["anatomic_site_source_value"], verdict, str(row["image_occurrence_date"])))
         )
 
 

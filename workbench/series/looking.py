@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from imaging.volumes import Policy
 
-__all__ = ["Mask", "charge", "exhibit_of", "masks_for", "watermark"]
+__all__ = ["Drawn", "Mask", "charge", "drawn", "exhibit_of", "masks_for", "watermark"]
 
 #: Share of what a session may show in an hour that goes to pictures; the rest is for the notebook itself. The guard, outside, charges all.
 _SHARE = 0.75
@@ -34,11 +34,23 @@ _SECONDS = 3600
 Mask = str | os.PathLike[str] | np.ndarray | Volume
 
 
-class _Drawn(NamedTuple):
-    """Labels on a volume's voxels, and their names."""
+class Drawn(NamedTuple):
+    """A mask on a volume.
+
+    Parameters
+    ----------
+    labels : ndarray, Volume or None
+        On the volume's voxels.
+    names : mapping of int to str
+        Of the labels.
+    source, drawn_by : str
+        SOP Instance UID of a SEG, or the file's name; and the algorithm that a SEG names.
+    """
 
     labels: np.ndarray | Volume | None = None
     names: Mapping[int, str] = {}
+    source: str = ""
+    drawn_by: str = ""
 
 
 def exhibit_of(paths: Sequence[str], label: str, policy: Policy | str, mask: Mask | None = None, **shown: Any) -> Exhibit:
@@ -65,12 +77,12 @@ def exhibit_of(paths: Sequence[str], label: str, policy: Policy | str, mask: Mas
     series = open_series(paths)
     volume = read_volume(series, policy)
     spaces = {frame.frame_of_reference for frame in series.frames}
-    drawn = _drawn(mask, volume)
+    over = drawn(mask, volume)
     return Exhibit(
         volume=volume,
         label=label,
-        mask=drawn.labels,
-        mask_names=drawn.names,
+        mask=over.labels,
+        mask_names=over.names,
         frame_of_reference=spaces.pop() if len(spaces) == 1 else "",
         notices=tuple(map(reason_words, volume.geometry.reasons)),
         **shown,
@@ -124,15 +136,33 @@ def _allowance(bytes_per_hour: int) -> Allowance:
     return Allowance(_SHARE * bytes_per_hour / _SECONDS, _SHARE * bytes_per_hour)
 
 
-def _drawn(mask: Mask | None, volume: Volume) -> _Drawn:
+def drawn(mask: Mask | None, volume: Volume) -> Drawn:
+    """Return a mask, read where it is a file, on a volume.
+
+    Parameters
+    ----------
+    mask : path, ndarray, Volume or None
+        A DICOM SEG, a NIfTI file, or labels.
+    volume : Volume
+        What it is of.
+
+    Raises
+    ------
+    DataError
+        If the file is not there.
+    ImagingError
+        If it is no mask, or not of this volume.
+    """
     if mask is None or isinstance(mask, (np.ndarray, Volume)):
-        return _Drawn(mask)
+        return Drawn(mask)
     path = Path(mask)
     if not path.is_file():
         raise DataError(
             tr(f"掩膜文件不存在：{path}", f"there is no file {path}"), hint=tr("请给出 SEG 或 NIfTI 文件", "give a SEG or NIfTI file")
         )
     if path.name.endswith((".nii", ".nii.gz")):
-        return _Drawn(read_nifti(path))
+        return Drawn(read_nifti(path), source=path.name)
     found = read_segmentation(path, volume)
-    return _Drawn(found.mask, {segment.number: segment.name for segment in found.segments})
+    names = {segment.number: segment.name for segment in found.segments}
+    by = sorted({segment.algorithm for segment in found.segments} - {"MANUAL", ""})
+    return Drawn(found.mask, names, found.instance, ", ".join(by))

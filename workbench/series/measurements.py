@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from imaging.measures import Origin, Row, measure, rows_of
+from imaging.volumes import open_series, read_volume
 from nlp.writing import whole_file
 from workbench.errors import DataError
 from workbench.series.occurrences import IMAGES, home_folder
@@ -17,18 +21,54 @@ from workbench.store.overlay import with_rows
 from workbench.tables import arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from typing import TextIO
 
+    from imaging.volumes import Policy
+    from workbench.series.looking import Mask
     from workbench.store.overlay import SnapshotWithRows
     from workbench.store.snapshots import Snapshot
 
-__all__ = ["publish_measurements"]
+__all__ = ["measured", "publish_measurements"]
 
 _ALGORITHM = 32880  # OMOP type concept: standard algorithm
 _NEEDED = ("series", "measure", "value", "unit", "label", "label_name", "lesion", "mask_sha256", "bundle")
 
 
-def publish_measurements(table: str | Path, snapshot: Snapshot, *, place: str | Path | None = None) -> SnapshotWithRows:
+def measured(paths: Sequence[str], series: Mapping[str, Any], mask: Mask, *, policy: Policy | str) -> pd.DataFrame:
+    """Measure what a mask delineates in a series.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files of the series.
+    series : mapping
+        Its row of ``image_occurrence``.
+    mask : path, ndarray or Volume
+        A DICOM SEG, a NIfTI file, or labels on the volume's voxels.
+    policy : Policy or str
+        What to do about a verdict.
+
+    Returns
+    -------
+    DataFrame
+        One row a value, with its unit, flags and what it rests on (:class:`imaging.measures.Row`), for :func:`publish_measurements`.
+
+    Raises
+    ------
+    ImagingError
+        If the geometry allows no measuring, or the mask is not of the series.
+    """
+    from workbench.series.looking import drawn
+
+    volume = read_volume(open_series(paths), policy)
+    over = drawn(mask, volume)
+    origin = Origin(str(series["person_id"]), series["image_study_uid"], series["image_series_uid"], over.source, over.drawn_by)
+    return pd.DataFrame(rows_of(measure(volume, over.labels, names=over.names or None), origin), columns=Row._fields)
+
+
+def publish_measurements(table: str | Path | pd.DataFrame, snapshot: Snapshot, *, place: str | Path | None = None) -> SnapshotWithRows:
     """Store measured values beside a snapshot's own, so that cohorts can ask for them.
 
     A measurement's source value is its label and measure (``ball volume_ml``; lesions are numbered: ``nodule#2 recist_mm``), its unit
@@ -36,8 +76,8 @@ def publish_measurements(table: str | Path, snapshot: Snapshot, *, place: str | 
 
     Parameters
     ----------
-    table : path
-        The ``measurements.csv`` that `workbench imaging predict` wrote, or one of the same columns.
+    table : path or DataFrame
+        The ``measurements.csv`` that `workbench imaging predict` wrote, or what ``wb.images(cohort).measure(series, mask)`` returned.
     snapshot : Snapshot
         With the series (see :func:`workbench.series.occurrences.index_images`); values on series that it lacks are refused.
     place : path, optional
@@ -57,17 +97,17 @@ def publish_measurements(table: str | Path, snapshot: Snapshot, *, place: str | 
     --------
     ``cohort.require("海马", wb.labs("anterior volume_ml").where(value_lt=1.2)).run(wb.publish_measurements("measurements.csv", images))``
     """
-    table = Path(table)
     series = _series(snapshot)
-    rows = list(_rows(table))
+    name, opened = _opened(table)
+    rows = list(_rows(name, opened))
     unknown = {row["series"] for row in rows} - series.keys()
     if unknown:
         raise DataError(
-            f"{table} names {len(unknown)} series that the snapshot lacks", hint="join them first: wb.index_images(folder, snapshot)"
+            f"{name} names {len(unknown)} series that the snapshot lacks", hint="join them first: wb.index_images(folder, snapshot)"
         )
-    measured = [_measurement(row, series[row["series"]]) for row in rows]
-    features = [_feature(row, series[row["series"]], each["measurement_id"]) for row, each in zip(rows, measured, strict=True)]
-    found = {"measurement": measured, "image_feature": features}
+    values = [_measurement(row, series[row["series"]]) for row in rows]
+    features = [_feature(row, series[row["series"]], each["measurement_id"]) for row, each in zip(rows, values, strict=True)]
+    found = {"measurement": values, "image_feature": features}
     version = sha256(repr(found).encode("utf-8", "surrogatepass")).hexdigest()[:12]
     folder = Path(place) if place else home_folder() / "measurements"
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,10 +120,20 @@ def publish_measurements(table: str | Path, snapshot: Snapshot, *, place: str | 
     return with_rows(snapshot, tuple(added), version=version)
 
 
-def _rows(table: Path) -> Iterator[dict[str, Any]]:
+def _opened(table: str | Path | pd.DataFrame) -> tuple[str, AbstractContextManager[TextIO]]:
+    """Return what a table is called, and its text as CSV."""
+    if isinstance(table, pd.DataFrame):
+        return "the table", io.StringIO(table.to_csv(index=False))
+    try:
+        return str(table), Path(table).open(encoding="utf-8-sig", newline="")
+    except OSError as error:
+        raise DataError(f"{table} cannot be read as a table of measurements ({type(error).__name__})") from error
+
+
+def _rows(table: str, opened: AbstractContextManager[TextIO]) -> Iterator[dict[str, Any]]:
     """Yield the rows of the table; an empty value is none."""
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
+        with opened as file:
             for number, row in enumerate(csv.DictReader(file), 2):
                 if missing := [name for name in _NEEDED if row.get(name) is None]:
                     raise DataError(f"{table}, line {number}: lacks {', '.join(missing)}", hint="give the table that predict wrote")
