@@ -349,6 +349,34 @@ def test_renderings_are_as_bright_as_a_viewer_shows_them():
     np.testing.assert_array_equal(renderings(values, pixel_format(ds), ds)[0], 255 - renderings(values, pixel_format(image(values)), ds)[0])
 
 
+@pytest.mark.parametrize("shape", [(1, 500), (500, 1), (500, 1, 3), (3, 4000), (30, 90)])
+def test_a_strip_is_read_with_room_beside_it(monkeypatch, shape):
+    seen = []
+
+    def engine(tile):
+        seen.append(tile.shape)
+        return [([[0, 0], [20, 0], [20, 1], [0, 1]], "WANG", 0.95)], None
+
+    monkeypatch.setattr(pixels_text, "_engine", lambda: engine)
+    found = pixels_text.read_text(np.zeros(shape, np.uint8))
+    assert seen
+    assert all(min(rows, columns) >= max(rows, columns) // 7 for rows, columns, _ in seen)  # the detector makes the shorter side 736
+    assert {text.words for text in found} == {"WANG"}
+    assert found[0].box[:2] == (0, 0)  # room is added behind the image, so that places in it stay
+
+
+@pytest.mark.skipif(not CHINESE.exists(), reason="the font with Chinese characters is not installed (fonts-droid-fallback)")
+def test_text_in_a_strip_is_found_and_removed(tmp_path):
+    values = np.full((28, 900), 20, np.uint8)
+    draw(values, ["ZHANG XIAODONG 40718256"], size=18, value=230, top=2)
+    [path] = write([image(values, SOPClassUID=SecondaryCaptureImageStorage)], tmp_path)
+    read = pydicom.dcmread(path)
+    result = clean_pixels(str(path), read)
+    assert result.outcome == "redacted"
+    apply_pixels(read, result)
+    assert read.pixel_array[4:24, 8:280].max() < 230
+
+
 def test_tiles_cover_a_large_image():
     tiles = [(left, top, tile.shape[1], tile.shape[0]) for tile, left, top, _ in pixels_text._tiles(np.zeros((2700, 4000, 3), np.uint8))]
     covered = np.zeros((2700, 4000), int)
