@@ -11,6 +11,7 @@ import torch
 
 from imaging.errors import ImageDataError
 from imaging.models.augmenting import AXES
+from imaging.models.networks import laid_out
 from imaging.models.preparing import onto_grid
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Model:
         overlap: float = OVERLAP,
         blend: str = "gaussian",
     ) -> None:
-        self.network = network
+        self.network = laid_out(network, len(window), device)
         self.window = tuple(window)
         self.classes = classes
         self.flips = tuple(flips)

@@ -30,7 +30,7 @@ from imaging.models.checkpoint import State, read_checkpoint, write_checkpoint
 from imaging.models.evaluation import dice_of, evaluate, score_of, shares_of_cases, threshold_of, truth_of
 from imaging.models.inference import Model
 from imaging.models.logs import EventFile
-from imaging.models.networks import build_network
+from imaging.models.networks import build_network, laid_out
 from imaging.models.packing import Learnt, check_free, write_bundle
 from imaging.models.preparing import CaseSet
 from imaging.models.split import kept_apart, split_cases, write_leaks
@@ -148,6 +148,7 @@ def _processes(device: str) -> Iterator[_Place]:
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device
         torch.cuda.set_device(device)
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    filled, torch.utils.deterministic.fill_uninitialized_memory = torch.utils.deterministic.fill_uninitialized_memory, False
     torch.use_deterministic_algorithms(True, warn_only=True)
     joined = world > 1 and not distributed.is_initialized()
     if joined:
@@ -156,6 +157,7 @@ def _processes(device: str) -> Iterator[_Place]:
         yield _Place(rank, world, device)
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.utils.deterministic.fill_uninitialized_memory = filled
         if joined:
             distributed.destroy_process_group()
 
@@ -180,7 +182,7 @@ class _Trainer:
         self.network = build_network(task.network, kind=task.kind, **sizes)
         if task.initial:
             load_weights(self.network, task.initial.file, sha256=task.initial.sha256)
-        self.network.to(self.place.device)
+        laid_out(self.network, len(task.window), self.place.device)
         self.average = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         self.best = dict(self.average)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=0.0, weight_decay=training.weight_decay)

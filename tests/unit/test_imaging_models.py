@@ -15,7 +15,7 @@ from imaging.models.cases import Case, Sample, cases_of
 from imaging.models.inference import Model, _slabs, mask_on, segment
 from imaging.models.logs import EventFile, crc32c
 from imaging.models.metrics import auc, best_threshold, classification, dice, intervals
-from imaging.models.networks import build_network
+from imaging.models.networks import build_network, count_parameters
 from imaging.models.preparing import CaseSet, Prepared, prepare
 from imaging.models.split import find_leaks, fingerprint, kept_apart, split_cases, thumbnail
 from imaging.models.task import Arrays, Augment, Split, Task, Transforms, read_task, write_task
@@ -92,6 +92,15 @@ class TestTask:
     def test_a_network_outside_the_table_is_refused(self, network):
         with pytest.raises(TaskError, match="network"):
             build_network(network, kind="classification", dims=2, channels=1, classes=2)
+
+    @pytest.mark.parametrize("shape", [(24, 32), (8, 16, 24)])
+    def test_a_plain_unet_scores_each_voxel_and_holds_each_weight_once(self, shape):
+        settings = {"name": "plain_unet", "channels": (4, 8, 8)}
+        network = build_network(settings, kind="segmentation", dims=len(shape), channels=2, classes=3)
+        assert network(torch.zeros(1, 2, *shape)).shape == (1, 3, *shape)
+        weights = network.state_dict().values()
+        assert len({tensor.data_ptr() for tensor in weights}) == len(weights)
+        assert sum(tensor.numel() for tensor in weights) == count_parameters(network)
 
 
 class TestCases:

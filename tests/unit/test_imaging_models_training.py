@@ -96,8 +96,11 @@ class TestTraining:
         truth = read_nifti(tmp_path / "labels" / "c0.nii.gz").array
         assert 2 * (truth & found.mask).sum() / (truth.sum() + found.mask.sum()) > 0.6
 
-    def test_a_kill_changes_nothing(self, tmp_path):
-        task = changed(classification_task(tmp_path), epochs=5)
+    @pytest.mark.parametrize("made_by", [classification_task, segmentation_task])
+    def test_a_kill_changes_nothing(self, made_by, tmp_path):
+        task = changed(made_by(tmp_path), epochs=5)
+        if task.kind == "segmentation":
+            task = task.model_copy(update={"network": {"name": "plain_unet", "channels": (8, 16)}})
         write_task(task, tmp_path / "t.yaml")
         train(task, tmp_path / "whole", device="cpu")
         command = [sys.executable, "-m", "imaging.models", str(tmp_path / "t.yaml"), str(tmp_path / "killed"), "--device", "cpu"]
