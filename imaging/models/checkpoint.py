@@ -65,7 +65,9 @@ def write_checkpoint(path: Path, state: State, tensors: dict[str, dict[str, torc
     PlaceError
         If it cannot be written.
     """
-    flat = {f"{group}/{name}": tensor.detach().cpu().contiguous().clone() for group, those in tensors.items() for name, tensor in those.items()}
+    flat = {
+        f"{group}/{name}": tensor.detach().cpu().contiguous().clone() for group, those in tensors.items() for name, tensor in those.items()
+    }
     aside = path.with_name(f".{uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
