@@ -17,6 +17,8 @@ from imaging.dicom.tags import PIXELS, UNDEFINED
 from imaging.dicom.values import read_value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imaging.dicom.refusals import Problem
     from imaging.dicom.tags import Field
 
@@ -140,10 +142,12 @@ def _element(data: bytes) -> _Element:
 
 
 class _Step(NamedTuple):
-    """The same bytes in every file, and the length of an element that varies after them."""
+    """The same bytes in every file and how many they are, and after them an element that varies: how its length is read."""
 
     before: bytes
-    length: struct.Struct
+    passed: int
+    length_of: Callable[[bytes, int], tuple[int]]
+    width: int
     field: Field | None
     vr: str
 
@@ -160,8 +164,8 @@ class _Layout:
     def learn(self, elements: list[_Element], pixels: bytes) -> None:
         """Widen what varies by how a file differs from the one before it, or take another series' common elements."""
         if self._served < _SERVED:
-            before = zip(self._elements, elements, strict=False)
-            self._varying |= {index for index, (old, new) in enumerate(before) if old.data != new.data}
+            pairs = zip(self._elements, elements, strict=False)
+            self._varying |= {index for index, (old, new) in enumerate(pairs) if old.data != new.data}
         self._elements, self._served = elements, 0
         common = [element for index, element in enumerate(elements) if index not in self._varying and element.key in WANTED]
         self._common = _decoded([(element.key, element.vr, element.value) for element in common])
@@ -173,7 +177,8 @@ class _Layout:
         for index, element in enumerate(elements):
             if index in self._varying:
                 length = _LONG_LENGTH if len(element.stem) > _SHORT_STEM else _SHORT_LENGTH
-                self._steps.append(_Step(run + element.stem, length, WANTED.get(element.key), VRS[element.vr]))
+                before = run + element.stem
+                self._steps.append(_Step(before, len(before), length.unpack_from, length.size, WANTED.get(element.key), VRS[element.vr]))
             run = b"" if index in self._varying else run + element.data
         self._end = run + pixels
 
@@ -182,32 +187,26 @@ class _Layout:
         if not self._plain:
             return None
         at, values, problems = _START, self._common.values.copy(), []
-        for before, length_of, field, vr in self._steps:
-            if not head.startswith(before, at):
-                return None
-            begin = at + len(before) + length_of.size
-            if begin > len(head):
-                return None
-            (length,) = length_of.unpack_from(head, begin - length_of.size)
-            at = begin + length
-            if length == UNDEFINED and field is None and vr == "SQ":
-                at = _after(head, begin)
-            if field is None:
-                continue
-            value, wrong = read_value(field, vr, head[begin:at], self._charset)
-            if value is not None:
-                values[field.name] = value
-            elif wrong is not None:
-                problems.append(wrong)
+        try:
+            for before, passed, length_of, width, field, vr in self._steps:
+                if not head.startswith(before, at):
+                    return None
+                at += passed
+                (length,) = length_of(head, at)
+                begin = at + width
+                at = begin + length
+                if field is None:
+                    if length == UNDEFINED and vr == "SQ":
+                        at = after_sequence(head, begin) or UNDEFINED
+                    continue
+                value, wrong = read_value(field, vr, head[begin:at], self._charset)
+                if value is not None:
+                    values[field.name] = value
+                elif wrong is not None:
+                    problems.append(wrong)
+        except (BeyondError, struct.error):
+            return None
         if not head.startswith(self._end, at):
             return None
         self._served += 1
         return Values(values, (*self._common.problems, *problems)), at + len(self._end) - _TAG
-
-
-def _after(head: bytes, begin: int) -> int:
-    """Return the place after a sequence of undefined length, or one beyond the head where the scan does not know it either."""
-    try:
-        return after_sequence(head, begin) or UNDEFINED
-    except BeyondError:
-        return UNDEFINED

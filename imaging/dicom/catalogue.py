@@ -17,9 +17,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, groupby
+from itertools import islice
 from multiprocessing import get_context
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -32,8 +31,8 @@ from imaging.dicom.body_parts import body_part
 from imaging.dicom.files import path_from_text, path_text, walk_folder
 from imaging.dicom.refusals import REASONS
 from imaging.dicom.rows import FILE, INSTANCES, QUARANTINE, Batch, rows_of, table_of
-from imaging.dicom.tables import CHANGES, COUNTS, DUPLICATES, JUDGED, MERGED, QUARANTINED, SERIES, SOURCES, TO_HASH, TO_JUDGE, TO_READ
-from imaging.dicom.verdicts import COLUMNS, VERDICTS, rules, verdict_of
+from imaging.dicom.tables import CHANGES, COUNTS, JUDGED, KEPT, QUARANTINED, SERIES, SKIPPED, SOURCES, TO_HASH, TO_READ, TWINS
+from imaging.dicom.verdicts import VERDICTS, judge_changed, rules
 from imaging.errors import PlaceError
 
 if TYPE_CHECKING:
@@ -49,7 +48,6 @@ TABLES = ("instances", "series", "quarantine")
 _LISTED = pa.schema([*FILE, ("skipped", pa.string())])
 _LISTED_AT_ONCE = 20_000
 _HASHED_AT_ONCE = 1 << 20
-_JUDGED_AT_ONCE = 1_000
 _AHEAD = 2  # batches waiting for each process
 _PATTERN = re.compile(r"[*?\[]")
 _BODY_PART = pa.schema([("written", pa.string()), ("body_part_code", pa.string()), ("body_part", pa.string())])
@@ -91,7 +89,7 @@ def index_folder(
     out: str | os.PathLike[str],
     *,
     workers: int = 1,
-    batch: int = 1_000,
+    batch: int = 5_000,
     memory_mb: int = 512,
     limits: Limits | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -106,7 +104,7 @@ def index_folder(
         Folder of the catalogue; made where it is not there, brought up to date where it is.
     workers : int, default 1
         Processes that read.
-    batch : int, default 1000
+    batch : int, default 5000
         Files read between two parts: what a kill can lose.
     memory_mb : int, default 512
         Of the joins; beyond it they use the disk of `out`.
@@ -142,7 +140,7 @@ def index_folder(
         raise PlaceError(f"{folder} is no folder that can be read", hint="name the folder that holds the DICOM files")
     try:
         with _locked(out):
-            return _Indexing(folder, out, memory_mb).run(workers, batch, limits, progress or _untold)
+            return _Indexing(folder, out, memory_mb, workers).run(workers, batch, limits, progress or _untold)
     except OSError as error:
         raise PlaceError(f"{out}: the catalogue cannot be written ({error.strerror or error})", hint="choose a folder with room") from error
     except duckdb.OutOfMemoryException as error:
@@ -158,12 +156,15 @@ def index_folder(
 class _Indexing:
     """One run: the folder, the catalogue's folder and a database over both."""
 
-    def __init__(self, folder: Path, out: Path, memory_mb: int) -> None:
+    def __init__(self, folder: Path, out: Path, memory_mb: int, workers: int) -> None:
         self.folder, self.out = folder.absolute(), out.absolute()
         self.work = self.out / ".work"
         self.work.mkdir(exist_ok=True)
         self.listing = self.work / "listing.parquet"
-        self.database = duckdb.connect(config={"memory_limit": f"{memory_mb}MB", "temp_directory": str(self.work / "spill"), "threads": 2})
+        config = {"memory_limit": f"{memory_mb}MB", "temp_directory": str(self.work / "spill"), "threads": workers}
+        self.database = duckdb.connect(config=config)
+        # Joins have their narrow side second; from guesses of the sizes the database would hash the wide one.
+        self.database.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
 
     def run(self, workers: int, batch: int, limits: Limits | None, progress: Callable[[int, int], None]) -> Indexed:
         try:
@@ -177,7 +178,8 @@ class _Indexing:
                 self._write_part(rows)
                 done += len(rows.instances) + len(set(rows.quarantine["path"].to_pylist()))
                 progress(done, total)
-            self._merge()
+            if total or removed or not self._is_current():
+                self._merge()
             counts = self.database.execute(COUNTS.format(**{name: _one_file(path) for name, path in self._paths().items()})).fetchone()
             self._clear()
             return Indexed(files=files, read=done, unchanged=unchanged, removed=removed, **dict(zip(_COUNTED, counts, strict=True)))
@@ -186,16 +188,15 @@ class _Indexing:
 
     def _list(self) -> None:
         """Write what lies in the folder, by batches."""
+        own = f"{self.out}{os.sep}"
+        rows = (
+            (path_text(path), size, modified_ns, skipped)
+            for path, size, modified_ns, skipped in walk_folder(self.folder)
+            if not path.startswith(own)
+        )
         with pq.ParquetWriter(self.listing, _LISTED) as writer:
-            rows: list[tuple] = []
-            for found in walk_folder(self.folder):
-                if found.path.startswith(f"{self.out}{os.sep}"):
-                    continue
-                rows.append((path_text(found.path), found.size, found.modified_ns, found.skipped))
-                if len(rows) >= _LISTED_AT_ONCE:
-                    writer.write_table(table_of(rows, _LISTED))
-                    rows.clear()
-            writer.write_table(table_of(rows, _LISTED))
+            while some := list(islice(rows, _LISTED_AT_ONCE)):
+                writer.write_table(table_of(some, _LISTED))
 
     def _view(self) -> None:
         """Let the database see the listing, the tables and the parts of a run that was killed or is going on."""
@@ -222,22 +223,47 @@ class _Indexing:
                 with _whole(self.work / f"part-{name}.{kind}.parquet") as aside:
                     pq.write_table(table, aside)
 
+    def _is_current(self) -> bool:
+        """Whether the tables say already what is to be said of the folder, by the same rules."""
+        paths = self._paths()
+        if any(self.work.glob("part-*")) or not all(path.exists() for path in paths.values()):
+            return False
+        same = pq.read_schema(paths["instances"]).names == INSTANCES.names
+        ruled = (pq.read_metadata(paths["series"]).metadata or {}).get(b"rules") == str(rules()).encode()
+        return same and ruled and self.database.execute(SKIPPED).fetchone() == (0,)
+
     def _merge(self) -> None:
         """Make the new tables of the old ones and the parts."""
         self._view()
-        reasons = pa.table({"reason": list(REASONS), "text": list(REASONS.values())})
-        self.database.register("reasons", reasons)
-        self.database.execute(MERGED)
-        self.database.register("hashes", self._hashes())
-        self.database.execute(DUPLICATES)
-        self.database.register("parts_of_body", self._body_parts())
         paths = self._paths()
+        self.database.register("reasons", pa.table({"reason": list(REASONS), "text": list(REASONS.values())}))
+        self.database.register("hashes", self._hashes())
+        self.database.execute(TWINS)
+        self._copy(QUARANTINED, paths["quarantine"])
+        with _whole(paths["instances"]) as aside:
+            self._copy_to(KEPT, aside)
+            self.database.execute(f"CREATE OR REPLACE VIEW instances AS SELECT * FROM read_parquet('{_one_file(aside)}')")
+            self._merge_series(paths["series"])
+
+    def _merge_series(self, path: Path) -> None:
+        """Make the new table of series, in which those that did not change keep their verdicts."""
+        self.database.register("parts_of_body", self._body_parts())
+        known = path.exists() and {"state", *VERDICTS.names} <= set(pq.read_schema(path).names)
+        self.database.register("nothing", VERDICTS.append(pa.field("state", pa.uint64())).empty_table())
+        source = f"read_parquet('{_one_file(path)}')" if known else "nothing"
+        self.database.execute(f"CREATE OR REPLACE TABLE old_series AS SELECT state, {', '.join(VERDICTS.names)} FROM {source}")
         self.database.execute(f"CREATE OR REPLACE TABLE new_series AS {SERIES.format(rules=rules())}")
-        self._judge()
-        judged = JUDGED.format(verdicts=", ".join(f"coalesce(judged.{name}, old_series.{name}) AS {name}" for name in VERDICTS.names[2:]))
-        for name, query in (("quarantine", QUARANTINED), ("series", judged), ("instances", "SELECT * FROM merged ORDER BY path")):
-            with _whole(paths[name]) as aside:
-                self.database.execute(f"COPY ({query}) TO '{_escaped(aside)}' (FORMAT parquet, COMPRESSION zstd)")
+        judge_changed(self.database)
+        verdicts = ", ".join(f"coalesce(judged.{name}, old_series.{name}) AS {name}" for name in VERDICTS.names[2:])
+        self._copy(JUDGED.format(verdicts=verdicts), path)
+
+    def _copy(self, query: str, path: Path) -> None:
+        with _whole(path) as aside:
+            self._copy_to(query, aside)
+
+    def _copy_to(self, query: str, path: Path) -> None:
+        options = f"FORMAT parquet, COMPRESSION zstd, KV_METADATA {{rules: '{rules()}'}}"
+        self.database.execute(f"COPY ({query}) TO '{_escaped(path)}' ({options})")
 
     def _hashes(self) -> pa.Table:
         """Return the hash of each file that shares its SOP Instance UID with another."""
@@ -248,26 +274,9 @@ class _Indexing:
             tables.append(table_of([(path, _hash(path_from_text(path))) for (path,) in some], schema))
         return pa.concat_tables(tables)
 
-    def _judge(self) -> None:
-        """Judge the geometry of each series that changed, one in memory at a time."""
-        table = self.out / "series.parquet"
-        known = table.exists() and {"state", *VERDICTS.names} <= set(pq.read_schema(table).names)
-        self.database.register("nothing", VERDICTS.append(pa.field("state", pa.uint64())).empty_table())
-        source = f"read_parquet('{_one_file(table)}')" if known else "nothing"
-        self.database.execute(f"CREATE OR REPLACE TABLE old_series AS SELECT state, {', '.join(VERDICTS.names)} FROM {source}")
-        cursor = self.database.cursor().execute(TO_JUDGE.format(columns=", ".join(f'"{name}"' for name in COLUMNS)))
-        names = [column[0] for column in cursor.description]
-        some = iter(partial(cursor.fetchmany, _JUDGED_AT_ONCE), [])
-        rows = (dict(zip(names, row, strict=True)) for row in chain.from_iterable(some))
-        tables = [VERDICTS.empty_table()]
-        for (study, series), members in groupby(rows, key=itemgetter(*VERDICTS.names[:2])):
-            verdict = {"study_instance_uid": study, "series_instance_uid": series, **verdict_of(members)}
-            tables.append(pa.Table.from_pylist([verdict], VERDICTS))
-        self.database.register("judged", pa.concat_tables(tables))
-
     def _body_parts(self) -> pa.Table:
         """Return the standard term of each body part that the headers name."""
-        written = self.database.execute("SELECT DISTINCT body_part_examined FROM merged WHERE body_part_examined IS NOT NULL").fetchall()
+        written = self.database.execute("SELECT DISTINCT body_part_examined FROM instances WHERE body_part_examined IS NOT NULL").fetchall()
         found = [(text, body_part(text)) for (text,) in written]
         return table_of([(text, part.code, part.meaning) for text, part in found if part], _BODY_PART)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydicom.charset import convert_encodings
@@ -149,6 +150,7 @@ def _decimals(raw: bytes) -> tuple[float | None, ...]:
     return values
 
 
+@lru_cache(maxsize=4_096)
 def _integers(raw: bytes) -> tuple[int | None, ...]:
     """Return the numbers of an integer string (PS3.5 6.2, IS)."""
     if b"_" in raw:

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from pydicom.sr._concepts_dict import concepts
 
-from imaging.dicom import catalogue, rows
+from imaging.dicom import rows
+from imaging.dicom import verdicts as verdicts_module
 from imaging.dicom.body_parts import _table, body_part
 from imaging.dicom.catalogue import index_folder
 from imaging.dicom.reading import open_bounded
 from imaging.dicom.tags import FIELDS
-from imaging.dicom.verdicts import verdict_of
 from imaging.errors import ImageDataError, PlaceError
 from imaging.geometry import frames_of, judge
 from imaging.geometry.frames import TOP_LEVEL
@@ -220,7 +220,7 @@ def test_the_geometry_of_each_series_is_judged_and_judged_again_only_where_it_ch
     assert (regular["n_slices"], regular["spacing_mm"], regular["deviation_mm"]) == (8, [5, 0.7, 0.7], 0)
     assert json.loads(gap["reasons"][0])["code"] == "gap"
     judged = []
-    monkeypatch.setattr(catalogue, "verdict_of", lambda rows: judged.append(1) or verdict_of(rows))
+    monkeypatch.setattr(verdicts_module, "judge", lambda frames: judged.append(1) or judge(frames))
     (folder / "1" / "slice0004.dcm").unlink()
     index_folder(folder, out)
     assert len(judged) == 1
