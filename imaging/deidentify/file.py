@@ -38,12 +38,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Cleaned", "deidentify_bytes", "deidentify_file"]
 
-_CHARSET, _PATIENT, _PIXELS = 0x00080005, 0x00100020, 0x7FE00010
+_CHARSET, _SOP_CLASS, _PATIENT, _PIXELS = 0x00080005, 0x00080016, 0x00100020, 0x7FE00010
 #: Rows, Columns, Samples per Pixel, Bits Allocated.
 _EXTENT = (0x00280010, 0x00280011, 0x00280002, 0x00280100)
 _NATIVE = ("", IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN)
-#: Documents, meshes and spectra of bytes that this package does not look into.
+#: Documents and meshes, and the classes of recorded speech: nothing here looks into these.
 _DOCUMENTS = (0x00420011,)
+_SPEECH = ("1.2.840.10008.5.1.4.1.1.9.4.1", "1.2.840.10008.5.1.4.1.1.9.4.2")
 #: Identity of the institution and of devices: no identifiers of the patient where these are to stay.
 _INSTITUTION, _DEVICE = frozenset({0x00080080, 0x00080081}), frozenset({0x00181000})
 
@@ -289,6 +290,8 @@ def _refuse_unseen(start: Start, dataset: DataSet) -> None:
     for tag in _DOCUMENTS:
         if tag in dataset:
             raise Doubt("document", tag)
+    if text_of(dataset, _SOP_CLASS) in _SPEECH:
+        raise Doubt("document", _SOP_CLASS)
 
 
 def _cut_pixels(cleaned: DataSet, encoding: Encoding) -> None:

@@ -310,8 +310,9 @@ def _write_table(table: pa.Table, path: Path) -> None:
 
 @contextmanager
 def _locked(records: Path) -> Iterator[None]:
-    """Let one process write records at a time."""
-    records.mkdir(parents=True, exist_ok=True)
+    """Let one process write records at a time; they name the originals, and their folder is made for its owner alone."""
+    records.parent.mkdir(parents=True, exist_ok=True)
+    records.mkdir(exist_ok=True, mode=0o700)
     with (records / ".lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

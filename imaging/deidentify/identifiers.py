@@ -162,7 +162,8 @@ def _add_name(group: str, words: set[str], parts: set[str]) -> None:
     words |= {joined for order in orders if len(joined := _joined("".join(order))) >= least and not joined.isdigit()}
     words |= {spelling for spelling in romanised(pieces) if len(spelling) >= _SHORTEST_LATIN}
     if len(pieces) > 1:
-        parts |= {piece for piece in pieces if len(piece) >= (4 if piece.isascii() else 2) and not piece.isdigit()}
+        given = "".join(pieces[1:])
+        parts |= {piece for piece in (*pieces, given) if len(piece) >= (4 if piece.isascii() else 2) and not piece.isdigit()}
 
 
 def _is_number(plain: str) -> bool:

@@ -21,7 +21,7 @@ REASONS = {
     "burned-in": "shows text in its pixels that cannot be removed",
     "charset": "holds text that is in no known character set",
     "conflict": "has the SOP Instance UID of another file and other bytes",
-    "document": "holds a document or a mesh, which is not looked into",
+    "document": "holds a document, a mesh or speech, which is not looked into",
     "failed": "cannot be cleaned",
     "index": "is an index of other files (DICOMDIR), no image",
     "mixed": "holds parts in another order of bytes",

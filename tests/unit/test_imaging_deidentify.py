@@ -235,10 +235,11 @@ def test_a_dose_report_stays_legible_and_a_person_in_it_goes(tmp_path: Path) -> 
         (lambda: encoded(patient(PatientID="")), "no-person"),
         (lambda: part10(element(0x00080016, b"UI", b"1.2.840.10008.5.1.4.1.1.2\0") + element(0x00100020, b"LO", b"P1")), "unnamed"),
         (lambda: encoded(patient(EncapsulatedDocument=b"%PDF")), "document"),
+        (lambda: encoded(patient(SOPClassUID="1.2.840.10008.5.1.4.1.1.9.4.1")), "document"),
         (lambda: (PYDICOM_FILES / "dicomdirtests" / "DICOMDIR").read_bytes(), "index"),
         (lambda: encoded(patient()).replace(b"Chest ", b"\xff\xfe\xfd\xff\x80\xff"), "charset"),
     ],
-    ids=["empty", "text", "cut", "nobody", "nameless", "document", "index", "bytes"],
+    ids=["empty", "text", "cut", "nobody", "nameless", "document", "speech", "index", "bytes"],
 )
 def test_doubt_writes_nothing(make: object, reason: str, tmp_path: Path) -> None:
     assert run(make(), tmp_path)[0].reason == reason

@@ -56,6 +56,7 @@ def test_every_file_is_written_or_held_back_with_its_reason(source: Path) -> Non
     assert done.reasons == {"hidden": 1, "no-person": 3, "not-dicom": 1}
     assert seen == [(0, 10), (4, 10), (8, 10), (10, 10)]
     records = rows(source)
+    assert (source.parent / "records").stat().st_mode & 0o077 == 0
     assert len(records) == 11
     assert {row["reason"] for row in records} - {""} <= set(REASONS)
     assert sorted(row["out"] for row in records if row["out"]) == sorted(files(source))

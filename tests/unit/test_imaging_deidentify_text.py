@@ -111,6 +111,13 @@ def test_few_digits_and_dates_go_from_text_and_condemn_no_file() -> None:
     assert not ONE.hits(b"4711 20240102")
 
 
+@pytest.mark.parametrize("name", ["张^晓^明", "张^晓明", "Zhang^Xiao^Ming=张^晓^明"])
+def test_a_given_name_alone_goes_however_it_is_divided(name: str) -> None:
+    someone = known(frozenset({name}), frozenset())
+    assert clean_text("晓明 复查, ZHANG XIAO MING", someone, shift_days=0).startswith("复查")
+    assert not someone.hits("晓明".encode())  # too common to condemn a file
+
+
 @pytest.mark.parametrize(
     ("text", "clean"),
     [

@@ -73,7 +73,7 @@ FILE_WORDS: dict[str, tuple[str, str]] = {
     "conflict": ("与另一文件的 UID 相同而内容不同", "the UID of another file, other bytes"),
     "cut-short": ("文件被截断", "cut short"),
     "deflate": ("压缩的数据集无法解压", "does not inflate"),
-    "document": ("含文档或网格，不作检查", "a document or a mesh, which is not looked into"),
+    "document": ("含文档、网格或录音，不作检查", "a document, a mesh or speech, which is not looked into"),
     "empty": ("空文件", "no bytes"),
     "failed": ("无法清理", "cannot be cleaned"),
     "hidden": ("隐藏文件，不读取", "a hidden file, not read"),
