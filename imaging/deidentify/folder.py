@@ -8,11 +8,9 @@ import json
 import os
 import shutil
 from collections import Counter, defaultdict, deque
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -26,6 +24,7 @@ from imaging.deidentify.pixels import PixelPolicy
 from imaging.deidentify.profile import Options
 from imaging.deidentify.records import SCHEMA, Record, record_table
 from imaging.dicom.files import path_text, walk_folder
+from imaging.dicom.processes import process_pool
 from imaging.errors import PlaceError, TaskError
 
 if TYPE_CHECKING:
@@ -189,7 +188,7 @@ def _all(paths: list[str], work: _Work, workers: int, batch: int) -> Iterator[li
     if workers <= 1:
         yield from (_some(some, work) for some in batches)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_prepare, initargs=(work,)) as pool:
+    with process_pool(workers, _prepare, (work,)) as pool:
         waiting: deque = deque()
         for some in batches:
             waiting.append(pool.submit(_in_process, some))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pydicom
@@ -17,9 +21,6 @@ from imaging.deidentify.records import REASONS, Record, record_table
 from imaging.errors import PlaceError, TaskError
 from tests.lib.dicom_files import ct_series, encoded, write
 from tests.lib.dicom_keys import TestKeys
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEYS = TestKeys(persons=frozenset({"P1", "P2"}))
 HEADER_ONLY = PixelPolicy(reading="none")
@@ -109,6 +110,34 @@ def test_a_run_that_was_killed_goes_on(source: Path, monkeypatch: pytest.MonkeyP
     done = run(source, batch=2)
     assert (done.done, done.unchanged, done.written) == (6, 4, 6)
     assert len(rows(source)) == 11
+
+
+def test_a_process_ends_with_the_one_that_it_works_for(tmp_path: Path) -> None:
+    program = (
+        "import os, sys, time\n"
+        "from imaging.dicom.processes import process_pool\n"
+        "if __name__ == '__main__':\n"
+        "    pool = process_pool(1)\n"
+        "    print(pool.submit(os.getpid).result(), flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    (tmp_path / "program.py").write_text(program, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, tmp_path / "program.py"], stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        child = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 30
+    while is_there(child) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_there(child)
+
+
+def is_there(process: int) -> bool:
+    """Say whether a process runs; one that has ended and that nobody waited for does not."""
+    try:
+        return "State:\tZ" not in (Path("/proc") / str(process) / "status").read_text(encoding="utf-8")
+    except OSError:
+        return False
 
 
 def test_the_same_instance_twice_is_written_once_and_another_under_its_uid_not_at_all(source: Path) -> None:
