@@ -142,7 +142,7 @@ def deidentify_file(
     return replace(cleaned.record, out=path_text(os.fspath(out)))
 
 
-def write_whole(pieces: Iterable[bytes], path: Path) -> None:
+def write_whole(pieces: Iterable[bytes], path: Path, *, mark: str = "") -> None:
     """Write a file aside and give it its name in one step.
 
     Parameters
@@ -151,9 +151,11 @@ def write_whole(pieces: Iterable[bytes], path: Path) -> None:
         The file.
     path : Path
         Where it goes.
+    mark : str
+        Begins the name that it has until it is whole, behind a dot: by it, what a kill has left is found.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{uuid4().hex}")
+    aside = path.with_name(f".{mark}{uuid4().hex}")
     try:
         with aside.open("xb") as file:
             file.writelines(pieces)

@@ -71,6 +71,7 @@ class _Work:
     """What every file of a run is given; travels to other processes."""
 
     out: Path
+    mark: str
     keys: Keys
     options: Options
     pixels: PixelPolicy
@@ -138,7 +139,8 @@ def deidentify_folder(
     if not folder.is_dir():
         raise PlaceError(f"{folder} is no folder that can be read", hint="name the folder that holds the DICOM files")
     _apart(folder.resolve(), out.resolve(), records.resolve())
-    work = _Work(out, keys, options or Options(), pixels or PixelPolicy(), dict(patients or {}), limits)
+    mark = hashlib.sha256(os.fsencode(records)).hexdigest()[:12]
+    work = _Work(out, mark, keys, options or Options(), pixels or PixelPolicy(), dict(patients or {}), limits)
     try:
         with _locked(records):
             return _run(folder, records, work, workers, batch, progress or _untold)
@@ -160,6 +162,8 @@ def _run(folder: Path, records: Path, work: _Work, workers: int, batch: int, pro
     _same_settings(records, work)
     parts = records / ".parts"
     parts.mkdir(exist_ok=True)
+    for left in work.out.rglob(f".{work.mark}*"):  # of a run that was killed
+        left.unlink(missing_ok=True)
     before = _known_files(records, parts, work.out)
     waiting, skipped, files, unchanged = [], [], 0, 0
     for found in walk_folder(folder):
@@ -225,7 +229,7 @@ def _one(path: str, work: _Work) -> Record:
     target = work.out / place
     if target.exists() and _sha256(target) != cleaned.record.sha256_out:
         return replace(cleaned.record, reason="conflict", sha256_out="")
-    write_whole(cleaned.pieces, target)
+    write_whole(cleaned.pieces, target, mark=work.mark)
     return replace(cleaned.record, out=place.as_posix())
 
 

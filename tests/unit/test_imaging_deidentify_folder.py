@@ -112,6 +112,25 @@ def test_a_run_that_was_killed_goes_on(source: Path, monkeypatch: pytest.MonkeyP
     assert len(rows(source)) == 11
 
 
+def test_what_a_killed_run_left_half_written_goes(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = folder_module.write_whole
+
+    def half(pieces: list[bytes], path: Path, *, mark: str = "") -> None:
+        if not mark:
+            return whole(pieces, path)
+        path.parent.mkdir(parents=True)
+        path.with_name(f".{mark}half").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(folder_module, "write_whole", half)
+    with pytest.raises(KeyboardInterrupt):
+        run(source)
+    monkeypatch.undo()
+    assert [name for name in files(source) if "/." in name]
+    assert run(source).written == 6
+    assert sorted(files(source)) == sorted(row["out"] for row in rows(source) if row["out"])
+
+
 def test_a_process_ends_with_the_one_that_it_works_for(tmp_path: Path) -> None:
     program = (
         "import os, sys, time\n"
