@@ -42,9 +42,9 @@ _TAGS = [tag_for_keyword(keyword) for keyword in (*TOP_LEVEL, *SEQUENCES)]
 #: Columns of the table of instances that a verdict needs.
 COLUMNS = ("path", "problems", *(field.name for field in _PLAIN))
 
-#: What differs from slice to slice of a plain series: clocks too, which tell repeated positions apart and only those.
-_CLOCKS = {dimension.keyword for dimension in DIMENSIONS if dimension.clock}
-_BY_SLICE = {"path", "sop_instance_uid", "image_position_patient", *(field.name for field in _PLAIN if field.keyword in _CLOCKS)}
+#: What may differ from slice to slice of one kind: dimensions too that only tell repeated positions apart.
+_ORDER = {dimension.keyword for dimension in DIMENSIONS if not dimension.apart} - {"ImageType"}
+_BY_SLICE = {"path", "sop_instance_uid", "image_position_patient", *(field.name for field in _PLAIN if field.keyword in _ORDER)}
 _FRAME = [field.name for field in fields(Frame) if field.name not in ("instance", "position")]
 #: Positions beyond are broken values more often than places.
 _FAR_MM = 1e5
@@ -87,7 +87,7 @@ _NO_IMAGE = _Verdict([], ['{"code": "no_image"}'])
 def judge_changed(database: duckdb.DuckDBPyConnection) -> None:
     """Judge the series that changed, one in memory at a time.
 
-    Most instances differ only in position, UID and clocks, so that one header stands for all of its kind. Series with several frames in a
+    Most instances differ only in position, UID and order, so that one header stands for all of its kind. Series with several frames in a
     file or without positions, and those whose positions repeat, are judged from every header.
 
     Parameters
