@@ -191,6 +191,24 @@ def test_a_mask_is_drawn_over_the_series_that_it_is_of(indexed, tmp_path):
         chosen.show(uid(3, 1), mask=tmp_path / "seg.dcm")
 
 
+def test_boxes_of_a_detection_are_drawn_where_they_lie(indexed, tmp_path):
+    pytest.importorskip("anywidget")
+    chosen, one = wb.images(indexed.snapshot), uid(1, 1)
+    volume = chosen.volume(one)
+    x, y, z = (volume.affine @ (2, 3, 1, 1))[:3]
+    head = "series_instance_uid,class,score,x_mm,y_mm,z_mm,size_x_mm,size_y_mm,size_z_mm\n"
+    rows = [f"{one},nodule,0.4,{x},{y},{z},1.5,1.5,6", f"{one},nodule,0.9,{x},{y},{z},0.5,0.5,1", f"{uid(3, 1)},other,1,{x},{y},{z},9,9,9"]
+    (tmp_path / "boxes.csv").write_text(head + "\n".join(rows), encoding="utf-8")
+    viewer = chosen.show(one, mask=tmp_path / "boxes.csv")
+    labels = viewer._exhibits[0].labels
+    assert labels[1, 3, 2] == 1, "the surer one on top"
+    assert np.argwhere(labels == 2).tolist() == [[1, r, c] for r in (2, 3, 4) for c in (1, 2, 3) if (r, c) != (3, 2)]
+    assert [each[0] for each in viewer.series[0]["mask"]] == ["nodule 0.90", "nodule 0.40"]
+    (tmp_path / "boxes.csv").write_text("series_instance_uid,score\n", encoding="utf-8")
+    with pytest.raises(DataError, match="缺少列 class"):
+        chosen.show(one, mask=tmp_path / "boxes.csv")
+
+
 def test_what_is_looked_at_in_a_session_is_watermarked_and_charged(indexed, tmp_path, monkeypatch):
     pytest.importorskip("anywidget")
     in_a_session(monkeypatch, tmp_path / "session.toml", user="lin", project="heart", bytes_per_hour=40_000)

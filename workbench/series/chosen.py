@@ -156,8 +156,8 @@ class ImageSet:
         *series : str or row of :meth:`table`
             At most four; the first of the set where none is given.
         mask : path, ndarray, Volume, or a list of them, optional
-            Drawn over the series: the DICOM SEG of a prediction, a NIfTI file of labels, or labels on the volume's voxels. For several
-            series one each, None for those without.
+            Drawn over the series: the DICOM SEG of a prediction, the ``boxes.csv`` of a detection, a NIfTI file of labels, or labels on
+            the volume's voxels. For several series one each, None for those without.
         policy : Policy or str
             What to do about a verdict.
         window : tuple of 2 float or str, optional
@@ -292,7 +292,8 @@ class ImageSet:
     def _exhibit(self, series: str | Mapping[str, Any], policy: Policy | str, mask: Mask | None = None, **shown: Any) -> Exhibit:
         from workbench.series.looking import exhibit_of
 
-        return exhibit_of(self.paths(series), self._label(series), policy, mask, **shown)
+        uid = self._row(series)["image_series_uid"]
+        return exhibit_of(self.paths(series), self._label(series), policy, mask, uid=uid, **shown)
 
     @property
     def _places(self) -> list[Any]:
