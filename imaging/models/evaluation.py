@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imaging.models.preparing import CaseSet
     from imaging.models.task import Task
 
-__all__ = ["dice_of", "evaluate", "score_of", "shares_of_cases", "threshold_of", "truth_of"]
+__all__ = ["dice_of", "evaluate", "grouped", "score_of", "shares_of_cases", "threshold_of", "truth_of"]
 
 
 def truth_of(cases: Sequence[Case]) -> np.ndarray:
@@ -120,14 +120,34 @@ def evaluate(task: Task, model: Model, cases: CaseSet, threshold: float | None) 
         def statistics(chosen: np.ndarray) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
             return metrics.segmentation(values[chosen], task.classes)
 
-    result = _result(cases.cases, np.arange(len(cases)), statistics)
+    return grouped(cases.cases, statistics, task.min_group)
+
+
+def grouped(cases: Sequence[Case], statistics: Callable, min_group: int) -> dict[str, Any]:
+    """Return the results of all cases, and of those of each scanner and verdict.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        That were answered.
+    statistics : callable
+        Takes indices of cases and returns what ``metrics.intervals`` takes.
+    min_group : int
+        Fewest patients of a group whose results stand apart.
+
+    Returns
+    -------
+    dict
+        As :func:`evaluate`.
+    """
+    result = _result(cases, np.arange(len(cases)), statistics)
     for name in ("scanner", "verdict"):
         groups = defaultdict(list)
-        for index, case in enumerate(cases.cases):
+        for index, case in enumerate(cases):
             groups[getattr(case, name)].append(index)
         known = {group: np.array(those) for group, those in sorted(groups.items()) if group}
-        found = {group: _result(cases.cases, those, statistics) for group, those in known.items()}
-        if kept := {group: each for group, each in found.items() if each["n_patients"] >= task.min_group}:
+        found = {group: _result(cases, those, statistics) for group, those in known.items()}
+        if kept := {group: each for group, each in found.items() if each["n_patients"] >= min_group}:
             result[f"by_{name}"] = kept
     return result
 

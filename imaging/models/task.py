@@ -362,13 +362,15 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def read_task(path: str | Path) -> Task:
+def read_task(path: str | Path, *, data: str | Path | None = None) -> Task:
     """Read a task from a YAML file.
 
     Parameters
     ----------
     path : str or Path
-        The file; relative paths in ``data`` are meant from its folder.
+        The file.
+    data : str or Path, optional
+        Folder from which relative paths in ``data`` are meant; the file's own unless given.
 
     Returns
     -------
@@ -391,7 +393,7 @@ def read_task(path: str | Path) -> Task:
         raise TaskError(f"the task {path} holds no keys and values", hint="it begins with name:, kind:, classes:, data:")
     task = Task(**given)
     places = {
-        key: str((path.parent / value).absolute())
+        key: str((Path(data or path.parent) / value).absolute())
         for key, value in task.data
         if key in ("file", "images", "labels", "table", "catalogue", "root") and value
     }

@@ -36,11 +36,12 @@ from imaging.models.preparing import CaseSet
 from imaging.models.split import kept_apart, split_cases, write_leaks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import nn
 
     from imaging.models.bundle import Bundle
+    from imaging.models.cases import Case
     from imaging.models.task import Task
 
 __all__ = ["Epoch", "train"]
@@ -228,7 +229,7 @@ class _Trainer:
         if len(self.test):
             results["test"] = evaluate(self.task, model, self.test, threshold)
         data = {
-            part: {"n_cases": len(cases), "n_patients": len({case.patient for case in cases})}
+            part: {"n_cases": len(cases), "n_patients": len({case.patient for case in cases})} | _by_class(cases, self.task.classes)
             for part, cases in self.parts._asdict().items()
         }
         learnt = Learnt(
@@ -359,6 +360,12 @@ class _Trainer:
             moments.setdefault(int(index), {})[rest] = value
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
         self.scaler.load_state_dict(self.state.scaler)
+
+
+def _by_class(cases: Sequence[Case], classes: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return how many cases each class has; nothing where a case has no class."""
+    counts = Counter(case.label for case in cases if case.label is not None)
+    return {"by_class": {name: counts[number] for number, name in enumerate(classes)}} if counts else {}
 
 
 def _class_weights(cases: CaseSet, classes: int) -> torch.Tensor:
