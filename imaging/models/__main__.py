@@ -21,17 +21,14 @@ def main() -> int:
     given = parser.parse_args()
     try:
         task = read_task(given.task)
+        from imaging.models.progress import TrainingView
         from imaging.models.training import train
 
-        train(task, given.out, work=given.work, cache=given.cache, device=given.device, force=given.force, progress=_tell)
+        train(task, given.out, work=given.work, cache=given.cache, device=given.device, force=given.force, progress=TrainingView("en"))
     except ImagingError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     return 0
-
-
-def _tell(epoch: object) -> None:
-    sys.stderr.write(f"epoch {epoch.epoch}/{epoch.epochs}: loss {epoch.loss:.4f}, validation {epoch.score:.4f}, {epoch.seconds:.0f} s\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from imaging.models.card_words import NAMES, WORDS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["card_text"]
+__all__ = ["card_text", "measure_name"]
 
 
 def card_text(metadata: dict[str, Any], parameters: int, language: str) -> str:
@@ -37,7 +37,7 @@ def card_text(metadata: dict[str, Any], parameters: int, language: str) -> str:
         (None, _first(metadata, words)),
         ("use", _use(metadata, words)),
         ("data", _data(metadata, words)),
-        ("results", _results(metadata, words, NAMES[language])),
+        ("results", _results(metadata, words, language)),
         ("model", _model(metadata, parameters, words)),
         ("holds", iter([words["contents"].format(parameters=f"{parameters:,}")])),
     )
@@ -88,7 +88,7 @@ def _leaks(leaks: dict[str, int], split: dict[str, Any], words: dict[str, str]) 
         yield f"- {words['apart'].format(seed=split['seed'])}"
 
 
-def _results(metadata: dict[str, Any], words: dict[str, str], names: dict[str, str]) -> Iterator[str]:
+def _results(metadata: dict[str, Any], words: dict[str, str], language: str) -> Iterator[str]:
     ours = metadata["workbench"]
     if ours.get("origin"):
         yield words["not measured"]
@@ -98,7 +98,7 @@ def _results(metadata: dict[str, Any], words: dict[str, str], names: dict[str, s
         return
     groups = list(_groups(ours["results"], words))
     measures = list(next(iter(ours["results"].values()))["metrics"])
-    yield from _table([words["on"], words["cases"], words["patients"], *(_named(each, names) for each in measures)])
+    yield from _table([words["on"], words["cases"], words["patients"], *(measure_name(each, language) for each in measures)])
     for title, found in groups:
         cells = " | ".join(_interval(found["metrics"].get(each)) for each in measures)
         yield f"| {title} | {found['n_cases']:,} | {found['n_patients']:,} | {cells} |"
@@ -164,10 +164,23 @@ def _interval(found: dict[str, float | None] | None) -> str:
     return f"{found['value']:.3f}{interval}"
 
 
-def _named(measure: str, names: dict[str, str]) -> str:
-    """Return a measure's name; that of a class stands behind its own (dice anterior)."""
+def measure_name(measure: str, language: str) -> str:
+    """Return what a measure is called.
+
+    Parameters
+    ----------
+    measure : str
+        As in the results; the class that it is of stands behind it (dice anterior).
+    language : str
+        zh or en.
+
+    Examples
+    --------
+    >>> measure_name("sensitivity", "zh"), measure_name("dice anterior", "en")
+    ('灵敏度', 'Dice anterior')
+    """
     first, _, rest = measure.partition(" ")
-    return _line(f"{names.get(first, first)} {rest}".strip())
+    return _line(f"{NAMES[language].get(first, first)} {rest}".strip())
 
 
 def _line(text: str) -> str:

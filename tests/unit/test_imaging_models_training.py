@@ -62,16 +62,6 @@ class TestTraining:
         assert set(result["by_scanner"]) == {"A", "B"}
         assert sum(each["n_cases"] for each in result["by_scanner"].values()) == 36
 
-    def test_metadata_hold_what_monais_schema_requires(self, made):
-        metadata = read_metadata(made[3])
-        required = (
-            "version changelog monai_version pytorch_version numpy_version required_packages_version task description authors copyright"
-        )
-        assert set(required.split()) <= metadata.keys()
-        tensor = metadata["network_data_format"]["inputs"]["image"]
-        assert {"type", "format", "num_channels", "spatial_shape", "dtype", "value_range", "is_patch_data"} <= tensor.keys()
-        assert tensor["spatial_shape"] == [16, 16]
-
     def test_nothing_of_a_patient_or_a_path_leaves_with_the_bundle(self, made):
         task, _, _, folder = made
         work = folder.with_name("bundle.work")
@@ -128,6 +118,16 @@ class TestTraining:
         (tmp_path / "w" / "checkpoint.safetensors").write_bytes((work / "checkpoint.safetensors").read_bytes()[:500])
         with pytest.raises(ModelError, match="cannot be read"):
             train(task, tmp_path / "b", work=tmp_path / "w", device="cpu")
+
+    @pytest.mark.parametrize("patch", [(16, 12, 16), (8, 8, 8)])
+    def test_a_patch_that_the_network_cannot_take_is_refused(self, patch, tmp_path):
+        task = segmentation_task(tmp_path)
+        changes = {
+            "network": {"name": "plain_unet", "channels": (2,) * 4},
+            "transforms": task.transforms.model_copy(update={"patch": patch}),
+        }
+        with pytest.raises(TaskError, match=f"windows of {patch[0]} x {patch[1]}"):
+            train(task.model_copy(update=changes), tmp_path / "b", device="cpu")
 
     def test_training_stops_when_validation_does_not_get_better(self, made, tmp_path):
         told = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ from workbench.outfile import check_folder
 
 if TYPE_CHECKING:
     from imaging.models.bundle import Bundle
-    from imaging.models.training import Epoch
+    from imaging.models.task import Task
 
 __all__ = ["register"]
 
@@ -32,11 +32,12 @@ def register(app: typer.Typer) -> None:
     app.command(
         "train",
         help=command_help(
-            "Train a classification or segmentation model on images, and write it as a bundle: weights without code, hashes, and a card "
-            "with data, results with 95 % intervals over patients, intended use and licence.\n\nThe task file says data, classes, split, "
-            "transforms, network and training. Patients are kept apart: a case that is also in a part that judges it stops the training "
-            "or is dropped, as the task says. A run that was stopped or killed goes on when the same command is given again. Several "
-            "GPUs: torchrun --nproc-per-node 4 -m imaging.models TASK.yaml BUNDLE.",
+            "Train a classification, segmentation or detection model on images, and write it as a bundle: weights without code, hashes, "
+            "and a card with data, results with 95 % intervals over patients, intended use and licence.\n\nThe task file says data, "
+            "classes, split, transforms, network and training. Patients are kept apart: a case that is also in a part that judges it "
+            "stops the training or is dropped, as the task says. A run that was stopped or killed goes on when the same command is given "
+            "again. Several GPUs: torchrun --nproc-per-node 4 -m imaging.models TASK.yaml BUNDLE.\n\nWith network: {name: nnunet} nnU-Net "
+            "is trained instead, where it is installed: BUNDLE then holds results.json alone, and what was learnt stays in BUNDLE.work.",
             "workbench imaging train hippocampus.yaml --out bundles/hippocampus",
             codes=(3, 4, 7, 8),
         ),
@@ -58,10 +59,15 @@ def train(
     task = read_task(file)
     for place in filter(None, (out, work, cache)):
         check_folder(place)
+    if task.network.get("name") == "nnunet":
+        _train_nnunet(task, out, work, device, quiet=quiet)
+        return
+    from imaging.models.progress import TrainingView
     from imaging.models.training import train as train_task  # takes seconds: after what may be refused at once
 
+    told = None if quiet else TrainingView(get_language())
     try:
-        bundle = train_task(task, out, work=work, cache=cache, device=device, force=force, progress=None if quiet else _tell)
+        bundle = train_task(task, out, work=work, cache=cache, device=device, force=force, progress=told)
     except KeyboardInterrupt:
         say_stopped()
         raise typer.Exit(STOPPED) from None
@@ -69,17 +75,29 @@ def train(
         _summarise(bundle, out)
 
 
-def _tell(epoch: Epoch) -> None:
-    figures = f"{epoch.loss:.4f}", f"{epoch.score:.4f}", f"{epoch.best:.4f}", f"{epoch.seconds:.0f}"
-    chinese, english = "第 {}/{} 轮：损失 {}，验证 {}，最好 {}，{} 秒", "epoch {}/{}: loss {}, validation {}, best {}, {} s"
-    line = tr(chinese, english).format(epoch.epoch, epoch.epochs, *figures)
-    typer.echo(line, err=True)
+def _train_nnunet(task: Task, out: Path, work: Path | None, device: str, *, quiet: bool) -> None:
+    from imaging.models.nnunet import train_nnunet
+
+    try:
+        found = train_nnunet(task, out, work=work, device=device or "cuda", told=None if quiet else lambda line: typer.echo(line, err=True))
+    except KeyboardInterrupt:
+        say_stopped()
+        raise typer.Exit(STOPPED) from None
+    _say_results(found["results"])
+    typer.echo(f"results={out / 'results.json'}")
 
 
 def _summarise(bundle: Bundle, out: Path) -> None:
     from imaging.models.bundle import CARDS
 
-    results = bundle.metadata["workbench"]["results"]
+    _say_results(bundle.metadata["workbench"]["results"])
+    typer.echo(tr("模型卡", "model card") + f": {out / CARDS[get_language()]}")
+    typer.echo(tr("下一步", "next") + f": workbench imaging predict {out} FOLDER --out DIR")
+    sys.stdout.flush()
+    typer.echo(f"bundle={bundle.source}")
+
+
+def _say_results(results: dict[str, Any]) -> None:
     part = "test" if "test" in results else "validation"
     found = results[part]
     typer.echo(
@@ -92,7 +110,3 @@ def _summarise(bundle: Bundle, out: Path) -> None:
         if each["value"] is not None:
             known = each["low"] is not None and each["high"] is not None
             typer.echo(f"  {name}\t{each['value']:.3f} {interval(each['low'], each['high']) if known else ''}".rstrip())
-    typer.echo(tr("模型卡", "model card") + f": {out / CARDS[get_language()]}")
-    typer.echo(tr("下一步", "next") + f": workbench imaging predict {out} FOLDER --out DIR")
-    sys.stdout.flush()
-    typer.echo(f"bundle={bundle.source}")
