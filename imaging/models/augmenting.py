@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch.nn import functional
 
+from imaging.models.boxes import corners, moved
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy as np
 
     from imaging.models.preparing import Prepared
     from imaging.models.task import Augment
@@ -47,7 +48,7 @@ def generator_for(*numbers: int) -> torch.Generator:
 
 def augmented(
     prepared: Prepared, window: Sequence[int], augment: Augment, chance: torch.Generator, spacing: Sequence[float] | None = None
-) -> tuple[torch.Tensor, torch.Tensor | None]:
+) -> tuple[torch.Tensor, torch.Tensor | np.ndarray | None]:
     """Return one patch of a case, varied.
 
     Parameters
@@ -67,19 +68,41 @@ def augmented(
     -------
     image : Tensor of shape (channels, *window)
         The patch.
-    mask : Tensor of shape window, or None
-        Its labels.
+    truth : Tensor of shape window, ndarray of BOX, or None
+        Its labels, or its boxes, as the case has them. A box is cut where it reaches beyond the patch, and ignored where its middle does.
     """
     image = torch.from_numpy(prepared.image)
-    centre = _centre(prepared.mask, image.shape[1:], window, augment.foreground, chance)
+    centre = _centre(prepared, window, augment.foreground, chance)
     matrix = _matrix(image.shape[1:], window, centre, augment, chance, spacing)
     grid = functional.affine_grid(matrix[None], [1, 1, *window], align_corners=False)
     patch = functional.grid_sample(image[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
-    mask = None
+    truth: torch.Tensor | np.ndarray | None = None
     if prepared.mask is not None:
         labels = torch.from_numpy(prepared.mask).float()[None, None]
-        mask = functional.grid_sample(labels, grid, mode="nearest", padding_mode="zeros", align_corners=False)[0, 0].long()
-    return _intensity(patch, augment, chance), mask
+        truth = functional.grid_sample(labels, grid, mode="nearest", padding_mode="zeros", align_corners=False)[0, 0].long()
+    elif prepared.boxes is not None:
+        truth = _boxes_within(moved(prepared.boxes, _to_patch(matrix, image.shape[1:], window)), window)
+    return _intensity(patch, augment, chance), truth
+
+
+def _to_patch(matrix: torch.Tensor, shape: Sequence[int], window: Sequence[int]) -> np.ndarray:
+    """Return the affine from the image's (slice, row, column), voxel 0 going from 0 to 1, to the patch's."""
+    scale = [np.diag([*(length / 2 for length in lengths), 1.0]) for lengths in (shape, window)]
+    for each in scale:
+        each[:3, 3] = each[:3, :3].sum(axis=1)  # -1..1 to 0..length
+    whole = np.eye(4)
+    whole[:3] = matrix.double().numpy()
+    whole[:3] = whole[[2, 1, 0]][:, [2, 1, 0, 3]]
+    return scale[1] @ np.linalg.inv(whole) @ np.linalg.inv(scale[0])
+
+
+def _boxes_within(boxes: np.ndarray, window: Sequence[int]) -> np.ndarray:
+    """Return the boxes that reach into a patch, cut to it."""
+    ends = np.clip(corners(boxes), 0, [*window, *window])
+    found = boxes.copy()
+    found["centre"], found["size"] = (ends[:, :3] + ends[:, 3:]) / 2, ends[:, 3:] - ends[:, :3]
+    found["ignored"] |= ((boxes["centre"] < 0) | (boxes["centre"] > window)).any(axis=1)
+    return found[(found["size"] > 0).all(axis=1)]
 
 
 def _uniform(chance: torch.Generator, count: int = 1) -> torch.Tensor:
@@ -91,28 +114,29 @@ def _normal(chance: torch.Generator) -> float:
     return float(torch.randn(1, generator=chance, dtype=torch.float64))
 
 
-def _centre(
-    mask: np.ndarray | None, shape: Sequence[int], window: Sequence[int], foreground: float, chance: torch.Generator
-) -> torch.Tensor:
+def _centre(prepared: Prepared, window: Sequence[int], foreground: float, chance: torch.Generator) -> torch.Tensor:
     """Return the middle of a patch, in voxels from the image's middle, so that the patch lies in the image where it can."""
+    shape = prepared.image.shape[1:]
     shares = torch.rand(2, generator=chance, dtype=torch.float64)
     spare = torch.tensor([(length - part) / 2 for length, part in zip(shape, window, strict=True)], dtype=torch.float64)
     room = spare.clamp(min=0)
     centre = _uniform(chance, len(shape)) * room
-    labelled = mask.ravel().nonzero()[0] if mask is not None and room.any() and shares[0] < foreground else ()
-    if len(labelled):
-        place = torch.tensor(_unravelled(int(labelled[int(shares[1] * len(labelled))]), shape), dtype=torch.float64)
+    place = _labelled(prepared, float(shares[1])) if room.any() and shares[0] < foreground else None
+    if place is not None:
         middle = (torch.tensor(list(shape), dtype=torch.float64) - 1) / 2
-        centre = torch.minimum(torch.maximum(place - middle, -room), room)
+        centre = torch.minimum(torch.maximum(torch.from_numpy(place) - middle, -room), room)
     return torch.round(centre + spare) - spare  # on whole voxels: a patch that is not varied is not interpolated
 
 
-def _unravelled(index: int, shape: Sequence[int]) -> list[int]:
-    places = []
-    for length in reversed(shape):
-        index, place = divmod(index, length)
-        places.append(place)
-    return places[::-1]
+def _labelled(prepared: Prepared, share: float) -> np.ndarray | None:
+    """Return the place of a labelled voxel or the middle of a box that counts; None where there is none."""
+    if prepared.boxes is not None:
+        middles = prepared.boxes["centre"][~prepared.boxes["ignored"]]
+        return middles[int(share * len(middles))] - 0.5 if len(middles) else None
+    labelled = () if prepared.mask is None else prepared.mask.ravel().nonzero()[0]
+    if not len(labelled):
+        return None
+    return np.array(np.unravel_index(labelled[int(share * len(labelled))], prepared.mask.shape), np.float64)
 
 
 def _matrix(

@@ -18,11 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from safetensors import SafetensorError, safe_open
 
 from imaging.errors import ImagingError, ModelError
+from imaging.models.boxes import grid_to_lps, moved
 from imaging.models.cases import sample_of
+from imaging.models.detecting import detect
 from imaging.models.inference import LIMIT_BYTES, OVERLAP, Model, mask_on, segment, shares_of
 from imaging.models.networks import build_network
 from imaging.models.preparing import prepare
-from imaging.models.task import Codes, Transforms  # noqa: TC001 - a model's fields
+from imaging.models.task import Codes, Kind, Transforms  # noqa: TC001 - a model's fields
 
 if TYPE_CHECKING:
     import os
@@ -78,7 +80,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    kind: Literal["classification", "segmentation"]
+    kind: Kind
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=255)]
     codes: Codes = {}
     channels: Annotated[int, Field(ge=1, le=64)]
@@ -100,7 +102,7 @@ class Recipe(BaseModel):
     @property
     def window(self) -> tuple[int, ...]:
         """Shape that the network sees."""
-        return (self.transforms.patch if self.kind == "segmentation" else self.transforms.size) or ()
+        return self.transforms.patch or self.transforms.size or ()
 
     def build(self) -> nn.Module:
         """Return the network, with chance weights."""
@@ -142,12 +144,15 @@ class Prediction(NamedTuple):
         Labels on the image's own grid, of a segmentation.
     source : str
         Name and version of the bundle.
+    boxes : ndarray of shape (n,), BOX, or None
+        What was found, the surest first, in LPS mm, of a detection.
     """
 
     label: str | None
     shares: dict[str, float]
     mask: np.ndarray | None
     source: str
+    boxes: np.ndarray | None = None
 
 
 class Bundle:
@@ -204,6 +209,10 @@ class Bundle:
             raise ModelError(
                 f"found {prepared.image.shape[0]} channels, wanted {self.recipe.channels}", hint="take images as it was trained on"
             )
+        if self.recipe.kind == "detection":
+            found = detect(self._model, prepared.image)
+            boxes = moved(found[found["score"] >= (self.recipe.threshold or 0)], grid_to_lps(prepared.affine))
+            return Prediction(None, {}, None, self.source, boxes)
         if self.recipe.kind == "segmentation":
             labels = self.recipe.turned_back(segment(self._model, self.recipe.turned(prepared.image), limit_bytes=limit_bytes))
             return Prediction(None, {}, mask_on(sample, prepared, labels, len(self.recipe.classes)), self.source)

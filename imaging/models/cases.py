@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from imaging.errors import ImageDataError, TaskError
+from imaging.models.boxes import BOX, read_boxes, settled
 from imaging.volumes import Policy, read_nifti, read_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from imaging.models.task import Arrays, Catalogue, Nifti, Task
     from imaging.volumes import Volume
@@ -41,12 +42,15 @@ class Sample(NamedTuple):
         Maps (column, row, slice, 1) to LPS mm.
     unit : str
         HU, or empty where the file names none.
+    boxes : ndarray of shape (n,), BOX, or None
+        What is to be found, in LPS mm.
     """
 
     image: np.ndarray
     mask: np.ndarray | None = None
     affine: np.ndarray | None = None
     unit: str = ""
+    boxes: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +113,7 @@ def cases_of(task: Task) -> list[Case]:
     return found
 
 
-def sample_of(volume: Volume, mask: np.ndarray | None = None) -> Sample:
+def sample_of(volume: Volume, mask: np.ndarray | None = None, boxes: np.ndarray | None = None) -> Sample:
     """Return a volume as a sample, greater values brighter.
 
     Parameters
@@ -118,10 +122,12 @@ def sample_of(volume: Volume, mask: np.ndarray | None = None) -> Sample:
         Of grey values or three colours.
     mask : ndarray of shape (slices, rows, columns), optional
         Its labels.
+    boxes : ndarray of shape (n,), BOX, optional
+        What is to be found in it, in LPS mm.
     """
     volume = volume.brightened()
     image = volume.array[None] if volume.array.ndim == 3 else np.moveaxis(volume.array, -1, 0)
-    return Sample(image, mask, volume.affine, volume.unit)
+    return Sample(image, mask, volume.affine, volume.unit, None if boxes is None else settled(boxes, volume.shape[:3], volume.affine))
 
 
 def _from_arrays(task: Task) -> list[Case]:
@@ -165,21 +171,38 @@ def _array_sample(image: np.ndarray) -> Sample:
 
 def _from_nifti(task: Task) -> list[Case]:
     data: Nifti = task.data
-    images, labels = _nifti_files(data.images), _nifti_files(data.labels)
+    images = _nifti_files(data.images)
     rows = {row["file"]: row for row in _rows(data.table, ("file",))} if data.table else {name: {"file": name} for name in images}
-    for name in sorted(rows.keys() - (images.keys() & labels.keys())):
-        raise ImageDataError(f"{name}: found no pair of image and label map of that name", hint="both folders hold a file of each name")
+    for name in sorted(rows.keys() - images.keys()):
+        raise ImageDataError(f"{name}: found no image of that name", hint="the table names files of the folder of images")
+    truth = _boxes(task, "file", rows.keys()) if data.boxes else _label_maps(data, rows.keys())
     return [
         Case(
             key=name,
             patient=row.get("patient") or name,
-            read=partial(_nifti_sample, images[name], labels[name], len(task.classes)),
+            read=partial(_nifti_sample, images[name], data.unit, truth[name], len(task.classes)),
             part=_part(row, name),
             scanner=row.get("scanner") or "",
-            files=(images[name], labels[name]),
+            files=(images[name], Path(data.boxes) if data.boxes else truth[name]),
         )
         for name, row in sorted(rows.items())
     ]
+
+
+def _label_maps(data: Nifti, names: Iterable[str]) -> dict[str, Path]:
+    labels = _nifti_files(data.labels or "")
+    for name in sorted(set(names) - labels.keys()):
+        raise ImageDataError(f"{name}: found no pair of image and label map of that name", hint="both folders hold a file of each name")
+    return labels
+
+
+def _boxes(task: Task, key: str, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Return the boxes of each case; a case that the table does not name has none."""
+    path = task.data.boxes
+    found = read_boxes(_rows(path, (key,), once=False), key, task.classes, path)
+    for name in sorted(found.keys() - set(names)):
+        raise ImageDataError(f"{path}: {name} is none of the cases", hint="take its boxes out, or give the image")
+    return {name: found.get(name, np.empty(0, BOX)) for name in names}
 
 
 def _nifti_files(folder: str) -> dict[str, Path]:
@@ -188,9 +211,15 @@ def _nifti_files(folder: str) -> dict[str, Path]:
     return {path.name: path for path in sorted(Path(folder).iterdir()) if path.name.endswith(_NIFTI) and not path.name.startswith(".")}
 
 
-def _nifti_sample(image: Path, label: Path, classes: int) -> Sample:
-    volume = read_nifti(image)
-    return sample_of(volume, _mask(label, volume, classes))
+def _nifti_sample(image: Path, unit: str, truth: Path | np.ndarray, classes: int) -> Sample:
+    return _with_truth(replace(read_nifti(image), unit=unit), truth, classes)
+
+
+def _with_truth(volume: Volume, truth: Path | np.ndarray | None, classes: int) -> Sample:
+    """Return a volume with its label map, its boxes, or neither."""
+    if isinstance(truth, Path):
+        return sample_of(volume, _mask(truth, volume, classes))
+    return sample_of(volume, boxes=truth)
 
 
 def _mask(path: Path, volume: Volume, classes: int) -> np.ndarray:
@@ -211,7 +240,9 @@ def _from_catalogue(task: Task) -> list[Case]:
     import pyarrow.parquet as pq
 
     data: Catalogue = task.data
-    rows = {row["series_instance_uid"]: row for row in _rows(data.table, ("series_instance_uid", "label"))}
+    wanted = ("series_instance_uid",) if data.boxes else ("series_instance_uid", "label")
+    rows = {row["series_instance_uid"]: row for row in _rows(data.table, wanted)}
+    boxes = _boxes(task, "series_instance_uid", rows.keys()) if data.boxes else {}
     chosen = [("series_instance_uid", "in", list(rows))]
     columns = ["series_instance_uid", "path", "patient_id", "manufacturer", "manufacturer_model_name"]
     try:
@@ -226,10 +257,10 @@ def _from_catalogue(task: Task) -> list[Case]:
     for instance in instances:
         if instance["duplicate_of"] is None:
             files[instance["series_instance_uid"]].append(instance)
-    return [_series_case(task, rows[uid], found, verdicts.get(uid, "")) for uid, found in files.items()]
+    return [_series_case(task, rows[uid] | {"verdict": verdicts.get(uid, "")}, found, boxes.get(uid)) for uid, found in files.items()]
 
 
-def _series_case(task: Task, row: dict[str, str], instances: list[dict], verdict: str) -> Case:
+def _series_case(task: Task, row: dict[str, str], instances: list[dict], boxes: np.ndarray | None) -> Case:
     from imaging.dicom.files import path_from_text
 
     data: Catalogue = task.data
@@ -238,41 +269,41 @@ def _series_case(task: Task, row: dict[str, str], instances: list[dict], verdict
         raise ImageDataError(f"series {uid} is in {data.table} and not in the catalogue", hint="index the folder again")
     first = instances[0]
     paths = [Path(data.root, path_from_text(instance["path"])) for instance in instances]
-    label, mask = None, None
+    label, truth, source = None, boxes, data.boxes
     if task.kind == "segmentation":
-        mask = Path(data.table).parent / row["label"]
-    elif row["label"] in task.classes:
+        source = truth = Path(data.table).parent / row["label"]
+    elif boxes is None and row["label"] in task.classes:
         label = task.classes.index(row["label"])
-    else:
+    elif boxes is None:
         raise TaskError(f"series {uid}: its label in {data.table} is none of the task's classes", hint=f"wanted {', '.join(task.classes)}")
     return Case(
         key=uid,
         patient=row.get("patient") or first["patient_id"] or uid,
-        read=partial(_series_sample, paths, data.policy, mask, len(task.classes)),
+        read=partial(_series_sample, paths, data.policy, truth, len(task.classes)),
         label=label,
         part=_part(row, uid),
         scanner=" ".join(filter(None, (first["manufacturer"], first["manufacturer_model_name"]))),
-        verdict=verdict,
-        files=(*paths, *filter(None, (mask,))),
+        verdict=row["verdict"],
+        files=(*paths, *map(Path, filter(None, (source,)))),
     )
 
 
-def _series_sample(paths: list[Path], policy: str, mask: Path | None, classes: int) -> Sample:
-    volume = read_volume(paths, Policy(policy))
-    return sample_of(volume, None if mask is None else _mask(mask, volume, classes))
+def _series_sample(paths: list[Path], policy: str, truth: Path | np.ndarray | None, classes: int) -> Sample:
+    return _with_truth(read_volume(paths, Policy(policy)), truth, classes)
 
 
-def _rows(path: str, wanted: tuple[str, ...]) -> list[dict[str, str]]:
+def _rows(path: str, wanted: tuple[str, ...], *, once: bool = True) -> list[dict[str, str]]:
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows, columns = list(reader), reader.fieldnames or ()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ImageDataError(f"{path}: cannot be read as CSV in UTF-8 ({type(error).__name__})") from error
-    missing = [name for name in wanted if not rows or rows[0].get(name) is None]
+    missing = [name for name in wanted if name not in columns]
     if missing:
         raise ImageDataError(f"{path}: found no column {', '.join(missing)}", hint="the first line names the columns")
     keys = [row[wanted[0]] for row in rows]
-    if len(set(keys)) < len(keys):
+    if once and len(set(keys)) < len(keys):
         raise ImageDataError(f"{path}: a value of {wanted[0]} stands twice", hint="one row each")
     return rows
 

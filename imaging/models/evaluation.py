@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imaging.models import metrics
+from imaging.models import froc, metrics
+from imaging.models.detecting import MOST, detect
 from imaging.models.inference import mask_on, segment, shares_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from imaging.models.preparing import CaseSet
     from imaging.models.task import Task
 
-__all__ = ["dice_of", "evaluate", "grouped", "score_of", "shares_of_cases", "threshold_of", "truth_of"]
+__all__ = ["VALIDATED", "dice_of", "evaluate", "found_of", "grouped", "score_of", "shares_of_cases", "threshold_of", "truth_of"]
+
+#: Overlap from which on a found box is right by the second criterion of a detection; that of nnDetection (Baumgartner et al. 2021).
+_OVERLAP = 0.1
 
 
 def truth_of(cases: Sequence[Case]) -> np.ndarray:
@@ -61,18 +65,35 @@ def _dice(model: Model, cases: CaseSet, index: int, own_grid: bool) -> np.ndarra
     return metrics.dice(truth, labels, model.classes)
 
 
+def found_of(model: Model, cases: CaseSet, which: Iterable[int]) -> np.ndarray:
+    """Return the scores of each lesion and each false positive of some cases; see ``froc.found_table``."""
+    which = list(which)
+    found, truth = [detect(model, cases[index].image) for index in which], [cases[index].boxes for index in which]
+    return froc.found_table(found, truth, (_most_lesions(cases), MOST))
+
+
+def _most_lesions(cases: CaseSet) -> int:
+    return max(int((~cases[index].boxes["ignored"]).sum()) for index in range(len(cases)))
+
+
+#: What is asked at each validation, by kind of task.
+VALIDATED = {"classification": shares_of_cases, "segmentation": dice_of, "detection": found_of}
+
+
 def score_of(table: np.ndarray, cases: CaseSet) -> float:
-    """Return one number to stop by: the mean over classes of Dice or of the area under the curve.
+    """Return one number to stop by: the mean over classes of Dice or of the area under the curve, or that of a free-response curve.
 
     Parameters
     ----------
     table : ndarray of shape (n_cases, n)
-        Of :func:`dice_of`, or of :func:`shares_of_cases`.
+        As :data:`VALIDATED` gives it.
     cases : CaseSet
         The cases.
     """
     once = np.ones((1, len(table)))
-    if cases.cases[0].label is None:
+    if cases[0].boxes is not None:
+        means = [float(froc.froc(table, _most_lesions(cases), once).mean())]
+    elif cases.cases[0].label is None:
         means = [metrics.mean(column, once)[0] for column in table.T]
     else:
         truth = truth_of(cases.cases)
@@ -82,7 +103,9 @@ def score_of(table: np.ndarray, cases: CaseSet) -> float:
 
 
 def threshold_of(task: Task, model: Model, validation: CaseSet) -> float | None:
-    """Return the share of the second of two classes from which on it is decided for, chosen on validation cases; None where it is not."""
+    """Return the score from which on it is decided for the second of two classes, or for a box; chosen on validation cases, or None."""
+    if task.kind == "detection":
+        return froc.one_false_a_scan(found_of(model, validation, range(len(validation))), _most_lesions(validation))
     if task.kind != "classification" or len(task.classes) != 2:
         return None
     shares = shares_of_cases(model, validation, range(len(validation)))
@@ -106,7 +129,8 @@ def evaluate(task: Task, model: Model, cases: CaseSet, threshold: float | None) 
     Returns
     -------
     dict
-        n_cases, n_patients, metrics with intervals, and the same by scanner and by verdict, for those with ``task.min_group`` patients.
+        n_cases, n_patients, of a detection n_boxes; metrics with intervals; and the same by scanner and by verdict, for those with
+        ``task.min_group`` patients.
     """
     whole = range(len(cases))
     if task.kind == "classification":
@@ -114,13 +138,18 @@ def evaluate(task: Task, model: Model, cases: CaseSet, threshold: float | None) 
 
         def statistics(chosen: np.ndarray) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
             return metrics.classification(truth[chosen], shares[chosen], threshold)
+    elif task.kind == "detection":
+        statistics = _detection(model, cases)
     else:
         values = dice_of(model, cases, whole, own_grid=True)
 
         def statistics(chosen: np.ndarray) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
             return metrics.segmentation(values[chosen], task.classes)
 
-    return grouped(cases.cases, statistics, task.min_group)
+    result = grouped(cases.cases, statistics, task.min_group)
+    if task.kind == "detection":
+        result["n_boxes"] = int(sum((~cases[index].boxes["ignored"]).sum() for index in whole))
+    return result
 
 
 def grouped(cases: Sequence[Case], statistics: Callable, min_group: int) -> dict[str, Any]:
@@ -150,6 +179,19 @@ def grouped(cases: Sequence[Case], statistics: Callable, min_group: int) -> dict
         if kept := {group: each for group, each in found.items() if each["n_patients"] >= min_group}:
             result[f"by_{name}"] = kept
     return result
+
+
+def _detection(model: Model, cases: CaseSet) -> Callable[[np.ndarray], dict[str, Callable[[np.ndarray], np.ndarray]]]:
+    """Return what gives the statistics of some cases: boxes are right by their middle, and by how much they overlap."""
+    whole = [cases[index] for index in range(len(cases))]
+    found, most = [detect(model, case.image) for case in whole], _most_lesions(cases)
+    by_middle, by_overlap = (froc.found_table(found, [case.boxes for case in whole], (most, MOST), iou=iou) for iou in (None, _OVERLAP))
+
+    def statistics(chosen: np.ndarray) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+        overlapping = froc.statistics(by_overlap[chosen], most)["cpm"]
+        return {**froc.statistics(by_middle[chosen], most), f"cpm IoU {_OVERLAP}": overlapping}
+
+    return statistics
 
 
 def _result(cases: Sequence[Case], chosen: np.ndarray, statistics: Callable) -> dict[str, Any]:

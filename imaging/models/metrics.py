@@ -33,7 +33,7 @@ def intervals(
     Returns
     -------
     dict
-        Name -> value, low and high; None where a value is not defined.
+        Name -> value, low and high; None where a value is not defined, and where one patient leaves nothing to draw from.
 
     Examples
     --------
@@ -51,7 +51,8 @@ def intervals(
         for name, statistic in statistics.items():
             drawn[name].append(statistic(weights))
     once = np.ones((1, len(member)))
-    return {name: _told(float(statistic(once)[0]), np.concatenate(drawn[name])) for name, statistic in statistics.items()}
+    found = {name: _told(float(statistic(once)[0]), np.concatenate(drawn[name])) for name, statistic in statistics.items()}
+    return found if count > 1 else {name: each | {"low": None, "high": None} for name, each in found.items()}
 
 
 def _told(value: float, draws: np.ndarray) -> dict[str, float | None]:

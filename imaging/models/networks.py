@@ -14,9 +14,12 @@ from imaging.errors import TaskError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["NETWORKS", "DenseNet", "PlainUNet", "ResNet", "SegResNet", "UNet", "build_network", "count_parameters", "laid_out"]
+__all__ = ["NETWORKS", "DenseNet", "PlainUNet", "ResNet", "RetinaNet", "SegResNet", "UNet", "build_network", "count_parameters", "laid_out"]
 
 _Width = Annotated[int, Field(ge=1, le=4096)]
+_Eights = Annotated[int, Field(ge=8, le=512, multiple_of=8)]
+_Step = Annotated[int, Field(ge=1, le=4)]
+_Length = Annotated[float, Field(gt=0, le=1024)]
 _Depth = Annotated[int, Field(ge=1, le=64)]
 _Norm = Literal["INSTANCE", "BATCH"]
 
@@ -122,7 +125,7 @@ class SegResNet(_Settings):
     """Residual encoder and decoder (Myronenko 2018), for segmentation."""
 
     name: Literal["segresnet"] = "segresnet"
-    init_filters: Annotated[int, Field(ge=8, le=512, multiple_of=8)] = 16
+    init_filters: _Eights = 16
     blocks_down: Annotated[tuple[_Depth, ...], Field(min_length=2, max_length=8)] = (1, 2, 2)
     blocks_up: Annotated[tuple[_Depth, ...], Field(min_length=1, max_length=7)] = (1, 1)
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -148,6 +151,30 @@ class SegResNet(_Settings):
         )
 
 
+class RetinaNet(_Settings):
+    """Anchors on a pyramid of features (Lin et al. 2017), for detection; steps and anchors along slices, rows and columns, in voxels."""
+
+    name: Literal["retinanet"] = "retinanet"
+    channels: Annotated[tuple[_Eights, ...], Field(min_length=1, max_length=5)] = (16, 32)
+    strides: Annotated[tuple[tuple[_Step, _Step, _Step], ...], Field(min_length=1, max_length=5)] = ((1, 2, 2), (2, 2, 2))
+    pyramid: _Eights = 16
+    anchors: Annotated[tuple[tuple[_Length, _Length, _Length], ...], Field(min_length=1, max_length=16)] = ((1, 4, 4), (2, 8, 8))
+
+    @model_validator(mode="after")
+    def _as_many(self) -> RetinaNet:
+        if len(self.strides) != len(self.channels):
+            raise ValueError("strides and channels have one entry a level each")
+        return self
+
+    def build(self, dims: int, channels: int, out: int) -> nn.Module:
+        """Return the network for so many axes, channels in and classes out."""
+        from imaging.models.retinanet import Detector
+
+        if dims != 3:
+            raise TaskError(f"found {dims} axes, wanted 3", hint="retinanet is for volumes: transforms.patch has three lengths")
+        return Detector(channels, out, widths=self.channels, strides=self.strides, pyramid=self.pyramid, anchors=self.anchors)
+
+
 #: Name -> settings, and the kind of task that it is for.
 NETWORKS: dict[str, tuple[type[_Settings], str]] = {
     "densenet": (DenseNet, "classification"),
@@ -155,6 +182,7 @@ NETWORKS: dict[str, tuple[type[_Settings], str]] = {
     "unet": (UNet, "segmentation"),
     "plain_unet": (PlainUNet, "segmentation"),
     "segresnet": (SegResNet, "segmentation"),
+    "retinanet": (RetinaNet, "detection"),
 }
 
 

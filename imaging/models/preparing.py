@@ -16,6 +16,7 @@ from uuid import uuid4
 import numpy as np
 
 from imaging.errors import ImageDataError, PlaceError
+from imaging.models.boxes import grid_to_lps, moved
 from imaging.models.split import fingerprint, thumbnail
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ __all__ = ["CaseSet", "Prepared", "onto_grid", "prepare"]
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 #: Changes whenever prepared images of equal settings would differ: what lies on the disk from before is then not used.
-_EDITION = 1
+_EDITION = 2
 
 
 class Prepared(NamedTuple):
@@ -46,11 +47,14 @@ class Prepared(NamedTuple):
         Labels.
     affine : ndarray of shape (4, 4) or None
         Maps (column, row, slice, 1) of the prepared grid to LPS mm.
+    boxes : ndarray of shape (n,), BOX, or None
+        In (slice, row, column) of the prepared grid, where voxel 0 goes from 0 to 1.
     """
 
     image: np.ndarray
     mask: np.ndarray | None = None
     affine: np.ndarray | None = None
+    boxes: np.ndarray | None = None
 
 
 def prepare(sample: Sample, transforms: Transforms) -> Prepared:
@@ -88,7 +92,8 @@ def prepare(sample: Sample, transforms: Transforms) -> Prepared:
     mask = None if mask is None else _with_axes(mask[None], len(window))[0]
     if transforms.size:
         image = _resized(image, transforms.size)
-    return Prepared(np.ascontiguousarray(_scaled(image, transforms)), mask, affine)
+    boxes = None if sample.boxes is None else moved(sample.boxes, np.linalg.inv(grid_to_lps(affine)))
+    return Prepared(np.ascontiguousarray(_scaled(image, transforms)), mask, affine, boxes)
 
 
 def _regrid(
@@ -205,11 +210,12 @@ class CaseSet:
         path = self._path(case)
         if path and (found := self._read(path, case)):
             return found
-        sample = self._sample(case)
         try:
+            sample = self._sample(case)
             prepared = prepare(sample, self._transforms)
         except ImageDataError as error:
-            raise ImageDataError(f"{case.key}: {error.message}", hint=error.hint) from error
+            told = error.message if case.key in error.message else f"{case.key}: {error.message}"
+            raise ImageDataError(told, hint=error.hint) from error
         self.marks[case.key] = fingerprint(sample.image), thumbnail(sample.image)
         if path:
             self._write(path, case, prepared)
@@ -226,15 +232,15 @@ class CaseSet:
                 raise ImageDataError(
                     f"{case.key}: found {prepared.image.shape[0]} channels, others have {channels}", hint="train on one kind"
                 )
-            label = case.label if prepared.mask is None else hashlib.sha256(prepared.mask.tobytes()).hexdigest()
-            digest.update(f"{self.marks[case.key][0]} {label}\n".encode())
+            truth = [hashlib.sha256(each.tobytes()).hexdigest() for each in (prepared.mask, prepared.boxes) if each is not None]
+            digest.update(f"{self.marks[case.key][0]} {' '.join(truth) or case.label}\n".encode())
         return digest.hexdigest()
 
     @staticmethod
     def _sample(case: Case) -> Sample:
         sample = case.read()
         if not sample.image.size:
-            raise ImageDataError(f"{case.key}: the image is empty")
+            raise ImageDataError("the image is empty")
         return sample
 
     def _path(self, case: Case) -> Path | None:
@@ -249,7 +255,7 @@ class CaseSet:
         try:
             with np.load(path, allow_pickle=False) as kept:
                 self.marks[case.key] = str(kept["mark"]), kept["thumbnail"]
-                return Prepared(kept["image"], kept.get("mask"), kept.get("affine"))
+                return Prepared(kept["image"], kept.get("mask"), kept.get("affine"), kept.get("boxes"))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
 

@@ -6,12 +6,35 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from imaging.errors import TaskError
+from imaging.models.data import Arrays, Catalogue, Nifti, Part
 from imaging.results.coding import coding_of
 
-__all__ = ["Arrays", "Augment", "Catalogue", "Nifti", "Split", "Task", "Training", "Transforms", "Weights", "read_task", "write_task"]
+__all__ = [
+    "Arrays",
+    "Augment",
+    "Catalogue",
+    "Kind",
+    "Nifti",
+    "Split",
+    "Task",
+    "Training",
+    "Transforms",
+    "Weights",
+    "read_task",
+    "write_task",
+]
+
+Kind = Literal["classification", "segmentation", "detection"]
+
+#: What each kind of task needs: its loss, the shape that the network sees, and the forms of data.
+_NEEDS = {
+    "classification": ("cross_entropy", "size", ("arrays", "catalogue")),
+    "segmentation": ("dice_cross_entropy", "patch", ("nifti", "catalogue")),
+    "detection": ("atss", "patch", ("nifti", "catalogue")),
+}
 
 #: Most values that an axis of a prepared image may have.
 _LARGEST = 4096
@@ -21,64 +44,7 @@ _Share = Annotated[float, Field(ge=0, lt=1)]
 _Positive = Annotated[float, Field(gt=0)]
 
 
-class _Part(BaseModel):
-    """Frozen, and refuses a key that it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Arrays(_Part):
-    """An npz file: ``images`` (n, rows, columns[, 3]) and ``labels`` (n,), with ``patients`` and ``scanners`` where they are known.
-
-    Where the split is given, each name has train_, val_ or test_ before it, as in MedMNIST.
-    """
-
-    form: Literal["arrays"] = "arrays"
-    file: str
-
-
-class Nifti(_Part):
-    """Two folders of NIfTI files with equal names: images and label maps.
-
-    Parameters
-    ----------
-    images, labels : str
-        The folders.
-    table : str, optional
-        CSV file with the column ``file`` and any of ``patient``, ``scanner``, ``split`` (train, validation, test). Without it each file is
-        taken as a patient of its own.
-    """
-
-    form: Literal["nifti"] = "nifti"
-    images: str
-    labels: str
-    table: str | None = None
-
-
-class Catalogue(_Part):
-    """Series of a catalogue, and a table of what is true of them.
-
-    Parameters
-    ----------
-    catalogue : str
-        Folder that ``imaging.dicom.catalogue.index_folder`` wrote.
-    root : str
-        Folder that was indexed.
-    table : str
-        CSV file with ``series_instance_uid``, ``label`` (a class's name, or a NIfTI file beside the table), and where known ``patient``
-        and ``split``. The patient is the catalogue's where the table has none.
-    policy : str
-        What becomes of series that are not regular; see ``imaging.volumes.Policy``.
-    """
-
-    form: Literal["catalogue"] = "catalogue"
-    catalogue: str
-    root: str
-    table: str
-    policy: Literal["refuse", "resample"] = "refuse"
-
-
-class Split(_Part):
+class Split(Part):
     """Patients apart: shares of them for validation and test, where the data do not say it.
 
     Parameters
@@ -104,7 +70,7 @@ class Split(_Part):
         return self
 
 
-class Transforms(_Part):
+class Transforms(Part):
     """From an image to what a network sees.
 
     Parameters
@@ -118,7 +84,7 @@ class Transforms(_Part):
     size : tuple of int, optional
         Slices, rows, columns (or rows, columns) that every image is resized to; for classification.
     patch : tuple of int, optional
-        What the network sees at a time; for segmentation.
+        What the network sees at a time; for segmentation and detection.
     """
 
     spacing_mm: Annotated[tuple[_Positive, _Positive, _Positive], Field()] | None = None
@@ -137,7 +103,7 @@ class Transforms(_Part):
         return self
 
 
-class Augment(_Part):
+class Augment(Part):
     """How training images are varied; 0 is not at all.
 
     Parameters
@@ -155,7 +121,7 @@ class Augment(_Part):
     flip : tuple of str
         Axes along which either side is as likely: slices, rows, columns.
     foreground : float
-        Share of patches about a labelled voxel.
+        Share of patches about a labelled voxel or a box.
     """
 
     rotate_degrees: Annotated[float, Field(ge=0, le=180)] = 0
@@ -169,7 +135,7 @@ class Augment(_Part):
     foreground: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
-class Training(_Part):
+class Training(Part):
     """How the network learns.
 
     Parameters
@@ -178,8 +144,10 @@ class Training(_Part):
         Most passes over the training cases; cases a step, over all processes together.
     learning_rate, weight_decay : float
         Of AdamW; the rate rises for a tenth of the steps and falls to 0 by a cosine.
+    patches : int
+        Patches of each case in an epoch.
     loss : str
-        cross_entropy, or dice_cross_entropy for segmentation.
+        cross_entropy for classification, dice_cross_entropy for segmentation, atss for detection (``imaging.models.retinanet``).
     balance : bool
         Whether each class weighs the same in the loss of a classification, however frequent it is.
     label_smoothing : float
@@ -198,7 +166,8 @@ class Training(_Part):
     batch: Annotated[int, Field(ge=1, le=4096)] = 32
     learning_rate: _Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
-    loss: Literal["cross_entropy", "dice_cross_entropy"] = "cross_entropy"
+    patches: Annotated[int, Field(ge=1, le=1000)] = 1
+    loss: Literal["cross_entropy", "dice_cross_entropy", "atss"] = "cross_entropy"
     balance: bool = False
     label_smoothing: _Share = 0
     average: _Share = 0
@@ -207,7 +176,7 @@ class Training(_Part):
     seed: int = 1
 
 
-class Weights(_Part):
+class Weights(Part):
     """Weights to begin with, known by their hash.
 
     Parameters
@@ -222,7 +191,7 @@ class Weights(_Part):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Term(_Part):
+class Term(Part):
     """A term of a coding scheme."""
 
     scheme: Annotated[str, Field(min_length=1, max_length=16)] = "SCT"
@@ -249,7 +218,7 @@ class ClassCode(Term):
 Codes = dict[str, str | ClassCode]
 
 
-class Task(_Part):
+class Task(Part):
     """One small task.
 
     Parameters
@@ -257,9 +226,9 @@ class Task(_Part):
     name : str
         Short; part of every result's source.
     kind : str
-        classification or segmentation.
+        classification, segmentation or detection.
     classes : tuple of str
-        Names of the labels 0, 1, ...; of a segmentation the first is the background.
+        Names of the labels 0, 1, ...; of a segmentation and of a detection the first is the background.
     codes : dict of str to str or ClassCode
         Class -> what it is in results: ``scheme``, ``value``, ``meaning`` of a code, or the name of a known structure, as ``anterior
         hippocampus``. Classes that it lacks go by their own names; what no name tells gets a code of the workbench's own.
@@ -272,7 +241,7 @@ class Task(_Part):
     initial : Weights, optional
         What the network begins with; random unless given.
     flips : tuple of str
-        Axes along which predictions are averaged with those of the mirrored image (test-time augmentation).
+        Axes along which predictions are averaged with those of the mirrored image (test-time augmentation); not for detection.
     intended_use, licence, data_source : str
         For the card.
     min_group : int
@@ -287,9 +256,9 @@ class Task(_Part):
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-    kind: Literal["classification", "segmentation"]
+    kind: Kind
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=255)]
-    codes: Codes = {}
+    codes: Codes = Field(default_factory=dict)
     data: Annotated[Arrays | Nifti | Catalogue, Field(discriminator="form")]
     split: Split = Split()
     transforms: Transforms = Transforms()
@@ -313,7 +282,6 @@ class Task(_Part):
 
     @model_validator(mode="after")
     def _whole(self) -> Task:
-        segments = self.kind == "segmentation"
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("classes: a name stands twice")
         if others := sorted(self.codes.keys() - set(self.classes)):
@@ -321,14 +289,20 @@ class Task(_Part):
         for name, said in self.codes.items():
             if isinstance(said, str):
                 coding_of(name, 0, said)  # refuses what it does not know
-        if segments != (self.training.loss == "dice_cross_entropy"):
-            raise ValueError(f"training.loss: {self.training.loss} is not for {self.kind}")
-        if segments and not self.transforms.patch:
-            raise ValueError("transforms.patch: a segmentation needs one")
-        if not segments and not self.transforms.size:
-            raise ValueError("transforms.size: a classification needs one")
-        if self.data.form in (("arrays",) if segments else ("nifti",)):
+        loss, shape, forms = _NEEDS[self.kind]
+        if self.training.loss != loss:
+            raise ValueError(f"training.loss: {self.training.loss} is not for {self.kind}, {loss} is")
+        if not getattr(self.transforms, shape):
+            raise ValueError(f"transforms.{shape}: a {self.kind} needs one")
+        if self.data.form not in forms:
             raise ValueError(f"data.form: {self.data.form} holds no {self.kind}")
+        detects = self.kind == "detection"
+        if detects != bool(getattr(self.data, "boxes", None)):
+            raise ValueError(f"data.boxes: a {self.kind} {'needs' if detects else 'has no'} boxes")
+        if self.data.form == "nifti" and detects == bool(self.data.labels):
+            raise ValueError(f"data.labels: a {self.kind} {'has no' if detects else 'needs'} label maps")
+        if detects and (not self.transforms.spacing_mm or self.flips):
+            raise ValueError("transforms.spacing_mm: a detection needs it; flips: it has none")
         return self
 
     @property
@@ -395,7 +369,7 @@ def read_task(path: str | Path, *, data: str | Path | None = None) -> Task:
     places = {
         key: str((Path(data or path.parent) / value).absolute())
         for key, value in task.data
-        if key in ("file", "images", "labels", "table", "catalogue", "root") and value
+        if key in ("file", "images", "labels", "boxes", "table", "catalogue", "root") and value
     }
     initial = task.initial and task.initial.model_copy(update={"file": str((path.parent / task.initial.file).absolute())})
     return task.model_copy(update={"data": task.data.model_copy(update=places), "initial": initial})

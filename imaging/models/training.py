@@ -27,7 +27,7 @@ from imaging.models.augmenting import augmented, generator_for
 from imaging.models.bundle import load_weights, open_bundle
 from imaging.models.cases import cases_of
 from imaging.models.checkpoint import State, read_checkpoint, write_checkpoint
-from imaging.models.evaluation import dice_of, evaluate, score_of, shares_of_cases, threshold_of, truth_of
+from imaging.models.evaluation import VALIDATED, evaluate, score_of, threshold_of, truth_of
 from imaging.models.inference import Model
 from imaging.models.logs import EventFile
 from imaging.models.networks import build_network, laid_out
@@ -57,7 +57,7 @@ class Epoch(NamedTuple):
     loss : float
         Mean of the training.
     score : float
-        Of validation: area under the curve, or mean Dice.
+        Of validation: area under the curve, mean Dice, or mean sensitivity of the free-response curve.
     best, best_epoch : float, int
         Best score so far, and when.
     seconds : float
@@ -184,6 +184,7 @@ class _Trainer:
         if task.initial:
             load_weights(self.network, task.initial.file, sha256=task.initial.sha256)
         laid_out(self.network, len(task.window), self.place.device)
+        _check_window(self.network, self.channels, task.window, self.place.device)
         self.average = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         self.best = dict(self.average)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=0.0, weight_decay=training.weight_decay)
@@ -195,7 +196,7 @@ class _Trainer:
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        return max(1, len(self.train) // self.task.training.batch)
+        return max(1, len(self.train) * self.task.training.patches // self.task.training.batch)
 
     def run(self, progress: Callable[[Epoch], None]) -> None:
         """Train until the last epoch, or until validation has not improved for long enough."""
@@ -257,9 +258,9 @@ class _Trainer:
         )
 
     def _epoch(self, whole: nn.Module, epoch: int) -> float:
-        """Learn from every case once and return the mean loss."""
+        """Learn from every patch once and return the mean loss."""
         training, place = self.task.training, self.place
-        order = torch.randperm(len(self.train), generator=generator_for(training.seed, epoch)).tolist()
+        order = torch.randperm(len(self.train) * training.patches, generator=generator_for(training.seed, epoch)).tolist()
         whole.train()
         total = torch.zeros((), dtype=torch.float64)
         for step in range(self.steps):
@@ -293,18 +294,21 @@ class _Trainer:
         self._follow(step)
         return float(loss.detach())
 
-    def _batch(self, chosen: list[int], epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _batch(self, chosen: list[int], epoch: int) -> tuple[torch.Tensor, torch.Tensor | list[np.ndarray]]:
         task = self.task
         images, truth = [], []
-        for index in chosen:
-            chance = generator_for(task.training.seed, epoch, index, 2)
-            image, mask = augmented(self.train[index], task.window, task.augment, chance, task.axis_spacing)
+        for number in chosen:
+            index, chance = number % len(self.train), generator_for(task.training.seed, epoch, number, 2)
+            image, known = augmented(self.train[index], task.window, task.augment, chance, task.axis_spacing)
             images.append(image)
-            truth.append(torch.tensor(self.train.cases[index].label) if mask is None else mask)
-        return torch.stack(images).to(self.place.device), torch.stack(truth).to(self.place.device)
+            truth.append(torch.tensor(self.train.cases[index].label) if known is None else known)
+        told = truth if task.kind == "detection" else torch.stack(truth).to(self.place.device)
+        return torch.stack(images).to(self.place.device), told
 
-    def _loss(self, scores: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    def _loss(self, scores: torch.Tensor, truth: torch.Tensor | list[np.ndarray]) -> torch.Tensor:
         training = self.task.training
+        if training.loss == "atss":
+            return self.network.loss(scores, truth, self.task.window)
         entropy = functional.cross_entropy(scores, truth, reduction="none", label_smoothing=training.label_smoothing)
         if self.weights is not None:
             entropy = entropy * self.weights.to(truth.device)[truth]
@@ -331,8 +335,7 @@ class _Trainer:
         last = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         self.network.load_state_dict(self.average)
         model = self._model(precision=self.task.training.precision)
-        asked = shares_of_cases if self.task.kind == "classification" else dice_of
-        found = asked(model, cases, mine)
+        found = VALIDATED[self.task.kind](model, cases, mine)
         self.network.load_state_dict(last)
         table = torch.zeros((len(cases), found.shape[1]), dtype=torch.float64, device=place.device)
         table[list(mine)] = torch.from_numpy(found).double().to(place.device)
@@ -366,6 +369,18 @@ def _by_class(cases: Sequence[Case], classes: Sequence[str]) -> dict[str, dict[s
     """Return how many cases each class has; nothing where a case has no class."""
     counts = Counter(case.label for case in cases if case.label is not None)
     return {"by_class": {name: counts[number] for number, name in enumerate(classes)}} if counts else {}
+
+
+def _check_window(network: nn.Module, channels: int, window: tuple[int, ...], device: str) -> None:
+    """Show the network one empty window, so that one that its steps do not divide is refused before the training."""
+    try:
+        with torch.inference_mode():
+            network.eval()(torch.zeros(1, channels, *window, device=device))
+    except (RuntimeError, ValueError) as error:
+        raise TaskError(
+            f"the network cannot take windows of {' x '.join(map(str, window))}",
+            hint="lengths that its steps divide, such as multiples of 32",
+        ) from error
 
 
 def _class_weights(cases: CaseSet, classes: int) -> torch.Tensor:

@@ -6,7 +6,7 @@ from imaging.geometry import Geometry, Verdict
 from imaging.models.task import Task
 from imaging.volumes import Volume, write_nifti
 
-__all__ = ["classification_task", "placed", "segmentation_task"]
+__all__ = ["classification_task", "detection_task", "placed", "segmentation_task"]
 
 
 def placed(array, affine) -> Volume:
@@ -36,6 +36,39 @@ def segmentation_task(folder, count=8) -> Task:
         augment={"rotate_degrees": 10, "noise": 0.1},
         network={"name": "unet", "channels": (4, 8), "dropout": 0.1},
         training={"epochs": 4, "batch": 2, "learning_rate": 0.02, "loss": "dice_cross_entropy", "average": 0.5},
+    )
+
+
+def detection_task(folder, count=10) -> Task:
+    """One bright ball or two in noise, of other sizes and places in each case; the last case has none. Voxels of 2 x 1 x 1 mm."""
+    chance = np.random.default_rng(9)
+    (folder / "images").mkdir(exist_ok=True)
+    affine = np.diag([1.0, 1.0, 2.0, 1.0])
+    affine[:3, 3] = -20, 30, 100
+    lines = ["file,x_mm,y_mm,z_mm,diameter_mm"]
+    for number in range(count):
+        image = chance.normal(size=(12, 32, 32))
+        for side in range(int(number < count - 1) + int(number % 2)):
+            middle, diameter = (
+                np.array([chance.integers(4, 9), chance.integers(6, 26), chance.integers(6, 12) + 14 * side]),
+                chance.uniform(5, 8),
+            )
+            away = (np.indices(image.shape) - middle[:, None, None, None]) * np.array([2, 1, 1])[:, None, None, None]
+            image[(away**2).sum(axis=0) < (diameter / 2) ** 2] += 6
+            x, y, z = affine[:3, :3] @ middle[::-1] + affine[:3, 3]
+            lines.append(f"c{number}.nii.gz,{x},{y},{z},{diameter}")
+        write_nifti(placed(image.astype(np.float32), affine), folder / "images" / f"c{number}.nii.gz")
+    (folder / "boxes.csv").write_text("\n".join(lines), encoding="utf-8")
+    return Task(
+        name="balls",
+        kind="detection",
+        classes=("background", "ball"),
+        data={"form": "nifti", "images": str(folder / "images"), "boxes": str(folder / "boxes.csv")},
+        split={"validation": 0.2, "test": 0.3},
+        transforms={"spacing_mm": (2, 1, 1), "patch": (8, 24, 24)},
+        augment={"shift": 0.2, "flip": ("rows", "columns"), "foreground": 0.8},
+        network={"name": "retinanet", "channels": (8,), "strides": ((1, 2, 2),), "pyramid": 8, "anchors": ((3, 6, 6),)},
+        training={"epochs": 8, "batch": 4, "patches": 8, "learning_rate": 0.01, "loss": "atss", "average": 0.5},
     )
 
 

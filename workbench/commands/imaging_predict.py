@@ -32,9 +32,10 @@ def register(app: typer.Typer) -> None:
             "Ask a model about every series in a folder.\n\nThe bundle is audited first: a file that differs from its hashes stops it. Of "
             "a segmentation each series gets a DICOM SEG and, where the geometry allows measuring, a DICOM SR of volumes, diameters and "
             "values; measurements.csv lists them. predictions.csv lists every series with its outcome, and the class and probabilities of "
-            "a classification. Results name the series and patient IDs of their images: keep them together. What the geometry forbids, "
-            "or the model cannot take, is refused with the reason; the rest goes on, and the exit code is 4. A run that was killed goes "
-            "on when the same command is given again.\n\nWhat a model says is no diagnosis; its card tells whom it was trained on.",
+            "a classification; boxes.csv what a detection found, in LPS mm. Results name the series and patient IDs of their images: keep "
+            "them together. What the geometry forbids, or the model cannot take, is refused with the reason; the rest goes on, and the "
+            "exit code is 4. A run that was killed goes on when the same command is given again.\n\nWhat a model says is no "
+            "diagnosis; its card tells whom it was trained on.",
             "workbench imaging predict bundles/hippocampus /data/mr --out results --modality MR",
             codes=(3, 4, 7, 8),
         ),
@@ -58,14 +59,14 @@ def predict(
     from imaging.models.bundle import open_bundle  # takes seconds: after what may be refused at once
 
     model = open_bundle(bundle, sha256=sha256, device=device)
-    from workbench.series.prediction import MEASUREMENTS, PREDICTIONS, TABLES, predict_series
+    from workbench.series.prediction import BOXES, MEASUREMENTS, PREDICTIONS, TABLES, predict_series
 
     _say_own_codes(model)
     each_series(
         folder,
         out,
         lambda row, work: predict_series(row, out, model, policy=chosen, work=work),
-        tables=dict(zip(TABLES, (("rows", PREDICTIONS), ("measurements", MEASUREMENTS)), strict=True)),
+        tables=dict(zip(TABLES, (("rows", PREDICTIONS), ("measurements", MEASUREMENTS), ("boxes", BOXES)), strict=True)),
         doing=tr("预测", "predict"),
         policy=policy,
         modality=tuple(modality or ()),

@@ -1,4 +1,4 @@
-"""What a model bundle says of the series in a folder: masks as DICOM SEG, measurements as DICOM SR and a table, classes as a table."""
+"""What a model bundle says of the series in a folder: masks as DICOM SEG, measurements as DICOM SR and a table; tables of the rest."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import workbench
 from imaging.errors import GeometryError
 from imaging.measures import Origin, Row, measure, rows_of
+from imaging.models.boxes import COLUMNS, plain_boxes
 from imaging.results import Algorithm, Coding, NewSeries, Segment, coding_of, measurement_report, save, segmentation
 from workbench.series.conversion import series_rows
 from workbench.series.folders import Made, made_once
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from imaging.models.bundle import Bundle, Prediction
     from imaging.volumes import Part, Policy, Volume
 
-__all__ = ["MEASUREMENTS", "PREDICTIONS", "TABLES", "codings", "predict_series"]
+__all__ = ["BOXES", "MEASUREMENTS", "PREDICTIONS", "TABLES", "codings", "predict_series"]
 
-#: Names of the two tables in the folder of the results.
-TABLES = ("predictions.csv", "measurements.csv")
+#: Names of the three tables in the folder of the results.
+TABLES = ("predictions.csv", "measurements.csv", "boxes.csv")
 
 #: One row a volume: `outcome` is written, refused, failed or no_image, `why` is worded; `shares` holds the probability of each class.
 PREDICTIONS = schema_of(
@@ -38,6 +39,12 @@ PREDICTIONS = schema_of(
 #: One row a measured value, as :class:`imaging.measures.Row` has them.
 MEASUREMENTS = pa.schema(
     [(name, pa.float64() if name == "value" else pa.int64() if name in ("label", "lesion") else pa.string()) for name in Row._fields]
+)
+
+#: One row a box that a detection found, the surest first: LPS mm.
+BOXES = pa.schema(
+    [(name, pa.string()) for name in ("name", "series_instance_uid", "bundle", "class")]
+    + [(name, pa.float64()) for name in ("score", *COLUMNS)]
 )
 
 _LONGEST_NAME = 64  # PS3.5 6.2, LO
@@ -62,7 +69,7 @@ def predict_series(row: Mapping[str, Any], out: Path, bundle: Bundle, *, policy:
     Returns
     -------
     Made
-        The rows, one a volume; the record beside the files holds the measurements too.
+        The rows, one a volume; the record beside the files holds the measurements and boxes too.
 
     Raises
     ------
@@ -70,12 +77,16 @@ def predict_series(row: Mapping[str, Any], out: Path, bundle: Bundle, *, policy:
         If a file cannot be written.
     """
     measured: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     uid = row["series_instance_uid"]
+    origin = {"series_instance_uid": uid, "bundle": bundle.source}
 
     def ask(part: Part, stem: str) -> dict[str, Any]:
         volume = part.read()
         said = bundle.predict(volume)
         told = {"outcome": "written", "label": said.label, "shares": json.dumps(said.shares, ensure_ascii=False) if said.shares else None}
+        if said.boxes is not None:
+            found.extend({"name": stem} | origin | each for each in plain_boxes(said.boxes, bundle.recipe.classes))
         if said.mask is None:
             return told
         files, rows = _of_mask(part, volume, said, bundle, row, out / stem, work)
@@ -83,8 +94,8 @@ def predict_series(row: Mapping[str, Any], out: Path, bundle: Bundle, *, policy:
         return told | files
 
     def make() -> dict[str, Any]:
-        rows = [each | {"series_instance_uid": uid, "bundle": bundle.source} for each in series_rows(row, policy, PREDICTIONS, ask)]
-        return {"rows": rows, "measurements": measured}
+        rows = [each | origin for each in series_rows(row, policy, PREDICTIONS, ask)]
+        return {"rows": rows, "measurements": measured, "boxes": found}
 
     state = {"state": str(row["state"]), "policy": str(policy), "bundle": bundle.version, "version": workbench.__version__}
     return made_once(series_name(row), out, state=state, files=("segmentation", "report"), work=work, make=make)
