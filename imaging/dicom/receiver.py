@@ -16,7 +16,7 @@ from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 from pynetdicom.sop_class import Verification
 
 from imaging.dicom.inbox import Inbox, Outcome
-from imaging.dicom.wire import LONGEST_PDU_BYTES, StoreProvider, guard
+from imaging.dicom.wire import LONGEST_PDU_BYTES, StoreProvider, close, guard
 from imaging.errors import PlaceError, TaskError
 
 if TYPE_CHECKING:
@@ -44,6 +44,29 @@ STATUS = {
 
 _LONGEST_TITLE = 16  # PS3.5 6.2, AE
 _POLL_S = 0.05
+#: A peer has this long to ask for an association; of those that have not yet asked, so many are held: the oldest one goes first.
+_ASK_S, _MOST_SILENT = 10.0, 16
+
+
+class Entity(AE):
+    """Ours: what counts towards its limit is associations, not every connection that somebody holds open."""
+
+    @property
+    def active_associations(self) -> list[Association]:
+        """Those that were agreed on."""
+        return [each for each in self.connections if each.is_established]
+
+    @property
+    def connections(self) -> list[Association]:
+        """All, from the oldest on."""
+        return super().active_associations
+
+
+class _Contexts(list):
+    """What we take, the same for all: pynetdicom copies thousands of names for each connection, a tenth of a second."""
+
+    def __deepcopy__(self, _: dict) -> _Contexts:
+        return self
 
 
 class Receiver:
@@ -63,12 +86,12 @@ class Receiver:
         self._told = told
         self._server: ThreadedAssociationServer | None = None
 
-    def start(self, ae: AE, host: str, port: int, title: str) -> None:
+    def start(self, ae: Entity, host: str, port: int, title: str) -> None:
         """Listen.
 
         Parameters
         ----------
-        ae : AE
+        ae : Entity
             Ours.
         host : str
             Address of the network that is listened to.
@@ -78,7 +101,7 @@ class Receiver:
             Ours.
         """
         handlers = [
-            (evt.EVT_CONN_OPEN, self._opened, [ae.network_timeout]),
+            (evt.EVT_CONN_OPEN, self._opened, [ae]),
             (evt.EVT_C_ECHO, lambda _: 0x0000),
             (evt.EVT_C_STORE, self._stored),
         ]
@@ -86,22 +109,25 @@ class Receiver:
             self._server = ae.start_server((host, port), block=False, evt_handlers=handlers, ae_title=title)
         except OSError as error:
             raise PlaceError(f"{host}:{port} cannot be listened to ({error.strerror})", hint="choose another port or address") from error
+        self._server.contexts = _Contexts(self._server.contexts)
         self.port = self._server.server_address[1]
 
-    def stop(self, ae: AE, grace_s: float) -> None:
+    def stop(self, ae: Entity, grace_s: float) -> None:
         """Take no new associations, let messages that have begun come to their answer, then end.
 
         Parameters
         ----------
-        ae : AE
+        ae : Entity
             Ours.
         grace_s : float
             How long messages may take.
         """
         self._server.shutdown()
-        associations = ae.active_associations
+        associations = ae.connections
         for association in associations:
             association.dimse.ending = True
+            if not association.is_established:
+                close(association)
         until = time.monotonic() + grace_s
         while time.monotonic() < until and any(each.is_established and each.dimse.busy for each in associations):
             time.sleep(_POLL_S)
@@ -109,9 +135,12 @@ class Receiver:
             association.abort()
             association.join(grace_s)
 
-    def _opened(self, event: Event, wait_s: float) -> None:
+    def _opened(self, event: Event, ae: Entity) -> None:
         event.assoc.dimse = StoreProvider(event.assoc, self.inbox.arrival)
-        guard(event.assoc, wait_s, self._clear)
+        guard(event.assoc, ae.acse_timeout, ae.network_timeout, self._clear)
+        silent = [each for each in ae.connections if not each.is_established]
+        for each in silent[: max(len(silent) - _MOST_SILENT, 0)]:
+            close(each)
 
     def _clear(self, association: Association) -> None:
         """Forget what an association left unfinished."""
@@ -140,7 +169,7 @@ def receive(
     callers: Collection[str] = (),
     most_bytes: int = 8 << 30,
     room_bytes: int = 1 << 30,
-    associations: int = 16,
+    associations: int = 32,
     wait_s: float = 60,
     grace_s: float = 30,
     told: Callable[[Outcome], object] = lambda _: None,
@@ -163,10 +192,10 @@ def receive(
         Of one instance.
     room_bytes : int, default 1 GiB
         That the disk keeps free.
-    associations : int, default 16
-        At once.
+    associations : int, default 32
+        At once; a peer that asks for one more is told to try again.
     wait_s : float, default 60
-        For the next bytes of a sender.
+        For a sender's next PDU; one that has not asked for an association within 10 s, or within this, goes.
     grace_s : float, default 30
         At the end, for messages that have begun.
     told : callable, optional
@@ -238,13 +267,14 @@ def serve(port: int, out: str | os.PathLike[str], *, ready: Callable[[Receiver],
             signal.signal(number, handler)
 
 
-def _entity(title: str, callers: Collection[str], associations: int, wait_s: float) -> AE:
-    ae = AE(ae_title=title)
+def _entity(title: str, callers: Collection[str], associations: int, wait_s: float) -> Entity:
+    ae = Entity(ae_title=title)
     for context in AllStoragePresentationContexts:
         ae.add_supported_context(context.abstract_syntax, ALL_TRANSFER_SYNTAXES)
     ae.add_supported_context(Verification)
-    ae.maximum_pdu_size, ae.maximum_associations = LONGEST_PDU_BYTES, associations
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = wait_s
+    # pynetdicom refuses the one after its limit, which is not yet counted here.
+    ae.maximum_pdu_size, ae.maximum_associations = LONGEST_PDU_BYTES, max(associations - 1, 1)
+    ae.acse_timeout, ae.dimse_timeout, ae.network_timeout = min(_ASK_S, wait_s), wait_s, wait_s
     ae.require_called_aet, ae.require_calling_aet = True, list(callers)
     return ae
 

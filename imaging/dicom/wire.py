@@ -7,7 +7,9 @@ of a PDU as its sender declares, and waits for them as long as its sender likes.
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,13 +28,14 @@ if TYPE_CHECKING:
 
     from imaging.dicom.arrival import Arrival
 
-__all__ = ["LONGEST_PDU_BYTES", "Message", "StoreProvider", "guard"]
+__all__ = ["LONGEST_PDU_BYTES", "Message", "StoreProvider", "close", "guard"]
 
 _LOG = logging.getLogger(__name__)
 
 #: What we tell a peer that a PDU may have, and what we read at most of one: an association's request may be longer.
 LONGEST_PDU_BYTES, _MOST_PDU_BYTES = 256 << 10, 1 << 20
 _MOST_COMMAND_BYTES = 64 << 10
+_SHORTEST_S = 0.001
 _COMMAND, _LAST = 1, 2  # message control header (PS3.8 E.2)
 _PREAMBLE = bytes(128) + b"DICM"
 
@@ -162,23 +165,40 @@ class StoreProvider(DIMSEServiceProvider):
         return message
 
 
-def guard(assoc: Association, wait_s: float, ended: Callable[[Association], object]) -> None:
+def guard(assoc: Association, ask_s: float, wait_s: float, ended: Callable[[Association], object]) -> None:
     """Bound what a peer makes us hold: pynetdicom's threads end at what they cannot parse, and leave each other and a socket behind.
 
     Parameters
     ----------
     assoc : Association
         Not yet started.
+    ask_s : float
+        For the whole of a peer's request for an association.
     wait_s : float
-        For the next bytes of a PDU that has begun.
+        For the whole of a PDU that has begun: a byte now and then keeps nobody waiting.
     ended : callable
         Called once, when the association has ended in whatever way.
     """
     link = assoc.dul.socket
     link.socket.settimeout(wait_s)
-    link.recv = partial(_received, link.socket)
+    link.recv = lambda wanted: _received(link.socket, wanted, wait_s if assoc.is_established else ask_s)
     assoc.dul.run = partial(_run_provider, assoc, assoc.dul.run)
     assoc.run = partial(_run_association, assoc, assoc.run, ended)
+
+
+def close(assoc: Association) -> None:
+    """Close a connection on which nothing was asked for; its threads end at once.
+
+    Parameters
+    ----------
+    assoc : Association
+        Its own thread may have closed it already.
+    """
+    link = assoc.dul.socket
+    if link is not None and link.socket is not None:
+        with suppress(OSError):
+            link.socket.shutdown(SHUT_RDWR)
+    assoc.dul.to_user_queue.put(None)  # what pynetdicom makes of a peer that did not ask in time
 
 
 def _run_provider(assoc: Association, run: Callable[[], None]) -> None:
@@ -206,21 +226,29 @@ def _run_association(assoc: Association, run: Callable[[], None], ended: Callabl
         ended(assoc)
 
 
-def _received(link: socket, wanted: int) -> bytearray:
+def _received(link: socket, wanted: int, within_s: float) -> bytearray:
     """Return as many bytes as wanted, or fewer where the peer closed.
 
     Raises
     ------
     OSError
-        If that is more than a PDU may have: pynetdicom then closes the connection.
+        If that is more than a PDU may have, or they did not come in time: pynetdicom then closes the connection.
     """
     if wanted > _MOST_PDU_BYTES:
         link.shutdown(SHUT_RDWR)
         raise OSError(f"a PDU declares {wanted} bytes, wanted {_MOST_PDU_BYTES} at most")
     data = bytearray(wanted)
-    view, at = memoryview(data), 0
-    while at < wanted and (got := link.recv_into(view[at:])):
-        at += got
-    view.release()
+    view, at, before = memoryview(data), 0, link.gettimeout()
+    until = time.monotonic() + within_s
+    try:
+        while at < wanted:
+            link.settimeout(max(until - time.monotonic(), _SHORTEST_S))
+            got = link.recv_into(view[at:])
+            if not got:
+                break
+            at += got
+    finally:
+        view.release()
+        link.settimeout(before)
     del data[at:]
     return data

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -235,6 +235,42 @@ def test_a_pdu_that_declares_more_than_it_may_have_closes_the_connection(tmp_pat
             link.sendall(b"\x01\x00" + (64 << 20).to_bytes(4, "big") + bytes(4096))
             while link.recv(4096):
                 pass
+
+
+def test_connections_that_say_nothing_keep_no_sender_out(tmp_path):
+    with receive(0, tmp_path, room_bytes=0, associations=2) as receiver, ExitStack() as held:
+        silent = [held.enter_context(socket.create_connection(("127.0.0.1", receiver.port))) for _ in range(40)]
+        for link in silent[::2]:
+            link.sendall(b"\x01")
+        with sender(receiver.port) as association:
+            assert association.send_c_store(ct_series(1)[0]).Status == 0
+        silent[0].settimeout(10)  # one of the oldest, which had to go
+        with suppress(ConnectionResetError):
+            assert silent[0].recv(1) == b""
+
+
+def test_a_byte_now_and_then_is_not_waited_for(tmp_path):
+    first, command, *_ = said(tmp_path / "right")
+    with receive(0, tmp_path / "out", room_bytes=0, wait_s=0.5) as receiver:
+        for spoken, slow in ((b"", first), (first, command)):
+            with socket.create_connection(("127.0.0.1", receiver.port), timeout=10) as link:
+                link.sendall(spoken)
+                if spoken:
+                    link.recv(65536)
+                begun = time.monotonic()
+                with suppress(OSError):
+                    for byte in slow[:200]:
+                        link.sendall(bytes([byte]))
+                        time.sleep(0.05)
+                assert time.monotonic() - begun < 8  # the whole would take ten seconds
+
+
+def test_more_associations_than_are_allowed_are_told_to_try_again(tmp_path):
+    with receive(0, tmp_path, room_bytes=0, associations=2) as receiver, sender(receiver.port) as first, sender(receiver.port) as second:
+        assert (first.is_established, second.is_established) == (True, True)
+        with sender(receiver.port) as third:
+            assert third.is_rejected
+        assert first.send_c_echo().Status == 0
 
 
 def said(out: Path) -> list[bytes]:
