@@ -21,7 +21,6 @@ from imaging.volumes import Volume
 from workbench.errors import DataError
 from workbench.locale import get_language, tr
 from workbench.series.looking import watermark
-from workbench.templates import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
     from imaging.models.cases import Case, Sample
 
 __all__ = ["card_of", "cases_table", "example_sheet", "open_task", "results_table", "task_text"]
+
+#: Tasks that come along with the templates.
+_TASKS = Path(__file__).resolve().parents[2] / "templates" / "tasks"
 
 _PARTS = {"train": ("训练", "training"), "validation": ("验证", "validation"), "test": ("测试", "test")}
 
@@ -51,7 +53,7 @@ def open_task(name: str, *, data: str = "", epochs: int = 0) -> Task:
     TaskError
         If it cannot be read.
     """
-    path = Path(name) if Path(name).suffix in (".yaml", ".yml") else FOLDER / "tasks" / f"{name}.yaml"
+    path = Path(name) if Path(name).suffix in (".yaml", ".yml") else _TASKS / f"{name}.yaml"
     task = read_task(path, data=data or None)
     return task if not epochs else task.model_copy(update={"training": task.training.model_copy(update={"epochs": epochs})})
 
