@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -303,17 +304,32 @@ def test_mutated_files_are_written_clean_or_held_back(tmp_path: Path) -> None:
     assert written > 20
 
 
+def errors_of_form(path: Path) -> Counter[str]:
+    """Return what dciodvfy finds wrong, without values."""
+    said = subprocess.run(["dciodvfy", path], capture_output=True, text=True, errors="replace", check=False).stderr
+    lines = (re.sub(r"[\d.]+\s*$|<[^>]*>", "", line.partition("=")[0]) for line in said.splitlines())
+    return Counter(line for line in lines if line.startswith("Error"))
+
+
 @pytest.mark.skipif(not shutil.which("dciodvfy"), reason="dicom3tools is not installed")
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm", "liver_1frame.dcm", "reportsi.dcm", "rtplan.dcm", "rtdose_1frame.dcm"])
 def test_no_new_errors_of_form(name: str, tmp_path: Path) -> None:
-    def errors(path: Path) -> set[str]:
-        said = subprocess.run(["dciodvfy", path], capture_output=True, text=True, errors="replace", check=False).stderr
-        return {re.sub(r"[\d.]+\s*$", "", line.partition("=")[0]) for line in said.splitlines() if line.startswith("Error")}
-
     source = PYDICOM_FILES / name
     record = deidentify_file(source, tmp_path / "out.dcm", keys=KEYS, pixels=HEADER_ONLY, patient="P1")
     assert record.reason == ""
-    assert errors(tmp_path / "out.dcm") <= errors(source)
+    assert errors_of_form(tmp_path / "out.dcm").keys() <= errors_of_form(source).keys()
+
+
+@pytest.mark.skipif(not shutil.which("dciodvfy"), reason="dicom3tools is not installed")
+def test_no_new_errors_of_form_in_real_files(tmp_path: Path) -> None:
+    """All 89 shared files: 101 errors as they came, 73 as they went; here each third one, and every count no higher than before."""
+    sources = [path for path in sorted(shared("imaging").rglob("*")) if path.is_file() and path.read_bytes()[128:132] == b"DICM"]
+    assert len(sources) > 80
+    for source in sources[::3]:
+        record = deidentify_file(source, tmp_path / "out.dcm", keys=KEYS, pixels=HEADER_ONLY, patient="P1")
+        assert record.reason == "", source.name
+        before, after = errors_of_form(source), errors_of_form(tmp_path / "out.dcm")
+        assert all(count <= before[error] for error, count in after.items()), source.name
 
 
 def same(ours: dict, theirs: Dataset) -> bool:
