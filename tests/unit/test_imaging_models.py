@@ -79,7 +79,7 @@ class TestTask:
         with pytest.raises(TaskError):
             read_task(tmp_path / "t.yaml")
 
-    @pytest.mark.parametrize("name", ["pneumonia", "hippocampus"])
+    @pytest.mark.parametrize("name", ["pneumonia", "hippocampus", "nodules"])
     def test_the_tasks_that_come_along_can_be_read(self, name):
         task = read_task(Path(__file__).parents[2] / "templates" / "tasks" / f"{name}.yaml")
         sizes = {"dims": len(task.window), "channels": 1, "classes": len(task.classes)}

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from imaging.errors import ImageDataError, PlaceError, TaskError
 from imaging.models.augmenting import augmented, generator_for
-from imaging.models.boxes import BOX, boxes_from, corners, grid_to_lps, moved, plain_boxes, read_boxes, settled
+from imaging.models.boxes import BOX, COLUMNS, boxes_from, corners, grid_to_lps, moved, plain_boxes, read_boxes, settled
 from imaging.models.bundle import WEIGHTS, open_bundle, read_metadata
 from imaging.models.cases import cases_of
 from imaging.models.detecting import MOST, _starts, detect
@@ -29,8 +29,10 @@ from imaging.models.preparing import Prepared
 from imaging.models.task import Augment, Task, write_task
 from imaging.models.training import train
 from imaging.volumes import read_nifti, read_volume, write_nifti
+from tests.lib.dicom_files import ct_series, write
 from tests.lib.imaging_tasks import detection_task, placed
 from tests.lib.paths import shared
+from workbench import cli
 
 CLASSES = ("background", "nodule", "cyst")
 
@@ -330,8 +332,29 @@ class TestTraining:
         assert "CPM" in text
         assert "LUNA16" in text
 
+    def test_a_folder_of_series_gets_a_table_of_boxes_in_lps(self, made, tmp_path, monkeypatch):
+        datasets = ct_series(12, size=32, spacing_mm=2.0, PixelSpacing=[1, 1], RescaleIntercept=0)
+        array = np.random.default_rng(3).normal(size=(12, 32, 32)) * 100 + ball((12, 32, 32), (6, 21, 9), (3.5, 7, 7)) * 600
+        for ds, plane in zip(datasets, array.astype("<i2"), strict=True):
+            ds.PixelData = plane.tobytes()
+        write(datasets, tmp_path / "in")
+        monkeypatch.setattr(sys, "argv", ["workbench", "imaging", "predict", str(made[2] / "bundle"), str(tmp_path / "in"), "--quiet"])
+        sys.argv += ["--out", str(tmp_path / "out")]
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        assert not stop.value.code
+        with (tmp_path / "out" / "boxes.csv").open(encoding="utf-8", newline="") as file:
+            found = list(csv.DictReader(file))
+        (volume,) = [read_volume(sorted((tmp_path / "in").iterdir()))]
+        brightest = np.argwhere(volume.array > 400).mean(axis=0)  # slices may be turned: where the ball is, the volume says
+        wanted = volume.affine @ [*brightest[::-1], 1]
+        assert found[0]["class"] == "ball"
+        assert np.abs(np.array([float(found[0][name]) for name in COLUMNS[:3]]) - wanted[:3]).max() < 2
+        assert [float(each["score"]) for each in found] == sorted((float(each["score"]) for each in found), reverse=True)
+        assert found[0]["bundle"] == made[1].source
+
     def test_a_kill_changes_nothing(self, made, tmp_path):
-        task = made[0].model_copy(update={"training": made[0].training.model_copy(update={"epochs": 3})})
+        task = made[0].model_copy(update={"training": made[0].training.model_copy(update={"epochs": 3, "patches": 2})})
         write_task(task, tmp_path / "t.yaml")
         train(task, tmp_path / "whole", device="cpu")
         command = [sys.executable, "-m", "imaging.models", str(tmp_path / "t.yaml"), str(tmp_path / "killed"), "--device", "cpu"]
