@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from imaging.dicom.arrival import Arrival
     from imaging.dicom.inbox import Inbox, Outcome
+    from imaging.errors import ImagingError
 
-__all__ = ["LEVELS", "DicomWeb", "Retrieved", "Stored"]
+__all__ = ["LEVELS", "AnswersError", "DicomWeb", "Retrieved", "Stored"]
 
 #: What can be searched for.
 LEVELS = ("studies", "series", "instances")
@@ -39,6 +40,7 @@ _CHUNK = 1 << 20
 _MOST_HEAD_BYTES = 16 << 10  # of one part of a message
 _MOST_ANSWER_BYTES = 4 << 20
 _PAGE = 500
+_CLOSED = (401, 403, 407)  # nobody is let in: asking again is of no use
 _WARNINGS = frozenset(range(0xB000, 0xC000))  # stored, with changes (PS3.18 Table 10.5.3-2)
 
 
@@ -57,6 +59,23 @@ class Stored(NamedTuple):
     instance: str
     kept: bool
     reason: int
+
+
+class AnswersError(PlaceError):
+    """A service that answers with an error.
+
+    Parameters
+    ----------
+    url : str
+        The service.
+    status : int
+        Of HTTP.
+    """
+
+    def __init__(self, url: str, status: int) -> None:
+        self.status = status
+        why = "it lets in only whom it knows: check the credentials" if status in _CLOSED else "ask who runs the service"
+        super().__init__(f"{url}: answers {status}", hint=why)
 
 
 class DicomWeb:
@@ -140,7 +159,15 @@ class DicomWeb:
             if len(rows) < _PAGE:
                 return found
 
-    def retrieve_series(self, study: str, series: str, inbox: Inbox, *, told: Callable[[Outcome], object] = lambda _: None) -> Retrieved:
+    def retrieve_series(
+        self,
+        study: str,
+        series: str,
+        inbox: Inbox,
+        *,
+        told: Callable[[Outcome], object] = lambda _: None,
+        failed: Callable[[str, ImagingError], object] | None = None,
+    ) -> Retrieved:
         """Retrieve what a folder does not have of a series; broken off at any time, the next call goes on.
 
         Parameters
@@ -151,6 +178,9 @@ class DicomWeb:
             Where instances go, checked to be those that were asked for.
         told : callable, optional
             Called with the outcome of each instance.
+        failed : callable, optional
+            Called with the UID of an instance that the service cannot give, and why, before the next one is asked for; without it the
+            first ends the retrieval.
 
         Returns
         -------
@@ -168,7 +198,13 @@ class DicomWeb:
         missing = [uid for uid in uids if not inbox.has(uid)]
         outcomes: Counter[str] = Counter()
         for uid in missing:
-            outcome = self._retrieve(f"{self.url}/studies/{_uid(study)}/series/{_uid(series)}/instances/{uid}", uid, inbox)
+            try:
+                outcome = self._retrieve(f"{self.url}/studies/{_uid(study)}/series/{_uid(series)}/instances/{uid}", uid, inbox)
+            except (AnswersError, ImageDataError) as error:
+                if failed is None or getattr(error, "status", 0) in _CLOSED:
+                    raise
+                failed(uid, error)
+                continue
             outcomes[outcome.code] += 1
             told(outcome)
         return Retrieved(len(uids), len(uids) - len(missing), dict(outcomes))
@@ -208,7 +244,7 @@ class DicomWeb:
             ):
                 if answer.status_code not in (200, 202, 409):
                     answer.raise_for_status()
-                    raise PlaceError(f"{self.url}: answers {answer.status_code}")
+                    raise AnswersError(self.url, answer.status_code)
                 yield _result(str(path), instance, self._json(answer))
 
     def _retrieve(self, url: str, uid: str, inbox: Inbox) -> Outcome:
@@ -238,7 +274,7 @@ class DicomWeb:
         try:
             yield
         except requests.HTTPError as error:
-            raise PlaceError(f"{self.url}: answers {error.response.status_code}", hint="ask who runs the service") from error
+            raise AnswersError(self.url, error.response.status_code) from error
         except requests.JSONDecodeError as error:
             raise ImageDataError(f"{self.url}: the answer is no JSON", hint="the address may be that of another service") from error
         except requests.RequestException as error:

@@ -20,6 +20,7 @@ MODULES: tuple[str, ...] = (
     "imaging_predict",
     "imaging_import",
     "imaging_receive",
+    "imaging_fetch",
     "imaging_send",
 )
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help=command_help(
-        "Images: list, convert, de-identify, receive and send DICOM files; train models and ask them.",
+        "Images: list, convert, de-identify, receive, fetch and send DICOM files; train models and ask them.",
         "workbench imaging inspect FOLDER --out series.csv",
         "workbench imaging convert FOLDER --out DIR --policy split",
         codes=(3, 4, 7, 8),
