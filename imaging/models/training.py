@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from imaging.models.cases import Case
     from imaging.models.task import Task
 
-__all__ = ["Epoch", "train"]
+__all__ = ["Epoch", "Step", "train"]
 
 
 class Epoch(NamedTuple):
@@ -73,6 +73,26 @@ class Epoch(NamedTuple):
     seconds: float
 
 
+class Step(NamedTuple):
+    """Where within an epoch a training stands.
+
+    Parameters
+    ----------
+    epoch, epochs : int
+        Which one, from 1, of at most how many.
+    step, steps : int
+        Steps of it that are done, and how many it has.
+    seconds : float
+        Since it began.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    seconds: float
+
+
 class _Place(NamedTuple):
     """Which process this is, of how many, and what it computes on."""
 
@@ -89,6 +109,7 @@ def train(
     cache: str | os.PathLike[str] | None = None,
     device: str = "",
     progress: Callable[[Epoch], None] | None = None,
+    steps: Callable[[Step], None] | None = None,
     force: bool = False,
 ) -> Bundle | None:
     """Train what a task asks for, or go on where a killed training stood, and write the bundle.
@@ -108,6 +129,8 @@ def train(
         cpu, cuda ...; cuda where there is one, unless given. Under torchrun each process takes its own.
     progress : callable, optional
         Called after each epoch, in the first process.
+    steps : callable, optional
+        Called after each step, in the first process.
     force : bool
         Whether a bundle at `out` is replaced.
 
@@ -129,7 +152,7 @@ def train(
     with _processes(device) as place:
         try:
             trainer = _Trainer(task, work, Path(cache) if cache else None, place)
-            trainer.run(progress or (lambda _: None))
+            trainer.run(progress or (lambda _: None), steps or (lambda _: None))
             return None if place.rank else trainer.write(out, force=force)
         except OSError as error:  # of event files and of data that went away; the others are told where they happen
             raise PlaceError(
@@ -198,7 +221,7 @@ class _Trainer:
         """Steps of an epoch."""
         return max(1, len(self.train) * self.task.training.patches // self.task.training.batch)
 
-    def run(self, progress: Callable[[Epoch], None]) -> None:
+    def run(self, progress: Callable[[Epoch], None], steps: Callable[[Step], None]) -> None:
         """Train until the last epoch, or until validation has not improved for long enough."""
         self._resume()
         events = None
@@ -209,7 +232,7 @@ class _Trainer:
         training, state = self.task.training, self.state
         while state.epoch < training.epochs and state.epoch - state.best_epoch < training.patience:
             began = time.monotonic()
-            loss = self._epoch(whole, state.epoch)
+            loss = self._epoch(whole, state.epoch, steps)
             score = self._score()
             state.epoch += 1
             if score >= state.best:
@@ -257,18 +280,20 @@ class _Trainer:
             precision=precision,
         )
 
-    def _epoch(self, whole: nn.Module, epoch: int) -> float:
+    def _epoch(self, whole: nn.Module, epoch: int, steps: Callable[[Step], None]) -> float:
         """Learn from every patch once and return the mean loss."""
         training, place = self.task.training, self.place
         order = torch.randperm(len(self.train) * training.patches, generator=generator_for(training.seed, epoch)).tolist()
         whole.train()
-        total = torch.zeros((), dtype=torch.float64)
+        total, began = torch.zeros((), dtype=torch.float64), time.monotonic()
         for step in range(self.steps):
             chosen = order[step * training.batch : (step + 1) * training.batch]
             if len(chosen) < place.world:
                 raise TaskError(f"found {len(chosen)} cases a step for {place.world} processes", hint="a larger batch, or fewer processes")
             mine = chosen[: len(chosen) // place.world * place.world][place.rank :: place.world]
             total += self._step(whole, mine, epoch, epoch * self.steps + step)
+            if place.rank == 0:
+                steps(Step(epoch + 1, training.epochs, step + 1, self.steps, time.monotonic() - began))
         if place.world > 1:
             total = total.to(place.device)
             distributed.all_reduce(total)
