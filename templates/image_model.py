@@ -53,7 +53,8 @@ Image(example_sheet(asked, part="train", count=examples))
 # %%
 view = TrainingView(language)
 with TemporaryDirectory(prefix="image-model-") as scratch:
-    bundle = train(asked, Path(out, "bundle"), work=work or Path(scratch, "work"), device=device, progress=view)
+    kept = work or Path(scratch, "work")
+    bundle = train(asked, Path(out, "bundle"), work=kept, device=device, progress=view, steps=view.step)
 view.close()
 
 # %% [markdown]

@@ -6,12 +6,13 @@ The figure is SVG in the cell's output: no script and no connection besides the 
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imaging.models.training import Epoch
+    from imaging.models.training import Epoch, Step
 
 __all__ = ["TrainingView", "figure_of", "line_of"]
 
@@ -19,6 +20,7 @@ _WORDS = {
     "zh": {
         "line": "第 {epoch}/{epochs} 轮：损失 {loss:.4f}，验证 {score:.4f}，最好 {best:.4f}（第 {best_epoch} 轮），{seconds:.0f} 秒",
         "left": "，至多还需 {left}",
+        "step": "第 {epoch}/{epochs} 轮进行中：第 {step}/{steps} 步",
         "waiting": "训练即将开始：正在准备图像",
         "loss": "训练损失",
         "score": "验证得分",
@@ -28,6 +30,7 @@ _WORDS = {
     "en": {
         "line": "epoch {epoch}/{epochs}: loss {loss:.4f}, validation {score:.4f}, best {best:.4f} (epoch {best_epoch}), {seconds:.0f} s",
         "left": ", at most {left} left",
+        "step": "epoch {epoch}/{epochs} under way: step {step}/{steps}",
         "waiting": "about to train: preparing the images",
         "loss": "training loss",
         "score": "validation score",
@@ -36,13 +39,16 @@ _WORDS = {
     },
 }
 
+#: A step is shown if none was for so long.
+_SECONDS = 1.0
+
 #: Pixels of a panel and around it.
-_WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 260, 130, 46, 62, 70
+_WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 260, 130, 46, 82, 70
 _LOSS, _SCORE, _INK, _QUIET, _GRID = "#c2410c", "#1d4ed8", "#1f2937", "#6b7280", "#e5e7eb"
 
 
 class TrainingView:
-    """Takes each epoch of a training and shows it: ``train(task, out, progress=TrainingView())``.
+    """Takes each epoch and step of a training and shows them: ``train(task, out, progress=view, steps=view.step)``.
 
     Parameters
     ----------
@@ -61,8 +67,9 @@ class TrainingView:
     def __init__(self, language: str = "zh") -> None:
         self.language = language
         self.epochs: list[Epoch] = []
+        self.now: Step | None = None
         self.over = False
-        self._handle = None
+        self._handle, self._shown = None, 0.0
         self._show()
 
     def __call__(self, epoch: Epoch) -> None:
@@ -73,19 +80,27 @@ class TrainingView:
     def add(self, epoch: Epoch) -> None:
         """Take an epoch without showing it."""
         self.epochs.append(epoch)
+        self.now = None
+
+    def step(self, step: Step) -> None:
+        """Take a step; a notebook shows it unless it showed another a moment ago."""
+        self.now = step
+        if self._handle is not None and time.monotonic() - self._shown > _SECONDS:
+            self._show()
 
     def close(self) -> None:
         """Say that the training is over, which it may be before its last epoch."""
-        self.over = True
+        self.over, self.now = True, None
         self._show()
 
     def __repr__(self) -> str:
         return line_of(self.epochs, self.language, over=self.over)
 
     def _repr_html_(self) -> str:
-        return figure_of(self.epochs, self.language, over=self.over)
+        return figure_of(self.epochs, self.language, now=self.now, over=self.over)
 
     def _show(self) -> None:
+        self._shown = time.monotonic()
         if self._handle is None and not _in_notebook():
             if self.epochs:
                 sys.stderr.write(f"{self!r}\n")
@@ -139,7 +154,16 @@ def _span(seconds: float, units: tuple[str, str, str]) -> str:
     return f"{seconds / 60:.1f} {units[1]}" if seconds < 3600 else f"{seconds / 3600:.1f} {units[2]}"
 
 
-def figure_of(epochs: Sequence[Epoch], language: str, *, over: bool = False) -> str:
+def _step_line(epochs: Sequence[Epoch], now: Step, words: dict) -> str:
+    """Return where within an epoch a training stands; before the first is over, what is left can only be told from its steps."""
+    line = words["step"].format(**now._asdict())
+    if epochs:
+        return line
+    left = now.seconds / now.step * (now.steps * (now.epochs - now.epoch + 1) - now.step)
+    return line + words["left"].format(left=_span(left, words["units"]))
+
+
+def figure_of(epochs: Sequence[Epoch], language: str, *, now: Step | None = None, over: bool = False) -> str:
     """Return loss and validation over the epochs as SVG, below a bar and a line that says where the training stands.
 
     Parameters
@@ -148,6 +172,8 @@ def figure_of(epochs: Sequence[Epoch], language: str, *, over: bool = False) -> 
         So far.
     language : str
         zh or en.
+    now : Step, optional
+        Where within the next epoch it stands.
     over : bool
         Whether there will be no more.
 
@@ -158,20 +184,29 @@ def figure_of(epochs: Sequence[Epoch], language: str, *, over: bool = False) -> 
     """
     words = _WORDS[language]
     last = epochs[-1] if epochs else None
-    share = (1 if over else last.epoch / last.epochs) if last else 0
+    share = 1 if over else _share(last, now)
     width = 2 * _WIDTH + 2 * _LEFT + _GAP
     parts = [
         f'<text x="0" y="14" fill="{_INK}" font-size="13">{line_of(epochs, language, over=over)}</text>',
         f'<rect x="0" y="24" width="{width}" height="6" rx="3" fill="{_GRID}"/>',
         f'<rect x="0" y="24" width="{width * share:.1f}" height="6" rx="3" fill="{_SCORE}"/>',
     ]
+    if now:
+        parts.append(f'<text x="0" y="46" fill="{_QUIET}" font-size="11">{_step_line(epochs, now, words)}</text>')
     if last:
         first, most = epochs[0].epoch, max(last.epoch, 2) if over else max(last.epochs, 2)
         parts += _panel(words["loss"], [each.loss for each in epochs], _LOSS, _LEFT, (first, most), None)
         parts += _panel(words["score"], [each.score for each in epochs], _SCORE, _LEFT + _WIDTH + _GAP, (first, most), last.best_epoch)
-    height = _TOP + _HEIGHT + 30 if last else 40
+    height = _TOP + _HEIGHT + 30 if last else 56
     looks = 'font-family="sans-serif" style="background:#fff;padding:8px"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" {looks}>{"".join(parts)}</svg>'
+
+
+def _share(last: Epoch | None, now: Step | None) -> float:
+    """Return how much of all epochs is done."""
+    if now:
+        return (now.epoch - 1 + now.step / now.steps) / now.epochs
+    return last.epoch / last.epochs if last else 0.0
 
 
 def _panel(title: str, values: list[float], colour: str, left: float, epochs: tuple[int, int], best: int | None) -> list[str]:

@@ -11,6 +11,7 @@ import struct
 import zipfile
 from dataclasses import replace
 
+import jsonschema
 import numpy as np
 import pytest
 import torch
@@ -22,6 +23,7 @@ from imaging.models.foreign import import_bundle, look_into
 from imaging.models.foreign_settings import recipe_of
 from imaging.volumes import write_nifti
 from tests.lib.imaging_tasks import placed
+from tests.lib.monai_schema import SCHEMA
 from tests.lib.zoo_bundles import CONFIG, METADATA, changed, packed, zoo_bundle
 
 
@@ -90,6 +92,7 @@ class TestBroughtIn:
         text = (tmp_path / "b" / "configs" / "metadata.json").read_text(encoding="utf-8")
         assert "$" not in text
         assert "_target_" not in text
+        jsonschema.Draft201909Validator(SCHEMA).validate(bundle.metadata)
         card = (tmp_path / "b" / CARDS["en"]).read_text(encoding="utf-8")
         assert "was not measured here" in card
         assert "mean_dice: 0.961" in card

@@ -6,7 +6,8 @@ import nbformat
 import pytest
 
 from imaging.models.progress import TrainingView, figure_of, line_of
-from imaging.models.training import Epoch
+from imaging.models.training import Epoch, Step, train
+from tests.lib.imaging_tasks import classification_task
 
 EPOCHS = [Epoch(1, 10, 0.9, 0.70, 0.70, 1, 20.0), Epoch(2, 10, 0.5, 0.80, 0.80, 2, 10.0), Epoch(3, 10, 0.4, 0.75, 0.80, 2, 12.0)]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -53,6 +54,28 @@ def test_the_best_epoch_before_a_resumption_is_not_marked():
     assert any(each.get("fill") == "none" for each in ET.fromstring(figure_of(EPOCHS, "zh")).iter(f"{SVG}circle"))
 
 
+def test_steps_move_the_bar_and_tell_what_is_left_of_the_first_epoch():
+    now = Step(1, 4, 5, 20, 10.0)  # 2 s a step, 75 steps left
+    figure = figure_of([], "zh", now=now)
+    assert "第 1/4 轮进行中：第 5/20 步，至多还需 2.5 分" in figure
+    bars = [float(bar.get("width")) for bar in ET.fromstring(figure).iter(f"{SVG}rect")]
+    assert bars[1] / bars[0] == pytest.approx(5 / 80, abs=1e-3)
+    later = figure_of(EPOCHS, "zh", now=Step(4, 10, 10, 20, 10.0))
+    assert "第 10/20 步<" in later
+    bars = [float(bar.get("width")) for bar in ET.fromstring(later).iter(f"{SVG}rect")]
+    assert bars[1] / bars[0] == pytest.approx(0.35, abs=1e-3)
+
+
+def test_a_training_tells_each_of_its_steps(tmp_path):
+    task = classification_task(tmp_path)
+    task = task.model_copy(update={"training": task.training.model_copy(update={"epochs": 2})})
+    told = []
+    train(task, tmp_path / "b", device="cpu", steps=told.append)
+    steps = told[0].steps
+    assert [(each.epoch, each.step) for each in told] == [(epoch, step) for epoch in (1, 2) for step in range(1, steps + 1)]
+    assert told[-1].epochs == 2
+
+
 def test_without_a_notebook_each_epoch_is_a_line(capsys):
     view = TrainingView("zh")
     for epoch in EPOCHS:
@@ -68,9 +91,13 @@ def test_a_kernel_shows_one_output_that_is_drawn_anew(tmp_path):
 
     source = """
 from imaging.models.progress import TrainingView
-from imaging.models.training import Epoch
+from imaging.models.training import Epoch, Step, train
+from tests.lib.imaging_tasks import classification_task
+import imaging.models.progress as progress
+progress._SECONDS = 0
 view = TrainingView("zh")
 for number in (1, 2, 3):
+    view.step(Step(number, 5, 1, 2, 0.5))
     view(Epoch(number, 5, 1 / number, number / 10, number / 10, number, 1.0))
 view.close()
 """
