@@ -66,12 +66,14 @@ class Kernel {
 }
 
 class Pane {
-  constructor(page, series, plane) {
+  // What was looked at before the layout changed goes on: place, window, inversion.
+  constructor(page, series, plane, before) {
     Object.assign(this, { page, series, index: null, point: null, box: null, drawn: null, measures: [], busy: false, again: false, playing: false, rolled: 0, fault: "" });
     this.plane = plane ?? this.about.plane;
-    this.window = this.about.window;
-    this.inverted = false;
-    this.index = Math.floor(this.count / 2);
+    this.window = before?.window ?? this.about.window;
+    this.inverted = before?.inverted ?? false;
+    this.point = before?.point ?? this.about.start;
+    this.index = this.point ? null : Math.floor(this.count / 2);
     this.build();
   }
 
@@ -91,7 +93,7 @@ class Pane {
       onpointermove: (event) => this.hover(event), onpointerleave: () => { this.under = null; this.corners.read.textContent = ""; }, onkeydown: (event) => this.page.key(event, this),
       ondblclick: () => this.reset(), onfocus: () => this.page.choose(this), oncontextmenu: (event) => event.preventDefault() },
       this.canvas, this.lines, ...this.letters, ...Object.values(this.corners));
-    this.slider = element("input", { type: "range", min: 0, max: this.count - 1, step: 1, value: this.index, "aria-label": "slice", oninput: (event) => this.go(Number(event.target.value)) });
+    this.slider = element("input", { type: "range", min: 0, max: this.count - 1, step: 1, value: this.at, "aria-label": "slice", oninput: (event) => this.go(Number(event.target.value)) });
     this.play = this.about.moves && element("button", { type: "button", class: "wb-play", onclick: () => this.toggle() });
     this.notice = element("div", { class: "wb-notice" });
     this.root = element("div", { class: "wb-pane" }, this.notice, this.stage, element("div", { class: "wb-under" }, this.play, this.count > 1 && this.slider));
@@ -397,8 +399,9 @@ class Page {
     this.layout = this.layouts.includes(layout) ? layout : "one";
     const first = this.active?.series ?? 0;
     const three = this.layout === "three" && this.series[first].planes.length > 1;
-    if (three) this.panes = this.series[first].planes.map(({ name }) => new Pane(this, first, name));
-    else this.panes = this.layout === "side" ? this.series.slice(0, 2).map((_, place) => new Pane(this, place)) : [new Pane(this, first)];
+    const before = this.panes, made = (series, plane) => new Pane(this, series, plane, before.find((pane) => pane.series === series));
+    if (three) this.panes = this.series[first].planes.map(({ name }) => made(first, name));
+    else this.panes = this.layout === "side" ? this.series.slice(0, 2).map((_, place) => made(place)) : [made(first)];
     this.crossed = three;
     this.linked = this.linkable === true;
     this.sized.disconnect();

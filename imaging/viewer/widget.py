@@ -202,12 +202,26 @@ def _described(exhibit: Exhibit, first: Exhibit) -> dict[str, Any]:
         "window": None if exhibit.first_window is None else list(exhibit.first_window),
         "presets": [[name, *window] for name, window in exhibit.presets.items()],
         "mask": [[exhibit.mask_names.get(label, str(label)), COLOURS[(label - 1) % len(COLOURS)]] for label in _used(exhibit.labels)],
+        "start": _start(exhibit),
         "placed": volume.affine is not None,
         "linked": exhibit.shares_place(first),
         "moves": exhibit.moves,
         "rate": exhibit.frames_per_second,
         "notices": list(exhibit.notices),
     }
+
+
+def _start(exhibit: Exhibit) -> list[float] | None:
+    """Return a point of the mask in LPS mm, where most of it is in one slice; None without one, or without an affine."""
+    labels, affine = exhibit.labels, exhibit.volume.affine
+    if labels is None or affine is None:
+        return None
+    most = int(np.argmax([np.count_nonzero(plane) for plane in labels]))
+    inside = np.argwhere(labels[most])
+    if not inside.size:
+        return None
+    row, column = inside[len(inside) // 2]
+    return (affine[:3] @ (column, row, most, 1)).tolist()
 
 
 def _used(labels: np.ndarray | None) -> list[int]:

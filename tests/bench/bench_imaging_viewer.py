@@ -1,11 +1,13 @@
 """CPU time and bytes of a slice from the volume to the picture that a browser gets, beside matplotlib's way to a picture.
 
-Run: python -m tests.bench.bench_imaging_viewer
+Run: python -m tests.bench.bench_imaging_viewer. It exits with 1 where the dearest picture, of any plane, with a mask, at the most pixels
+that there are, takes more CPU time or bytes than matplotlib's of 512 pixels.
 """
 
 from __future__ import annotations
 
 import io
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -46,6 +48,7 @@ def main() -> None:
     """Print a line for each way."""
     chest = read_volume(sorted(shared("imaging/chest_ct_harbin/series").glob("*")))
     mask = (chest.array > 150).astype(np.uint8) + 2 * ((chest.array < -300) & (chest.array > -950)).astype(np.uint8)
+    dearest, largest = 0.0, 0
     for size in (512, 768):
         for plane in ("axial", "coronal", "sagittal"):
             for name, labels in (("", None), (" with mask", mask)):
@@ -55,8 +58,11 @@ def main() -> None:
                     ).jpeg()
                 )
                 print(f"{plane:9s} {size} px{name:10s} {spent:6.1f} ms {amount / 1024:6.0f} KB")
+                dearest, largest = max(dearest, spent), max(largest, amount)
     spent, amount = timed(lambda n: by_matplotlib(chest, n % 30))
     print(f"matplotlib 512 px          {spent:6.1f} ms {amount / 1024:6.0f} KB")
+    print(f"of matplotlib's: {dearest / spent:.2f} of the time, {largest / amount:.2f} of the bytes")
+    sys.exit(dearest > spent or largest > amount)
 
 
 if __name__ == "__main__":

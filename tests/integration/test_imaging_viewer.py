@@ -195,8 +195,11 @@ def test_zoom_shows_a_part(page):
 
 
 def test_a_point_is_found_in_three_planes(page):
+    shown(page).focus()
+    page.keyboard.press("ArrowUp")
+    at_slice(page, 20)
     page.locator("[data-name=three]").click()
-    for number, index in enumerate((20, 32, 40)):
+    for number, index in enumerate((20, 32, 40)):  # what was looked at goes on
         at_slice(page, index, number)
     page.locator("[data-name=point]").click()
     x, y, box = middle(page)
