@@ -280,19 +280,26 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str], *, sha256: st
     network : Module
         Whose names and shapes they must have.
     path : path
-        A safetensors file. A .pt or .pth file is a pickle, which runs code when it is opened: it is refused.
+        A safetensors file, or a .pt or .pth file with a state dictionary and nothing else (``imaging.models.pickled``).
     sha256 : str
         Of the file, known from where it comes from.
 
     Raises
     ------
     ModelError
-        If the hash differs, or it is no safetensors file, or is for another network.
+        If the hash differs, or it cannot be read as weights, or is for another network.
     """
+    from imaging.models.pickled import read_state
+
     path = Path(path)
     if file_hash(path) != sha256:
         raise ModelError(f"{path} has another hash than was given", hint="fetch it again; compare the hash with that of its source")
-    _fill(network, path)
+    if path.suffix in (".pt", ".pth"):
+        tensors, wanted = read_state(path), network.state_dict()
+        check_tensors({name: tuple(tensor.shape) for name, tensor in tensors.items()}, wanted, str(path))
+        _take(network, {name: tensors[name].to(tensor.dtype) for name, tensor in wanted.items()}, path)
+    else:
+        _fill(network, path)
 
 
 def _fill(network: nn.Module, path: Path) -> None:
@@ -306,11 +313,15 @@ def _fill(network: nn.Module, path: Path) -> None:
     except (OSError, SafetensorError) as error:
         raise ModelError(
             f"{path} cannot be read as safetensors ({type(error).__name__})",
-            hint="weights in a pickle are not opened here: convert them where you trust them (safetensors.torch.save_file)",
+            hint="give a safetensors file, or a state dictionary that torch.save wrote (.pt)",
         ) from error
+    _take(network, tensors, path)
+
+
+def _take(network: nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values() if tensor.is_floating_point()):
         raise ModelError(f"{path} has weights that are no numbers")
-    network.load_state_dict(tensors, assign=any(tensor.is_meta for tensor in wanted.values()))
+    network.load_state_dict(tensors, assign=any(tensor.is_meta for tensor in network.state_dict().values()))
 
 
 def check_tensors(found: dict[str, tuple[int, ...]], wanted: dict[str, torch.Tensor], place: str) -> None:

@@ -152,7 +152,7 @@ def _one_of(source: Source, names: tuple[str, ...], what: str) -> str:
 
 def _tensors(path: Path, name: str) -> dict[str, torch.Tensor]:
     if path.suffix != ".safetensors":
-        return read_state(path)
+        return read_state(path, place=path.parent)
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:

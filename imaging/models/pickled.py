@@ -9,15 +9,14 @@ zip archives cannot disagree about what the file holds.
 from __future__ import annotations
 
 import pickletools
+import shutil
+import tempfile
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 
 from imaging.errors import ModelError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["read_state"]
 
@@ -34,7 +33,7 @@ _LARGEST_PICKLE = 20_000_000
 _STATES = ("model", "state_dict", "network")
 
 
-def read_state(path: Path) -> dict[str, torch.Tensor]:
+def read_state(path: Path, *, place: Path | None = None) -> dict[str, torch.Tensor]:
     """Return the tensors of a state dictionary.
 
     Parameters
@@ -42,6 +41,8 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     path : Path
         As ``torch.save`` writes it since PyTorch 1.6: of a state dictionary, or of a dictionary that holds one as ``model`` or
         ``state_dict``.
+    place : Path, optional
+        Folder of the copy that is loaded, for as long as that takes; that for temporary files unless given.
 
     Returns
     -------
@@ -54,16 +55,11 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         If it is TorchScript, which is code; if it names anything but tensors (said by name); if it declares more than it holds.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            instructions = _audited(archive, path)
-            _check_names(archive.read(instructions))
-            clean = path.with_name("audited.zip")
-            with zipfile.ZipFile(clean, "w") as copied:
-                for member in archive.infolist():
-                    with archive.open(member) as record, copied.open(member.filename, "w", force_zip64=True) as target:
-                        while block := record.read(1 << 20):
-                            target.write(block)
-        found = torch.load(clean, map_location="cpu", weights_only=True)
+        with tempfile.TemporaryDirectory(prefix=".weights-", dir=place) as work, zipfile.ZipFile(path) as archive:
+            _check_names(archive.read(_audited(archive, path)))
+            clean = Path(work, "audited.zip")
+            _copy(archive, clean)
+            found = torch.load(clean, map_location="cpu", weights_only=True)
     except zipfile.BadZipFile as error:
         raise ModelError(
             f"{path.name} is a bare pickle, no archive of weights", hint="save its state dictionary as safetensors where you trust it"
@@ -73,6 +69,14 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     except Exception as error:
         raise ModelError(f"{path.name}: PyTorch cannot read its weights ({type(error).__name__})", hint="fetch it again") from error
     return _tensors(found, path)
+
+
+def _copy(archive: zipfile.ZipFile, target: Path) -> None:
+    """Write an archive's records anew; each is compared with its checksum on the way."""
+    with zipfile.ZipFile(target, "w") as copied:
+        for member in archive.infolist():
+            with archive.open(member) as record, copied.open(member.filename, "w", force_zip64=True) as clean:
+                shutil.copyfileobj(record, clean)
 
 
 def _audited(archive: zipfile.ZipFile, path: Path) -> str:

@@ -182,7 +182,7 @@ class Weights(Part):
     Parameters
     ----------
     file : str
-        A safetensors file with the network's names.
+        A safetensors file, or a state dictionary that PyTorch wrote (.pt, .pth), with the network's names.
     sha256 : str
         Of the file, as the user knows it from where the weights come from.
     """

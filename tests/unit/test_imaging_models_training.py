@@ -282,20 +282,27 @@ class TestBundle:
             with pytest.raises(ModelError, match=r"tensors|no numbers"):
                 open_bundle(copy)
 
-    def test_weights_from_elsewhere_load_by_hash_and_never_from_a_pickle(self, made, tmp_path):
+    def test_weights_from_elsewhere_load_by_hash_and_run_nothing(self, made, tmp_path):
         task, folder = made[0], made[3]
 
         def network():
             return build_network(task.network, kind=task.kind, dims=2, channels=1, classes=2)
 
-        fresh, path = network(), folder / WEIGHTS
-        load_weights(fresh, path, sha256=file_hash(path))
-        assert all(torch.equal(tensor, load_file(path)[name]) for name, tensor in fresh.state_dict().items())
-        with pytest.raises(ModelError, match="another hash"):
-            load_weights(network(), path, sha256="0" * 64)
-        torch.save(fresh.state_dict(), tmp_path / "model.pt")
-        with pytest.raises(ModelError, match="pickle"):
-            load_weights(network(), tmp_path / "model.pt", sha256=file_hash(tmp_path / "model.pt"))
+        known, pickled = load_file(folder / WEIGHTS), tmp_path / "model.pt"
+        torch.save(known, pickled)
+        for path in (folder / WEIGHTS, pickled):
+            fresh = network()
+            load_weights(fresh, path, sha256=file_hash(path))
+            assert all(torch.equal(tensor, known[name]) for name, tensor in fresh.state_dict().items())
+            with pytest.raises(ModelError, match="another hash"):
+                load_weights(network(), path, sha256="0" * 64)
+        for spoilt in (TEXT, pickled.read_bytes()[:1000]):
+            pickled.write_bytes(spoilt)
+            with pytest.raises(ModelError):
+                load_weights(network(), pickled, sha256=file_hash(pickled))
+        torch.save(known | {name: tensor * float("nan") for name, tensor in known.items() if tensor.ndim > 1}, pickled)
+        with pytest.raises(ModelError, match="no numbers"):
+            load_weights(network(), pickled, sha256=file_hash(pickled))
 
     def test_a_training_begins_with_given_weights(self, made, tmp_path):
         task, _, _, folder = made
