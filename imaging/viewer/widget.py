@@ -212,7 +212,7 @@ def _described(exhibit: Exhibit, first: Exhibit) -> dict[str, Any]:
 
 
 def _start(exhibit: Exhibit) -> list[float] | None:
-    """Return a point of the mask in LPS mm, where most of it is in one slice; None without one, or without an affine."""
+    """Return the voxel nearest to the mask's middle, in the slice that has most of it, in LPS mm; None without a mask or an affine."""
     labels, affine = exhibit.labels, exhibit.volume.affine
     if labels is None or affine is None:
         return None
@@ -220,7 +220,7 @@ def _start(exhibit: Exhibit) -> list[float] | None:
     inside = np.argwhere(labels[most])
     if not inside.size:
         return None
-    row, column = inside[len(inside) // 2]
+    row, column = inside[np.abs(inside - inside.mean(axis=0)).sum(axis=1).argmin()]
     return (affine[:3] @ (column, row, most, 1)).tolist()
 
 

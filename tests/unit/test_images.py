@@ -273,6 +273,11 @@ def test_counts_of_series_hide_what_is_small(indexed, monkeypatch):
     counted = wb.images(indexed.snapshot).counts(policy=policy)
     assert counted["geometry_verdict"].tolist() == ["规则", "缺层", "规则"]
     assert set(counted["patients"]) == {"已抑制"}, "each is one patient"
+    wb.set_language("en")
+    english = wb.images(indexed.snapshot).counts(policy=policy)
+    wb.set_language("zh")
+    assert set(english["anatomic_site_source_value"]) == {"Chest", "Head"}
+    assert set(english["geometry_verdict"]) == {"regular", "slices missing"}
     assert wb.images(indexed.snapshot).counts("modality_source_value", policy=policy).values.tolist() == [["CT", "2"]]
     assert wb.images(indexed.snapshot, modality="MR").counts(policy=policy).empty
     monkeypatch.setenv("WORKBENCH_POLICY", "")

@@ -19,7 +19,7 @@ from workbench.cohort.language import CohortBuilder, CombinationBuilder
 from workbench.cohort.language import images as images_criterion
 from workbench.disclosure import DisclosurePolicy, load_policy, suppress_table
 from workbench.errors import DataError, DefinitionError
-from workbench.locale import get_language
+from workbench.locale import get_language, tr
 from workbench.series.occurrences import IMAGES
 from workbench.series.words import verdict_words
 from workbench.store.overlay import SnapshotWithRows
@@ -259,9 +259,8 @@ class ImageSet:
         counted = found.groupby(columns)["person_id"].nunique().reset_index(name="patients")
         safe = suppress_table(counted["patients"].to_numpy(), policy=policy).cells[0] if len(counted) else ()
         shown = counted.astype(str).assign(patients=list(map(str, safe)))
-        if "geometry_verdict" in columns:
-            shown["geometry_verdict"] = [verdict_words(text.split()) for text in shown["geometry_verdict"]]
-        return shown
+        worded = {"geometry_verdict": lambda text: verdict_words(text.split()), "anatomic_site_source_value": _part_words}
+        return shown.assign(**{name: list(map(words, shown[name])) for name, words in worded.items() if name in columns})
 
     # ------------------------------------------------------------------------------------------------------ internals
 
@@ -307,10 +306,10 @@ class ImageSet:
 
     def _label(self, series: str | Mapping[str, Any]) -> str:
         row = self._row(series)
-        verdict = "" if row["geometry_verdict"] == Verdict.REGULAR else verdict_words(row["geometry_verdict"].split())
-        return " ".join(
-            filter(None, (row["modality_source_value"], row["anatomic_site_source_value"], verdict, str(row["image_occurrence_date"])))
-        )
+        part = _part_words(row["anatomic_site_source_value"] or "")
+        verdicts = (row["geometry_verdict"] or "").split()
+        verdict = "" if verdicts == [Verdict.REGULAR] else verdict_words(verdicts)
+        return " ".join(filter(None, (row["modality_source_value"], part, verdict, str(row["image_occurrence_date"]))))
 
 
 def images(
@@ -379,3 +378,9 @@ def _names_of(part: str) -> tuple[str, ...]:
     """Return a body part as it was given, and as the table of series names it."""
     standard = standard_part(part)
     return (part, standard.chinese) if standard else (part,)
+
+
+def _part_words(part: str) -> str:
+    """Return a body part in the language in force, as it stands where it is none that is known."""
+    standard = standard_part(part)
+    return tr(standard.chinese, standard.meaning) if standard else part
