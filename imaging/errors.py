@@ -42,9 +42,21 @@ class TaskError(ImagingError):
 
 
 class ImageDataError(ImagingError):
-    """A file that cannot be read: not DICOM, cut short, broken, beyond the limits."""
+    """A file that cannot be read: not DICOM, cut short, broken, beyond the limits.
+
+    Parameters
+    ----------
+    message, hint : str
+        As of any error.
+    code : str, optional
+        Which of the reasons it is, for another language to word; the message has the numbers.
+    """
 
     exit_code = 4
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
 
 
 class GeometryError(ImagingError):

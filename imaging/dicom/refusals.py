@@ -75,7 +75,7 @@ class Refusal(ImageDataError):
         self.parameters = parameters
         self.tag = tag
         place = f"{_printable(self.path)} {tag_text(tag)}".rstrip()
-        super().__init__(f"{place}: {REASONS[reason].format(**parameters)}")
+        super().__init__(f"{place}: {REASONS[reason].format(**parameters)}", code=reason)
 
     def __reduce__(self) -> tuple:
         """Travel between processes, which plain exceptions with arguments of their own do not."""

@@ -151,9 +151,9 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
     try:
         value = dataset[_tag(keyword)].value
     except Exception as error:  # pydicom's converters raise whatever their parsing meets
-        raise ImageDataError(f"{keyword}: found what cannot be parsed, wanted a sequence") from error
+        raise ImageDataError(f"{keyword}: found what cannot be parsed, wanted a sequence", code="header-value") from error
     if not isinstance(value, Sequence) and value not in (None, "", b""):
-        raise ImageDataError(f"{keyword}: found another value representation, wanted a sequence")
+        raise ImageDataError(f"{keyword}: found another value representation, wanted a sequence", code="header-value")
     return list(value or ())
 
 

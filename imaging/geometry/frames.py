@@ -202,7 +202,9 @@ def frames_of(dataset: Dataset) -> list[Frame]:
     if not groups:
         return [Frame(**common, number=number, **values) for number, values in enumerate(_plain(dataset, total), 1)]
     if len(groups) != total:
-        raise ImageDataError(f"Per-Frame Functional Groups (5200,9230): found {len(groups)} items, wanted one for each of {total} frames")
+        raise ImageDataError(
+            f"Per-Frame Functional Groups (5200,9230): found {len(groups)} items, wanted one for each of {total} frames", code="pixel-count"
+        )
     indices = _dimension_indices(dataset)
     return [
         Frame(**common, number=number, **_functional(_Groups(dataset, shared, group), indices)) for number, group in enumerate(groups, 1)
@@ -213,7 +215,11 @@ def _whole(dataset: Dataset, keyword: str, most: int, default: int | None = None
     found = count(dataset, keyword, default)
     if found is None or not 1 <= found <= most:
         what = "nothing" if not present(dataset, keyword) else "another value" if found is None else str(found)
-        raise ImageDataError(f"{keyword}: found {what}, wanted a whole number from 1 to {most}", hint="the file is no image, or is broken")
+        raise ImageDataError(
+            f"{keyword}: found {what}, wanted a whole number from 1 to {most}",
+            hint="the file is no image, or is broken",
+            code="header-value",
+        )
     return found
 
 

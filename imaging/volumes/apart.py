@@ -67,10 +67,11 @@ def decode_apart(path: str, form: PixelFormat, numbers: Sequence[int]) -> Iterat
                 raise ImageDataError(
                     f"{path}: frame {number} cannot be decoded (the decoder of transfer syntax {form.syntax} {what})",
                     hint="the compressed stream is broken",
+                    code="undecodable",
                 ) from error
             if isinstance(answer, dict):
                 whole = True
-                raise ImageDataError(answer["error"], hint=answer["hint"])
+                raise ImageDataError(answer["error"], hint=answer["hint"], code=answer["code"])
             yield answer
         whole = True
     finally:

@@ -325,7 +325,9 @@ def check_size(shape: tuple[int, ...], dtype: np.dtype, limit_bytes: int) -> Non
     """
     needed = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if needed > limit_bytes:
-        raise ImageDataError(f"the volume takes {needed} bytes, the limit is {limit_bytes}", hint="read fewer slices, or raise limit_bytes")
+        raise ImageDataError(
+            f"the volume takes {needed} bytes, the limit is {limit_bytes}", hint="read fewer slices, or raise limit_bytes", code="too-large"
+        )
 
 
 def _compare_duplicates(series: Series, geometry: Geometry, wanted: set[int]) -> None:
@@ -335,4 +337,5 @@ def _compare_duplicates(series: Series, geometry: Geometry, wanted: set[int]) ->
             raise ImageDataError(
                 f"{series.places[dropped].path}: same SOP Instance UID as another file of the series, other pixels",
                 hint="one of the two was changed without a new UID: find out which, and leave it out",
+                code="same-uid",
             )

@@ -64,7 +64,9 @@ def decode(path: str, form: PixelFormat, numbers: Sequence[int]) -> Iterator[np.
     """
     dataset = open_bounded(path, pixels=True)
     if not any(name in dataset for name in PIXEL_NAMES):
-        raise ImageDataError(f"{path}: found no pixel data, wanted {form.frames} frames", hint="the file is a header only")
+        raise ImageDataError(
+            f"{path}: found no pixel data, wanted {form.frames} frames", hint="the file is a header only", code="no-pixels"
+        )
     with _telling(path, form):
         (check_length if form.syntax in NATIVE else check_fragments)(dataset, form)
     for number in numbers:
@@ -79,14 +81,15 @@ def _telling(where: str, form: PixelFormat) -> Iterator[None]:
     try:
         yield
     except ImageDataError as error:
-        raise ImageDataError(f"{where}: {error.message}", hint=error.hint) from error
+        raise ImageDataError(f"{where}: {error.message}", hint=error.hint, code=error.code) from error
     except MemoryError as error:
-        raise ImageDataError(f"{where} does not fit into memory") from error
+        raise ImageDataError(f"{where} does not fit into memory", code="too-large") from error
     except Exception as error:
         # Decoders raise whatever their libraries do, some with values of the header in the text.
         raise ImageDataError(
             f"{where} cannot be decoded ({type(error).__name__}) from transfer syntax {form.syntax}",
             hint="the file is cut short or broken, or its syntax needs a decoder that is not installed",
+            code="undecodable",
         ) from error
 
 
@@ -94,15 +97,18 @@ def _frame(dataset: Dataset, form: PixelFormat, index: int) -> np.ndarray:
     values = _decoded(dataset, form, index)
     wanted = (form.rows, form.columns, 3) if form.colours else (form.rows, form.columns)
     if values.shape != wanted:
-        raise ImageDataError(f"found shape {values.shape}, its header says {wanted}")
+        raise ImageDataError(f"found shape {values.shape}, its header says {wanted}", code="pixel-count")
     if form.colours:
         return values
     if (values.dtype.kind == "f") != form.floating:
-        raise ImageDataError(f"found pixels of type {values.dtype}, its Bits Stored says {'floats' if form.floating else 'integers'}")
+        raise ImageDataError(
+            f"found pixels of type {values.dtype}, its Bits Stored says {'floats' if form.floating else 'integers'}", code="pixel-values"
+        )
     if form.syntax not in _SPARE_BITS and not (form.limits[0] <= int(values.min()) and int(values.max()) < 1 << form.stored):
         raise ImageDataError(
             f"Bits Stored (0028,0101): found {form.stored}, but the stream has values from {values.min()} to {values.max()}",
             hint="the header is another image's, or was changed",
+            code="pixel-values",
         )
     return settle_bits(values, form)
 
@@ -145,7 +151,7 @@ def _serve() -> None:
                 answers.write(np.ascontiguousarray(values).data)
                 answers.flush()
         except ImageDataError as error:
-            answers.write(json.dumps({"error": error.message, "hint": error.hint}).encode() + b"\n")
+            answers.write(json.dumps({"error": error.message, "hint": error.hint, "code": error.code}).encode() + b"\n")
             answers.flush()
 
 

@@ -60,6 +60,7 @@ def check_length(dataset: Dataset, form: PixelFormat) -> None:
         raise ImageDataError(
             f"Pixel Data (7FE0,0010): found {len(data)} bytes, wanted {wanted} for {form.frames} x {form.rows} x {form.columns}",
             hint="the file is cut short, or its header is another image's",
+            code="pixel-count",
         )
 
 
@@ -127,4 +128,5 @@ def _wrong(found: str, wanted: str) -> ImageDataError:
     return ImageDataError(
         f"Pixel Data (7FE0,0010): found {found}, wanted {wanted}",
         hint="the header is another image's, or the file was put together wrongly",
+        code="pixel-count",
     )

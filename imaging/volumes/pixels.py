@@ -69,20 +69,22 @@ def pixel_format(dataset: Dataset) -> PixelFormat:
         raise ImageDataError(
             f"Bits Allocated, Bits Stored, High Bit: found {allocated}, {stored}, {high}; wanted 1, 8, 16, 32 or 64, and the others within",
             hint="the header is broken: ask the sender for the original",
+            code="header-value",
         )
     signed = count(dataset, "PixelRepresentation", 0)
     if signed not in (0, 1):
-        raise ImageDataError(f"Pixel Representation (0028,0103): found {signed}, wanted 0 or 1")
+        raise ImageDataError(f"Pixel Representation (0028,0103): found {signed}, wanted 0 or 1", code="header-value")
     samples = count(dataset, "SamplesPerPixel", 1)
     if samples not in _MEANT:
-        raise ImageDataError(f"Samples per Pixel (0028,0002): found {samples}, wanted 1 or 3")
+        raise ImageDataError(f"Samples per Pixel (0028,0002): found {samples}, wanted 1 or 3", code="header-value")
     photometric = text(dataset, "PhotometricInterpretation") or "MONOCHROME2"
     if photometric not in _MEANT[samples]:
         raise ImageDataError(
-            f"Photometric Interpretation (0028,0004): found another than one of {', '.join(_MEANT[samples])} for {samples} samples a pixel"
+            f"Photometric Interpretation (0028,0004): found another than one of {', '.join(_MEANT[samples])} for {samples} samples a pixel",
+            code="header-value",
         )
     if not photometric.startswith("MONOCHROME") and high != stored - 1:
-        raise ImageDataError(f"High Bit (0028,0102): found {high} for colours of {stored} bits, wanted {stored - 1}")
+        raise ImageDataError(f"High Bit (0028,0102): found {high} for colours of {stored} bits, wanted {stored - 1}", code="header-value")
     syntax = text(getattr(dataset, "file_meta", dataset), "TransferSyntaxUID") or LITTLE[0]
     return PixelFormat(
         rows=count(dataset, "Rows"),

@@ -145,9 +145,11 @@ def unit_of(meanings: Iterable[Meaning]) -> str:
     seen = dict.fromkeys(meanings)
     units = sorted({meaning.unit for meaning in seen})
     if len(units) > 1:
-        raise ImageDataError(f"found values in {' and '.join(unit or 'no unit' for unit in units)}, wanted one unit", hint=_MIXED)
+        raise ImageDataError(
+            f"found values in {' and '.join(unit or 'no unit' for unit in units)}, wanted one unit", hint=_MIXED, code="rescale-mixed"
+        )
     if len({meaning.stated for meaning in seen}) > 1:
-        raise ImageDataError("found frames with a rescale and frames without, wanted all alike", hint=_MIXED)
+        raise ImageDataError("found frames with a rescale and frames without, wanted all alike", hint=_MIXED, code="rescale-mixed")
     return units[0]
 
 
@@ -198,9 +200,11 @@ def _meaning(dataset: Dataset, place: Dataset) -> Meaning:
     slope, intercept = _number(place, "RescaleSlope", 1.0), _number(place, "RescaleIntercept", 0.0)
     stated = present(place, "RescaleSlope")
     if stated != present(place, "RescaleIntercept"):
-        raise ImageDataError("Rescale Slope and Intercept (0028,1052-1053): found one of them, wanted both or none")
+        raise ImageDataError("Rescale Slope and Intercept (0028,1052-1053): found one of them, wanted both or none", code="header-value")
     if slope == 0:
-        raise ImageDataError("Rescale Slope: found 0, wanted another number", hint="the header is broken: every value would be the same")
+        raise ImageDataError(
+            "Rescale Slope: found 0, wanted another number", hint="the header is broken: every value would be the same", code="header-value"
+        )
     rescaled = stated or table is not None
     if modality == "CT":
         unit = "HU" if rescaled and kind in _CT_TYPES else "" if kind == "US" else kind
@@ -213,7 +217,8 @@ def _mapped(found: list[Dataset]) -> Meaning:
     """Return what the values of a parametric map mean, which has no other rescale (PS3.3 C.7.6.16.2.11)."""
     if len(found) != 1 or not all(present(found[0], f"RealWorldValue{name}") for name in ("Slope", "Intercept")):
         raise ImageDataError(
-            f"Real World Value Mapping Sequence (0040,9096): found {len(found)} items, wanted one with slope and intercept"
+            f"Real World Value Mapping Sequence (0040,9096): found {len(found)} items, wanted one with slope and intercept",
+            code="header-value",
         )
     units = items(found[0], "MeasurementUnitsCodeSequence")
     slope, intercept = (_number(found[0], f"RealWorldValue{name}", 0.0) for name in ("Slope", "Intercept"))
@@ -225,7 +230,7 @@ def _number(dataset: Dataset, keyword: str, default: float) -> float:
         return default
     found = numbers(dataset, keyword, 1)
     if found is None:
-        raise ImageDataError(f"{keyword}: found something that is no number, wanted one number")
+        raise ImageDataError(f"{keyword}: found something that is no number, wanted one number", code="header-value")
     return found[0]
 
 
@@ -235,7 +240,9 @@ def _table(dataset: Dataset) -> tuple[int, tuple[int, ...]] | None:
         descriptor, data = numbers(item, "LUTDescriptor", 3), _outputs(item)
         # A length of 0 stands for 65536, which 16 bits cannot say.
         if descriptor is None or len(data) != (int(descriptor[0]) % 65_536 or 65_536):
-            raise ImageDataError("Modality LUT Sequence (0028,3000): found no table of the length it says", hint="the header is broken")
+            raise ImageDataError(
+                "Modality LUT Sequence (0028,3000): found no table of the length it says", hint="the header is broken", code="header-value"
+            )
         return _first(int(descriptor[1]), signed=count(dataset, "PixelRepresentation", 0) == 1), data
     return None
 

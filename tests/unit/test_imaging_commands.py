@@ -219,6 +219,35 @@ def test_stacks_are_split_into_files_of_their_own(tmp_path, imaging):
     assert rows[0]["file"].endswith("-1.nii.gz")
 
 
+LIES = {
+    "pixels": ({"Rows": 4}, "像素数据的长度或帧数与文件头不符"),
+    "header": ({"RescaleSlope": None}, "文件头中的取值不可能"),
+    "none": ({"PixelData": None}, "没有像素数据"),
+}
+
+
+@pytest.mark.parametrize("what", LIES)
+def test_why_a_series_makes_no_volume_is_said_in_chinese_without_its_file(what, tmp_path, imaging):
+    values, words = LIES[what]
+    write(ct_series(2, **values), tmp_path / "in")
+    assert imaging("convert", tmp_path / "in", "--out", tmp_path / "v", "--quiet")[0] == 4
+    (row,) = rows_of(tmp_path / "v" / "volumes.csv")
+    assert (row["outcome"], words in row["why"], str(tmp_path) in row["why"]) == ("failed", True, False)
+
+
+def test_slices_of_two_units_and_other_kernels_are_told_in_chinese(tmp_path, imaging):
+    mixed, kernels = ct_series(2), ct_series(4, series=2)
+    mixed[1].RescaleType = "US"
+    for number, dataset in enumerate(kernels):
+        dataset.ConvolutionKernel = ("B30f", "B60f")[number % 2]
+    write(mixed, tmp_path / "in" / "a")
+    write(kernels, tmp_path / "in" / "b")
+    assert imaging("convert", tmp_path / "in", "--out", tmp_path / "v", "--quiet")[0] == 4
+    why = "".join(row["why"] for row in rows_of(tmp_path / "v" / "volumes.csv"))
+    assert "各层的单位或换算不一致" in why
+    assert "各帧的 ConvolutionKernel 不同：2 种取值" in why
+
+
 def test_images_of_several_patients_make_no_volume(tmp_path, imaging):
     mixed = ct_series(4)
     mixed[2].PatientID = "other"

@@ -14,6 +14,7 @@ from imaging.errors import ImagingError, PlaceError
 from nlp.writing import whole_file
 from workbench.errors import EnvironmentFault, WorkbenchError
 from workbench.locale import tr
+from workbench.series.words import file_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -137,7 +138,8 @@ def unnamed(error: Exception, paths: list[str]) -> str:
     text = getattr(error, "message", "") or type(error).__name__
     for number, path in sorted(enumerate(paths, 1), key=lambda each: -len(each[1])):
         text = text.replace(path, f"[{number}/{len(paths)}]")
-    return text
+    code = getattr(error, "code", "")
+    return tr(f"{file_words(code)}（{text}）", text) if code else text
 
 
 def _lock(handle: int, out: Path) -> None:
