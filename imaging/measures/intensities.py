@@ -30,8 +30,10 @@ def statistics_of(values: np.ndarray) -> dict[str, float]:
     x = np.asarray(values, np.float64)
     low, high = float(x.min()), float(x.max())
     # Of equal values that have no exact mean, a variance of rounding errors would give a skewness of its own.
-    mean, variance = float(x.mean()), float(x.var()) if low < high else 0.0
+    mean = float(x.mean())
     centred = x - mean
+    squares = centred * centred  # powers by multiplication: pow takes ten times as long
+    variance = float(squares.mean()) if low < high else 0.0
     p10, p25, median, p75, p90 = (float(p) for p in np.percentile(x, (10, 25, 50, 75, 90)))
     core = x[(x >= p10) & (x <= p90)]
     energy = float(x @ x)
@@ -39,8 +41,8 @@ def statistics_of(values: np.ndarray) -> dict[str, float]:
         "mean": mean,
         "standard_deviation": variance**0.5,
         "variance": variance,
-        "skewness": float((centred**3).mean() / variance**1.5) if variance else 0.0,
-        "kurtosis": float((centred**4).mean() / variance**2 - 3) if variance else 0.0,
+        "skewness": float((squares * centred).mean() / variance**1.5) if variance else 0.0,
+        "kurtosis": float((squares * squares).mean() / variance**2 - 3) if variance else 0.0,
         "median": median,
         "minimum": low,
         "percentile_10": p10,
