@@ -77,7 +77,9 @@ class Source:
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(self.files[name]) as packed, target.open("wb") as plain:
                 shutil.copyfileobj(packed, plain)
-        except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
+        except OSError:
+            raise
+        except Exception as error:  # whatever the reader of a foreign archive stumbles over is the archive's fault
             raise ModelError(f"{name} cannot be unpacked ({type(error).__name__})", hint="fetch the archive again") from error
         return target
 
@@ -149,7 +151,9 @@ def _archive(path: Path, work: Path) -> Source:
     try:
         with zipfile.ZipFile(copy) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+    except OSError:
+        raise
+    except Exception as error:
         raise ModelError(f"{path} is no zip archive ({type(error).__name__})", hint="give the bundle's folder or its .zip file") from error
     _check_count(len(members))
     for member in members:
@@ -179,6 +183,8 @@ def _check_member(member: zipfile.ZipInfo) -> None:
         raise ModelError(f"the archive holds the link {shown}", hint="a bundle holds plain files")
     if member.flag_bits & 1:
         raise ModelError(f"the archive holds {shown}, which is encrypted")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others may ask for gigabytes to unpack a byte
+        raise ModelError(f"the archive holds {shown}, which is packed in a way that is not read here", hint="pack it with deflate")
 
 
 def _need_metadata(found: dict[str, str], path: Path) -> None:

@@ -1,5 +1,6 @@
 """Bundles from elsewhere: what is brought in answers as MONAI's own pipeline does; what could do harm or is not understood is refused."""
 
+import contextlib
 import copy
 import io
 import json
@@ -215,6 +216,13 @@ class TestArchives:
         with pytest.raises(ModelError, match="encrypted"):
             look_into(path)
 
+    def test_a_way_of_packing_that_may_take_gigabytes_is_refused(self, zoo, tmp_path):
+        path = packed(zoo, tmp_path / "s.zip")
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_LZMA) as archive:
+            archive.writestr("spleen/more", b"x")
+        with pytest.raises(ModelError, match="packed in a way"):
+            look_into(path)
+
     def test_two_bundles_or_none_in_an_archive(self, zoo, tmp_path):
         with pytest.raises(ModelError, match="more than one"):
             look_into(archive_with(packed(zoo, tmp_path / "s.zip"), ("other/configs/metadata.json", b"{}")))
@@ -397,3 +405,58 @@ class TestSettings:
         shutil.rmtree(zoo / "models")
         with pytest.raises(ModelError, match="no weights"):
             look_into(zoo)
+
+
+#: What a value of a configuration may be changed to.
+ODD = (None, 0, -1, 10**30, float("nan"), "", "$x", "@image_key", "@@", "%a", "@a#b", [], {}, [[]] * 3, {"_target_": "UNet"}, "x" * 5000)
+
+
+def damaged(chance, data):
+    """Bytes with bits turned, numbers blown up, a stretch repeated elsewhere, or the end cut off."""
+    found, at = bytearray(data), chance.integers(len(data))
+    way = chance.integers(4)
+    if way == 0:
+        found[at] ^= 1 << chance.integers(8)
+    elif way == 1:
+        found[at : at + 4] = b"\xff\xff\xff\x7f"
+    elif way == 2:
+        other = chance.integers(len(data))
+        found[at : at + 50] = found[other : other + 50]
+    else:
+        del found[at:]
+    return bytes(found)
+
+
+def odd(chance, value):
+    """A document with one value changed or taken away, at any depth."""
+    if isinstance(value, (dict, list)) and value and chance.random() < 0.8:
+        keys = list(value) if isinstance(value, dict) else range(len(value))
+        key = keys[chance.integers(len(keys))]
+        found = copy.copy(value)
+        found[key] = odd(chance, found[key])
+        return found
+    return ODD[chance.integers(len(ODD))]
+
+
+class TestDamaged:
+    """Whatever is wrong with a bundle, it is refused with our error or taken; nothing else is raised."""
+
+    def test_archives_and_weights(self, zoo, tmp_path):
+        chance, path = np.random.default_rng(11), zoo / "models" / "model.pt"
+        archive, weights = packed(zoo, tmp_path / "s.zip").read_bytes(), path.read_bytes()
+        for _ in range(40):
+            (tmp_path / "t.zip").write_bytes(damaged(chance, archive))
+            path.write_bytes(damaged(chance, weights))
+            for source in (tmp_path / "t.zip", zoo):
+                with contextlib.suppress(ModelError):
+                    look_into(source)
+
+    def test_configurations(self):
+        chance, refused = np.random.default_rng(12), 0
+        for _ in range(300):
+            config, metadata = odd(chance, CONFIG), odd(chance, METADATA)
+            try:
+                recipe_of(config if isinstance(config, dict) else {}, metadata if isinstance(metadata, dict) else {})
+            except ModelError:
+                refused += 1
+        assert refused > 50
