@@ -16,7 +16,7 @@ from imaging.deidentify.charset import encodings_of
 from imaging.deidentify.cleaning import Cleaning
 from imaging.deidentify.contents import as_pydicom, data_set, from_pydicom, gather, text_of
 from imaging.deidentify.identifiers import known
-from imaging.deidentify.pixels import PixelPolicy, apply_pixels, clean_pixels
+from imaging.deidentify.pixels import SETTLES, PixelPolicy, apply_pixels, clean_pixels, settle
 from imaging.deidentify.profile import Options, Profile, profile_of
 from imaging.deidentify.records import Doubt, Record
 from imaging.deidentify.residual import residual
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from imaging.deidentify.keys import Keys
-    from imaging.deidentify.values import DataSet
+    from imaging.deidentify.pixels import Settled
+    from imaging.deidentify.values import DataSet, Element
     from imaging.dicom.structure import Start
 
 __all__ = ["Cleaned", "deidentify_bytes", "deidentify_file"]
@@ -222,7 +223,9 @@ def _cleaned(data: bytes, record: Record, settings: _Settings) -> Cleaned | Reco
         cleaned = cleaning.clean(dataset)
     with quiet():
         pixels = as_pydicom(dataset, cleaning.encoding, cleaning.syntax)
-        shown = clean_pixels(path_from_text(record.source), pixels, policy=settings.pixels, identifiers=cleaning.known.spellings)
+        settled = _settled(tuple(dataset[tag] for tag in SETTLES if tag in dataset), cleaning.encoding, cleaning.syntax)
+        path, spellings = path_from_text(record.source), cleaning.known.spellings
+        shown = clean_pixels(path, pixels, policy=settings.pixels, identifiers=spellings, settled=settled)
         record = replace(record, pixels=shown.outcome, boxes=len(shown.boxes), actions=_actions(cleaning))
         if shown.outcome == "quarantined":
             return replace(record, reason="burned-in" if shown.reason == "text-left" else "pixels", tag=tag_text(_PIXELS))
@@ -238,6 +241,12 @@ def _cleaned(data: bytes, record: Record, settings: _Settings) -> Cleaned | Reco
         digest.update(piece)
     uids = (text_of(cleaned, tag) for tag in (0x0020000D, 0x0020000E, 0x00080018))
     return Cleaned(pieces, (cleaning.person, *uids), replace(record, sha256_out=digest.hexdigest()))
+
+
+@lru_cache(maxsize=256)
+def _settled(header: tuple[Element, ...], encoding: Encoding, syntax: str) -> Settled:
+    """Return what a header says of the reading of an image: once for all files of a series."""
+    return settle(as_pydicom({each.tag: each for each in header if each.items is None}, encoding, syntax))
 
 
 def _careful(cleaning: Cleaning) -> Cleaning:

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
     from pydicom.dataset import Dataset
 
+    from imaging.deidentify.pixels_rules import Rule
     from imaging.deidentify.pixels_text import Reader
     from imaging.volumes.formats import PixelFormat
 
-__all__ = ["OUTCOMES", "PixelPolicy", "PixelResult", "apply_pixels", "clean_pixels"]
+__all__ = ["OUTCOMES", "SETTLES", "PixelPolicy", "PixelResult", "Settled", "apply_pixels", "clean_pixels", "settle"]
 
 #: What can become of an image's pixels.
 OUTCOMES = {
@@ -35,6 +36,12 @@ OUTCOMES = {
     "redacted": "text was removed, and a second reading found none",
     "quarantined": "it may not be let out",
 }
+
+#: What settles whether and how an image is read: SOP Class, Image Type, Conversion Type, Burned In Annotation, and how pixels stand.
+SETTLES = (
+    *(0x00080016, 0x00080008, 0x00080064, 0x00280301),
+    *(0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280102, 0x00280103),
+)
 
 #: A second reading may find what the first text hid; after this many the image is given up.
 _READINGS = 4
@@ -95,8 +102,44 @@ class PixelResult(NamedTuple):
     attributes: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
 
+class Settled(NamedTuple):
+    """What the header says of the reading of an image; the same for most files of a series.
+
+    Parameters
+    ----------
+    rule : Rule
+        That the image falls under.
+    form : PixelFormat, optional
+        How its pixels are stored; None where the header does not say so.
+    """
+
+    rule: Rule
+    form: PixelFormat | None
+
+
+def settle(dataset: Dataset) -> Settled:
+    """Return what a header says of the reading of an image.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        At least :data:`SETTLES`, with the file meta information.
+    """
+    try:
+        form = pixel_format(dataset)
+    except ImageDataError:
+        form = None
+    return Settled(rule_for(dataset), form if form and form.rows and form.columns and form.frames else None)
+
+
 def clean_pixels(
-    path: str, dataset: Dataset, *, policy: PixelPolicy | None = None, identifiers: Collection[str] = (), reader: Reader = read_text
+    path: str,
+    dataset: Dataset,
+    *,
+    policy: PixelPolicy | None = None,
+    identifiers: Collection[str] = (),
+    reader: Reader = read_text,
+    settled: Settled | None = None,
 ) -> PixelResult:
     """Find burned-in text of one file and return pixels without it.
 
@@ -112,6 +155,8 @@ def clean_pixels(
         What is known of the patient, in every spelling that could be met; goes even where it looks like a marker.
     reader : callable
         Takes an image of 8 bits and returns its texts; see :func:`imaging.deidentify.pixels_text.read_text`.
+    settled : Settled, optional
+        What :func:`settle` returned for a file with the same header.
 
     Returns
     -------
@@ -119,11 +164,12 @@ def clean_pixels(
         What was done, and what has to be written.
     """
     policy = policy or PixelPolicy()
-    rule = rule_for(dataset)
+    rule, form = settled or settle(dataset)
     if not any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         return PixelResult("no-pixels", rule.name)
+    if form is None:
+        return PixelResult("quarantined", rule.name, reason="undecodable")
     try:
-        form = _checked(path, pixel_format(dataset))
         spare = without_spare_bits(dataset, form)
         attributes = {} if spare is None else {"PixelData": spare}
         reading = {"all": READ, "none": SKIP}.get(policy.reading, rule.reading)
@@ -143,12 +189,6 @@ def clean_pixels(
         return PixelResult("redacted", rule.name, boxes, readings, attributes=attributes)
     except ImageDataError:
         return PixelResult("quarantined", rule.name, reason="undecodable")
-
-
-def _checked(path: str, form: PixelFormat) -> PixelFormat:
-    if not (form.rows and form.columns and form.frames):
-        raise ImageDataError(f"{path}: Rows, Columns, Number of Frames: found {form.rows}, {form.columns}, {form.frames}, wanted numbers")
-    return form
 
 
 def _boxes(

@@ -18,7 +18,7 @@ from pydicom.uid import JPEGBaseline8Bit
 
 from imaging.deidentify.contents import data_set
 from imaging.deidentify.file import deidentify_file
-from imaging.deidentify.pixels import PixelPolicy
+from imaging.deidentify.pixels import SETTLES, PixelPolicy, settle
 from imaging.deidentify.profile import Act, Options, Profile, table_lines
 from imaging.dicom.reading import lay_out
 from imaging.dicom.refusals import Refusal
@@ -345,6 +345,18 @@ def same_element(each: Element, theirs: Dataset) -> bool:
         return True  # items that pydicom leaves as bytes
     items = theirs[each.tag].value or ()
     return len(items) == len(each.items) and all(map(same, each.items, items))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_settles_how_pixels_are_read_is_in_few_attributes() -> None:
+    seen = set()
+    for path in sorted(PYDICOM_FILES.rglob("*.dcm")):
+        whole = pydicom.dcmread(path, force=True)
+        few = Dataset({tag: whole[tag] for tag in SETTLES if tag in whole})
+        few.file_meta = whole.file_meta
+        assert settle(few) == settle(whole), path.name
+        seen.add(settle(few))
+    assert len(seen) > 30
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
