@@ -106,12 +106,21 @@ def apply(stored: np.ndarray, meaning: Meaning, out: np.ndarray) -> None:
         What they mean.
     out : ndarray of the same shape
         Of the type that :func:`array_type` gives, which holds every value.
+
+    Raises
+    ------
+    ImageDataError
+        If a value is beyond what 64 bits hold.
     """
     if meaning.table is not None:
         first, values = meaning.table
         out[...] = np.asarray(values)[np.clip(stored.astype(np.int64) - first, 0, len(values) - 1)]
     elif out.dtype.kind == "f":
-        out[...] = stored * np.float64(meaning.slope) + meaning.intercept
+        try:
+            with np.errstate(over="raise"):
+                out[...] = stored * np.float64(meaning.slope) + meaning.intercept
+        except FloatingPointError as error:
+            raise ImageDataError("Rescale Slope (0028,1053): its values are beyond any number", code="header-value") from error
     elif meaning.slope == 1:
         # Sums wrap as two's complement does: the result is right because the type holds it.
         np.add(stored, np.array(int(meaning.intercept)).astype(out.dtype), out=out, dtype=out.dtype, casting="unsafe")
@@ -164,7 +173,7 @@ def array_type(pairs: Iterable[tuple[PixelFormat, Meaning]]) -> np.dtype:
     Returns
     -------
     dtype
-        uint8, int16, uint16, int32, int64, uint64, float32, or float64 for more than 24 bits.
+        uint8, int16, uint16, int32, int64, uint64, float32, or float64 for more than 24 bits or very large or small slopes.
     """
     low, high, whole, bits = 0, 0, True, 0
     seen = dict.fromkeys(pairs)
@@ -188,7 +197,9 @@ def array_type(pairs: Iterable[tuple[PixelFormat, Meaning]]) -> np.dtype:
             if np.iinfo(name).min <= low and high <= np.iinfo(name).max:
                 return np.dtype(name)
     floats = all(form.floating for form, _ in seen)
-    return np.dtype("f4" if bits <= (32 if floats else 24) else "f8")
+    single = np.finfo("f4")
+    far = max(-low, high) > float(single.max) or any(abs(meaning.slope) < float(single.tiny) for _, meaning in seen)
+    return np.dtype("f8" if far or bits > (32 if floats else 24) else "f4")
 
 
 def _meaning(dataset: Dataset, place: Dataset) -> Meaning:

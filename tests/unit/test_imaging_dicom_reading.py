@@ -1,18 +1,25 @@
 """Reading within limits: every odd or hostile file is read or refused with its reason, and memory stays bounded."""
 
 import os
+import random
+import resource
 import struct
 import time
 import tracemalloc
 import zlib
+from collections import Counter
+from pathlib import Path
 
 import pydicom
 import pytest
 
+from imaging.dicom.header import read_header
 from imaging.dicom.reading import read_dataset
 from imaging.dicom.refusals import REASONS, Refusal
+from imaging.dicom.rows import rows_of
 from imaging.dicom.structure import Limits
-from imaging.errors import ImageDataError
+from imaging.errors import ImageDataError, ImagingError
+from imaging.volumes import read_volumes
 from tests.lib.dicom_files import (
     PYDICOM_FILES,
     UNDEFINED,
@@ -26,6 +33,7 @@ from tests.lib.dicom_files import (
     uid,
     write,
 )
+from tests.lib.dicom_mutations import hostile_files
 from tests.lib.paths import shared
 
 END = element(0xFFFEE0DD, b"", b"")
@@ -212,6 +220,46 @@ def fuzz(n: int, *, seed: int) -> dict[str, int]:
 
 def test_mutated_files_are_read_or_refused():
     assert {"read", "cut-short", "items"} <= set(fuzz(500, seed=7))
+
+
+def read_every_way(n: int, *, seed: int, folder) -> Counter:
+    """Read hostile files as the catalogue, a data set and a volume; what is refused names its file."""
+    path, ended = folder / "hostile.dcm", Counter()
+    ways = {
+        "header": lambda: read_header(path),
+        "row": lambda: rows_of([(str(path), 0, 0)]),
+        "data set": lambda: str(read_dataset(path, pixels=True).dataset),
+        "volume": lambda: read_volumes([path], "keep"),
+    }
+    for data in hostile_files(n, random.Random(seed)):
+        path.write_bytes(data)
+        for name, read in ways.items():
+            start = time.process_time()
+            told = None
+            try:
+                read()
+            except ImagingError as error:
+                told = error
+            ended[name, "refused" if told else "read"] += 1
+            assert not isinstance(told, ImageDataError) or told.code in ("too-large", "rescale-mixed") or "hostile.dcm" in str(told)
+            assert time.process_time() - start < 5
+    return ended
+
+
+def test_hostile_files_are_read_or_refused_every_way(tmp_path):
+    ended = read_every_way(150, seed=21, folder=tmp_path)
+    assert all(ended[name, what] for name in ("header", "data set", "volume") for what in ("read", "refused"))
+    assert ended["row", "read"] == 150
+
+
+@pytest.mark.nightly
+def test_ten_thousand_hostile_files_in_bounded_memory(tmp_path):
+    before, limit = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * 4096, resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (before + (3 << 30), limit[1]))
+    try:
+        assert sum(read_every_way(10_000, seed=22, folder=tmp_path).values()) == 40_000
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limit)
 
 
 @pytest.mark.nightly

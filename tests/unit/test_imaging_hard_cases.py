@@ -199,6 +199,14 @@ def test_every_slice_of_a_pet_has_its_own_slope(tmp_path):
     assert volume.array == pytest.approx(np.array(expected), rel=1e-6)
 
 
+def test_values_beyond_single_precision_keep_theirs_and_those_beyond_any_are_refused(tmp_path):
+    for slope in (1e100, 1e-100):
+        datasets = ct_series(2, RescaleSlope=str(slope), RescaleIntercept=0)
+        volume = read_volume(write(datasets, tmp_path))
+        assert np.array_equal(volume.array[0], frames(datasets[0], 1)[0] * slope)
+    assert "beyond any number" in refused(ct_series(2, RescaleSlope="1e308"), tmp_path)
+
+
 def dose(offsets: list[float], *, z: float = 10, orientation: tuple = (1, 0, 0, 0, 1, 0)) -> list[Dataset]:
     values = {
         "ImageOrientationPatient": list(orientation),

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +29,7 @@ from imaging.dicom.inbox import KEPT, OUTCOMES
 from imaging.dicom.receiver import STATUS, receive
 from imaging.errors import PlaceError, TaskError
 from tests.lib.dicom_files import ct_series, mutated, uid
+from tests.lib.dicom_mutations import hostile_files
 from tests.lib.paths import REPOSITORY
 
 SERVER = """
@@ -299,20 +302,24 @@ def say(port: int, first: bytes, rest: bytes) -> None:
 
 
 def fuzz(out: Path, n: int, seed: int) -> None:
-    """Say broken things to a receiver, and look that it goes on as before."""
+    """Say broken things to a receiver, four at a time, and look that it goes on as before."""
     (first, *more), chance = said(out / "right"), random.Random(seed)
     rest = b"".join(more)
-    with receive(0, out, room_bytes=0, wait_s=2, most_bytes=1 << 20) as receiver:
+
+    def broken(number: int) -> tuple[bytes, bytes]:
+        whole, other = (rest, first) if number % 3 else (first, rest)
+        wrong = mutated(bytes(128) + whole, chance)[128:]
+        return (other, wrong) if number % 3 else (wrong, other)
+
+    with receive(0, out, room_bytes=0, wait_s=0.5, most_bytes=1 << 20) as receiver, ThreadPoolExecutor(4) as pool:
+        pool.submit(say, receiver.port, first, rest).result()
         before = threading.active_count()
-        for number in range(n):
-            if number % 3:
-                say(receiver.port, first, mutated(bytes(128) + rest, chance)[128:])
-            else:
-                say(receiver.port, mutated(bytes(128) + first, chance)[128:], rest)
+        for _ in pool.map(lambda spoken: say(receiver.port, *spoken), [broken(number) for number in range(n)]):
+            pass
         until = time.monotonic() + 15
-        while threading.active_count() > before and time.monotonic() < until:
+        while threading.active_count() > before + 3 and time.monotonic() < until:  # of the pool's four, one was there before
             time.sleep(0.05)
-        assert threading.active_count() <= before
+        assert threading.active_count() <= before + 3
         assert list((out / ".incoming").iterdir()) == []
         with sender(receiver.port) as association:
             assert association.send_c_store(ct_series(2)[1]).Status == 0
@@ -321,35 +328,55 @@ def fuzz(out: Path, n: int, seed: int) -> None:
 
 
 def test_broken_pdus(tmp_path):
-    fuzz(tmp_path, 9, seed=5)
+    fuzz(tmp_path, 12, seed=5)
 
 
 @pytest.mark.nightly
-def test_many_broken_pdus(tmp_path):
-    fuzz(tmp_path, 3_000, seed=6)
+def test_ten_thousand_broken_pdus(tmp_path):
+    fuzz(tmp_path, 10_000, seed=6)
 
 
-def send_mutated(out: Path, n: int, seed: int) -> None:
-    chance = random.Random(seed)
+def send_mutated(out: Path, bodies: Iterable[bytes]) -> None:
+    """Send broken data sets: each is answered, and its bytes are kept whatever the answer."""
     answers = {}
     with receive(0, out, room_bytes=0) as receiver, sender(receiver.port) as association:
-        for _ in range(n):
-            data = mutated(bytes(128) + WHOLE, chance)[128:]
+        for data in bodies:
             answers[data] = send_raw(association, data, uid(1, 1, 1))
-    held = [path.read_bytes() for name in ("instances", "conflicts", "quarantine") for path in (out / name).rglob("*.dcm")]
+    held = {hashlib.sha256(path.read_bytes()).hexdigest() for path in out.rglob("*.dcm")}
+    (head,) = {path.read_bytes()[: path.stat().st_size - len(data)] for data in [*answers][:1] for path in ending(out, data)}
     assert set(answers.values()) <= {0x0000, 0xA900, 0xC000}
-    assert all(any(file.endswith(data) for file in held) for data in answers)
+    assert all(hashlib.sha256(head + data).hexdigest() in held for data in answers)
     for path in (out / "instances").rglob("*.dcm"):
         assert read_header(path).values["sop_instance_uid"] == uid(1, 1, 1)
 
 
+def ending(out: Path, data: bytes) -> list[Path]:
+    return [path for path in out.rglob("*.dcm") if path.read_bytes().endswith(data)][:1]
+
+
+def without_head(files: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what of a file is sent, or would be taken for it."""
+    return (data[132:] if data[128:132] == b"DICM" else data for data in files if len(data) > 132)
+
+
+def changed(n: int, seed: int) -> Iterator[bytes]:
+    chance = random.Random(seed)
+    return (mutated(bytes(128) + WHOLE, chance)[128:] for _ in range(n))
+
+
 def test_mutated_files(tmp_path):
-    send_mutated(tmp_path, 40, seed=3)
+    send_mutated(tmp_path, changed(40, seed=3))
+    send_mutated(tmp_path / "hostile", without_head(hostile_files(40, random.Random(4))))
 
 
 @pytest.mark.nightly
-def test_many_mutated_files(tmp_path):
-    send_mutated(tmp_path, 10_000, seed=4)
+def test_ten_thousand_mutated_files(tmp_path):
+    send_mutated(tmp_path, changed(10_000, seed=4))
+
+
+@pytest.mark.nightly
+def test_ten_thousand_hostile_files(tmp_path):
+    send_mutated(tmp_path, without_head(hostile_files(10_000, random.Random(5))))
 
 
 @contextmanager
