@@ -20,6 +20,7 @@ from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from time import time_ns
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -217,7 +218,7 @@ class _Indexing:
             yield rows
 
     def _write_part(self, rows: Batch) -> None:
-        name = uuid4().hex
+        name = f"{time_ns():020d}"  # parts are read again in the order in which they were written
         for table, kind in zip(rows, ("instances", "quarantine"), strict=True):
             if len(table):
                 with _whole(self.work / f"part-{name}.{kind}.parquet") as aside:

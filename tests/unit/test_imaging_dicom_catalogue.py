@@ -29,7 +29,8 @@ AS_LATIN = "胸部".encode("gb18030").decode("latin-1")
 
 
 def table(out: Path, name: str) -> list[dict]:
-    return pq.read_table(out / f"{name}.parquet").to_pylist()
+    rows = pq.read_table(out / f"{name}.parquet").to_pylist()
+    return sorted(rows, key=lambda row: row["path"]) if name == "instances" else rows
 
 
 @pytest.fixture
