@@ -32,6 +32,7 @@ __all__ = ["HEAD_BYTES", "Layout", "Reading", "lay_out", "open_bounded", "open_f
 HEAD_BYTES = 1 << 20
 
 _CHUNK = 1 << 20
+_SYNTAX = 0x00020010
 _TYPES = {"DS": (float, Decimal), "IS": int} | dict.fromkeys(("US", "SS", "UL", "SL", "UV", "SV"), int) | dict.fromkeys(("FD", "FL"), float)
 
 
@@ -163,7 +164,8 @@ def open_bounded(
             # pydicom raises more kinds than it documents; what reaches a user is one kind with the file's name.
             raise Refusal(path, None, "broken", found=type(error).__name__) from error
         if deflated:
-            dataset.file_meta.TransferSyntaxUID = UID(DEFLATED)
+            # A new element: the file may have given its own another representation.
+            dataset.file_meta[_SYNTAX] = DataElement(_SYNTAX, "UI", UID(DEFLATED))
     if not isinstance(source, bytes):
         dataset.filename = path
     return dataset

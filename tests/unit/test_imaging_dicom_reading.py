@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from imaging.dicom.header import read_header
 from imaging.dicom.reading import read_dataset
@@ -118,6 +119,13 @@ def test_refused_with_file_tag_and_reason(what, tmp_path):
     with pytest.raises(ImageDataError, match=r"hostile\.dcm") as told:
         read_dataset(path, pixels=True)
     assert (told.value.tag, told.value.reason) == (tag, reason)
+
+
+def test_a_deflated_file_whose_syntax_has_another_representation(tmp_path):
+    path = tmp_path / "a.dcm"
+    path.write_bytes(part10(identified(), syntax="deflated").replace(b"\x02\x00\x10\x00UI", b"\x02\x00\x10\x00IS"))
+    reading = read_dataset(path)
+    assert (reading.dataset.file_meta.TransferSyntaxUID, reading.dataset.StudyInstanceUID) == (DeflatedExplicitVRLittleEndian, uid(9))
 
 
 def peak_of(path, **limits) -> int:
