@@ -6,7 +6,9 @@
 
 # %% tags=["parameters"]
 title: str = "胸部CT"  # 报告标题
-images: str = "images/dicom"  # DICOM 文件夹；患者号须为数据仓库中的患者编号。没有影像时：workbench synthetic images --out images
+images: str = (
+    "synthetic_images/dicom"  # DICOM 文件夹；患者号须为数据仓库中的患者编号。没有影像时：workbench synthetic images --out synthetic_images
+)
 modality: list[str] = ["CT"]  # 模态，如 CT、MR、CR；空为全部
 body_part: list[str] = ["胸部"]  # 部位（中文或 DICOM 名）；空为全部
 masks: str = ""  # 掩膜表（CSV：series_instance_uid, mask），mask 为 SEG 或 NIfTI 文件；空为不测量

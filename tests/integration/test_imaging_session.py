@@ -123,8 +123,8 @@ def test_synthetic_images_are_made_and_joined_in_a_session(hub):
         client.spawn("heart")
         told = client.execute(
             "import workbench as wb\nfrom pathlib import Path\nfrom workbench.synthetic.images import make_images\n"
-            "made = make_images(wb.open_store(), Path('images'), n_patients=2)\n"
-            "print(wb.index_images('images/dicom', wb.open_store(), progress=False).joined == made.series > 1)"
+            "made = make_images(wb.open_store(), Path('synthetic_images'), n_patients=2)\n"
+            "print(wb.index_images('synthetic_images/dicom', wb.open_store(), progress=False).joined == made.series > 1)"
         )
         client.stop()
     assert told.strip().endswith("True")

@@ -49,7 +49,7 @@ def images(
 
     Patient IDs are the person ids of the store, so that `wb.index_images(OUT/dicom, wb.open_store())` joins them.
 
-    Example: workbench synthetic images --out images --patients 40
+    Example: workbench synthetic images --out synthetic_images --patients 40
     """
     from workbench.store import open_store  # highdicom takes seconds: after the options are read
     from workbench.synthetic.images import MASKS, make_images
