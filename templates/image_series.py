@@ -6,9 +6,7 @@
 
 # %% tags=["parameters"]
 title: str = "胸部CT"  # 报告标题
-images: str = (
-    "synthetic_images/dicom"  # DICOM 文件夹；患者号须为数据仓库中的患者编号。没有影像时：workbench synthetic images --out synthetic_images
-)
+images: str = "synthetic_images/dicom"  # DICOM 文件夹；患者号须为数据仓库中的患者编号
 modality: list[str] = ["CT"]  # 模态，如 CT、MR、CR；空为全部
 body_part: list[str] = ["胸部"]  # 部位（中文或 DICOM 名）；空为全部
 masks: str = ""  # 掩膜表（CSV：series_instance_uid, mask），mask 为 SEG 或 NIfTI 文件；空为不测量
@@ -35,6 +33,7 @@ wb.set_language(language)
 # ## 1 影像与患者
 # 逐个读文件头，按检查和序列归组，再按患者号与数据仓库关联。第二次运行只读有变化的文件。
 # 没有关联上的序列会说明原因；它们不会出现在后面任何一步。
+# 还没有影像时，可先造一批练习：`workbench synthetic images --out synthetic_images`（CT、X线，几种几何，含已知大小的结节）。
 
 # %%
 indexed = wb.index_images(images, wb.open_store(store or None), progress=False)
