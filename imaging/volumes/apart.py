@@ -34,21 +34,17 @@ _idle: list[_Decoder] = []
 
 
 def decode_apart(path: str, form: PixelFormat, numbers: Sequence[int]) -> Iterator[np.ndarray]:
-    """Yield the stored values of some frames of a file, decoded in another process.
+    """Yield what :func:`imaging.volumes.decoding.decode` yields, from another process.
 
     Parameters
     ----------
-    path : str
-        The file.
-    form : PixelFormat
-        What its header says.
-    numbers : sequence of int
-        Frames, counted from 1.
+    path, form, numbers : object
+        See there.
 
     Yields
     ------
-    ndarray of shape (rows, columns) or (rows, columns, 3)
-        As :func:`imaging.volumes.decoding.decode`.
+    ndarray
+        See there.
 
     Raises
     ------

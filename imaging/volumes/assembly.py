@@ -199,6 +199,11 @@ def read_volumes(
     limit_bytes : int
         Memory that each array may take.
 
+    Returns
+    -------
+    list of Volume
+        Array, affine, spacing, unit, verdict and where each slice came from.
+
     Raises
     ------
     RefusedGeometry
@@ -206,8 +211,7 @@ def read_volumes(
     ImageDataError
         If files or pixels cannot be read.
     """
-    series = source if isinstance(source, Series) else open_series(source)
-    found = parts(series, policy)
+    found = parts(_opened(source), policy)
     for part in found:
         if part.refused:
             raise RefusedGeometry(part.geometry, part.refused)
@@ -221,30 +225,22 @@ def read_volume(
     step_mm: float | None = None,
     limit_bytes: int = LIMIT_BYTES,
 ) -> Volume:
-    """Return the one volume of a series.
+    """Return the one volume of a series; everything else as :func:`read_volumes`.
 
     Parameters
     ----------
-    source : Series or iterable of path
-        The series, or its files.
-    policy : Policy or mapping of Verdict to Policy
-        See :func:`parts`.
-    step_mm : float, optional
-        See :meth:`Part.read`.
-    limit_bytes : int
-        Memory that the array may take.
+    source, policy, step_mm, limit_bytes : object
+        See there.
 
     Returns
     -------
     Volume
-        Array, affine, spacing, unit, verdict and where each slice came from.
+        See there.
 
     Raises
     ------
     RefusedGeometry
-        If the verdict forbids it under this policy, or the series makes more than one volume.
-    ImageDataError
-        If files or pixels cannot be read.
+        If the series makes more than one, too.
 
     Examples
     --------
@@ -253,11 +249,15 @@ def read_volume(
     >>> volume.shape, volume.unit, int(volume.array.min())
     ((1, 128, 128), 'HU', -896)
     """
-    series = source if isinstance(source, Series) else open_series(source)
+    series = _opened(source)
     found = parts(series, policy)
     if len(found) > 1:
         raise RefusedGeometry(series.geometry, (Verdict.MULTI_STACK,))
     return found[0].read(step_mm=step_mm, limit_bytes=limit_bytes)
+
+
+def _opened(source: Series | Iterable[str | os.PathLike[str]]) -> Series:
+    return source if isinstance(source, Series) else open_series(source)
 
 
 def _chosen(policy: Policy | str | Mapping[Verdict, Policy]) -> dict[Verdict, Policy]:

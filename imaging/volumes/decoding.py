@@ -41,26 +41,22 @@ _SPARE_BITS = (*NATIVE, RLELossless)
 
 
 def decode(path: str, form: PixelFormat, numbers: Sequence[int]) -> Iterator[np.ndarray]:
-    """Yield the stored values of some frames of a file, in this process.
+    """Yield what :func:`imaging.volumes.pixels.stored_frames` yields, in this process, through a decoder.
 
     Parameters
     ----------
-    path : str
-        The file.
-    form : PixelFormat
-        What its header says.
-    numbers : sequence of int
-        Frames, counted from 1.
+    path, form, numbers : object
+        See there.
 
     Yields
     ------
-    ndarray of shape (rows, columns) or (rows, columns, 3)
-        See :func:`imaging.volumes.pixels.stored_frames`.
+    ndarray
+        See there.
 
     Raises
     ------
     ImageDataError
-        If pixel data are missing or cannot be decoded.
+        If pixel data are missing, are not what the header says, or cannot be decoded.
     """
     dataset = open_bounded(path, pixels=True)
     if not any(name in dataset for name in PIXEL_NAMES):

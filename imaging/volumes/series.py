@@ -11,22 +11,21 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 from pydicom.uid import CTImageStorage, MRImageStorage, PositronEmissionTomographyImageStorage
 
+from imaging.dicom.alike import Alike
 from imaging.dicom.header import read_header
 from imaging.dicom.reading import open_bounded
 from imaging.dicom.tags import FIELDS
 from imaging.errors import ImageDataError
-from imaging.geometry import Frame, Geometry, Verdict, frames_of, judge
+from imaging.geometry import Frame, Geometry, frames_of, judge
 from imaging.geometry import frames as geometry_frames
 from imaging.volumes import pixels, values
 from imaging.volumes.pixels import pixel_format, stored_frames
 from imaging.volumes.values import Meaning, array_type, meanings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy as np
-    from pydicom.dataset import Dataset
-
     from imaging.volumes.formats import PixelFormat
 
 __all__ = ["Place", "Series", "open_series"]
@@ -140,38 +139,27 @@ def open_series(paths: Iterable[str | os.PathLike[str]]) -> Series:
     >>> series.geometry.shape, series.unit_of([0]), series.dtype_of([0]).name
     ((1, 128, 128), 'HU', 'int32')
     """
-    names = [os.fspath(path) for path in paths]
-    quick = _read(names, _quickly)
-    # What the quick reader leaves out tells repeated positions apart, and only that.
-    if quick is not None and not quick.geometry.has(Verdict.MULTI_STACK):
-        return quick
-    return _read(names, lambda path: open_bounded(path, tags=_TAGS))
-
-
-def _read(paths: list[str], read: Callable[[str], Dataset | Mapping[str, object] | None]) -> Series | None:
-    """Return the series, or None where the reader leaves a file to another."""
+    alike = Alike()
     frames: list[Frame] = []
     places: list[Place] = []
-    for path in paths:
-        head = read(path)
-        if head is None:
-            return None
+    for path in map(os.fspath, paths):
+        head = _quickly(path, alike) or open_bounded(path, tags=_TAGS)
         try:
             found, form = frames_of(head), pixel_format(head)
             meanings = meanings_of(head, len(found))
         except ImageDataError as error:
-            raise ImageDataError(f"{path}: {error.message}", hint=error.hint, code=error.code) from error
+            raise ImageDataError(f"{path}: {error.message}", hint=error.hint) from error
         frames += found
         places += [Place(path, frame.number, form, meaning) for frame, meaning in zip(found, meanings, strict=True)]
     return Series(tuple(frames), tuple(places))
 
 
-def _quickly(path: str) -> dict[str, object] | None:
+def _quickly(path: str, alike: Alike) -> dict[str, object] | None:
     """Return a plain header by the catalogue's scanner, a tenth of pydicom's work; None where sequences may matter.
 
     An image with Rescale Intercept has no Modality LUT (PS3.3 C.11.1), and these classes have no functional groups.
     """
-    header = read_header(path)
+    header = read_header(path, alike=alike)
     values = header.values
     plain = values.get("sop_class_uid") in _PLAIN and "rescale_intercept" in values and values.get("number_of_frames", 1) == 1
     if not header.scanned or header.problems or not plain:

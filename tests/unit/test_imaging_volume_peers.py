@@ -7,9 +7,11 @@ import nibabel
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.uid import PositronEmissionTomographyImageStorage, RLELossless
 
 from imaging.volumes import read_volume, write_nifti
 from tests.lib.dicom_files import ct_series, write
+from tests.lib.enhanced_files import enhanced, planes
 from tests.lib.paths import shared
 
 
@@ -65,6 +67,40 @@ def test_a_tilted_series_has_dcm2niix_s_voxels_and_the_headers_steps(tmp_path):
         there = np.array(dataset.ImagePositionPatient, float) + 100 * down
         assert volume.affine @ (0, 100, number, 1) == pytest.approx((*there, 1), abs=0.02)
     assert volume.affine @ (0, 0, 13, 1) == pytest.approx((-125, -123.5404569, 60.6960586, 1))
+
+
+def pet_slopes():
+    datasets = ct_series(5, size=16, SOPClassUID=PositronEmissionTomographyImageStorage, Modality="PT", Units="BQML", RescaleIntercept=0)
+    for number, dataset in enumerate(datasets, 1):
+        dataset.RescaleSlope = str(number / 2)
+    return datasets
+
+
+def packed():
+    datasets = ct_series(5, size=16)
+    for dataset in datasets:
+        dataset.compress(RLELossless)
+    return datasets
+
+
+MADE = {
+    "from last to first": lambda: ct_series(5, size=16)[::-1],
+    "feet first": lambda: ct_series(5, size=16, ImageOrientationPatient=[-1, 0, 0, 0, 1, 0], PatientPosition="FFS"),
+    "on the side": lambda: ct_series(5, size=16, ImageOrientationPatient=[0, 1, 0, -1, 0, 0], PatientPosition="HFDR"),
+    "a slope a slice": pet_slopes,
+    "run lengths": packed,
+    "frames of any order": lambda: [enhanced(planes(9, 0, 6, 3), size=16)],
+}
+
+
+@pytest.mark.parametrize("what", MADE)
+def test_made_series_are_dcm2niix_s(what, tmp_path):
+    volume = read_volume(write(MADE[what](), tmp_path / "in"))
+    theirs = dcm2niix(tmp_path / "in", tmp_path / "out")
+    values, affine = voxels_by_place(nibabel.load(write_nifti(volume, tmp_path / "ours.nii")))
+    their_values, their_affine = voxels_by_place(theirs["x"])
+    assert values == pytest.approx(their_values, rel=1e-6)
+    assert affine == pytest.approx(their_affine, abs=1e-4)
 
 
 @pytest.mark.parametrize("orientation", [[1, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, -1], [1, 0, 0, 0, 0, -1], [0.8, 0.6, 0, 0, 0, -1]])
