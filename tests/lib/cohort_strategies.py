@@ -114,6 +114,7 @@ _DOMAINS = (
     "encounters",
     "notes",
     "findings",
+    "images",
     "deaths",
     "costs",
     "medication_eras",

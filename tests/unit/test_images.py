@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pydicom
 import pytest
 from PIL import Image
@@ -70,12 +71,59 @@ def indexed(store, folder, tmp_path_factory):
 
 def test_each_series_of_a_patient_gets_a_row_and_others_are_counted(indexed):
     assert (indexed.joined, dict(indexed.left_out)) == (3, {"no_patient": 1, "several_patients": 1, "no_date": 1})
-    assert str(indexed).startswith("3 个序列已关联患者；1 ")
+    assert str(indexed).startswith("3 个序列已关联患者（3 个无唯一就诊）；1 ")
     row = wb.images(indexed.snapshot, body_part="chest", verdict="regular").table().iloc[0]
     assert (row["person_id"], row["modality_source_value"], row["anatomic_site_source_value"]) == (11, "CT", "胸部")
     assert (row["n_slices"], row["slice_mm"], row["manufacturer_source_value"]) == (4, 5.0, "Maker")
     assert row["anatomic_site_concept_id"] == 4058
     assert row["image_occurrence_date"] == datetime.date(2024, 1, 2)
+
+
+def test_series_have_the_encounter_in_which_their_day_lies(indexed, store, tmp_path):
+    assert indexed.without_visit == 3
+    place = tmp_path / "in"
+    for number, day in enumerate(["20231231", "20240101", "20240105", "20240109", "20240110"], start=1):
+        write(ct_series(2, study=20, series=number, PatientID="12", StudyDate=day, SeriesDate=day), place / str(number))
+    found = index_images(place, with_visits(store, tmp_path / "store"), place=tmp_path / "c", progress=False)
+    rows = found.snapshot.read("image_occurrence").sort_by("image_occurrence_date")
+    assert (rows["visit_occurrence_id"].to_pylist(), found.without_visit) == ([None, None, 5, 5, 6], 2)
+    chosen = wb.cohort("t").enter(wb.images("CT", setting="inpatient", department="放射科")).run(found.snapshot)
+    assert [str(day)[:10] for day in chosen.rows["start_date"]] == ["2024-01-05", "2024-01-09"]
+
+
+def with_visits(store, place):
+    """Publish a store whose patient 12 is in hospital twice, and once more as an outpatient on the first day."""
+    kinds, starts = [9202, 9201, 9202], [datetime.date(2024, 1, day) for day in (1, 1, 10)]
+    ends = [datetime.date(2024, 1, 1), datetime.date(2024, 1, 9), None]
+    visits = {"visit_occurrence_id": [4, 5, 6], "person_id": [12] * 3, "visit_concept_id": kinds, "visit_type_concept_id": [0] * 3}
+    visits |= {"visit_start_date": starts, "visit_end_date": ends, "care_site_id": [1, 1, 1]}
+    with SnapshotWriter(place, source="test") as writer:
+        writer.write("person", store.read("person"))
+        writer.write("visit_occurrence", pa.table(visits))
+        writer.write("care_site", pa.table({"care_site_id": [1], "care_site_source_value": ["放射科"], "care_site_name": ["放射科"]}))
+    return Store(place).latest()
+
+
+def test_a_series_that_the_store_has_is_not_counted_twice(indexed, folder, tmp_path):
+    again = index_images(folder, indexed.snapshot, place=tmp_path / "c", progress=False)
+    assert (again.joined, again.left_out["in_store"]) == (0, 3)
+    assert again.snapshot.read("image_occurrence").num_rows == 3
+
+
+def test_rows_stand_beside_those_of_a_store_with_fewer_columns(store, folder, tmp_path):
+    old = {"image_occurrence_id": [1], "person_id": [13], "image_occurrence_date": [datetime.date(2024, 1, 2)], "modality_concept_id": [0]}
+    with SnapshotWriter(tmp_path / "store", source="test") as writer:
+        writer.write("person", store.read("person"))
+        writer.write("image_occurrence", pa.table(old | {"image_series_uid": ["1.2.3"], "modality_source_value": ["CT"]}))
+    earlier = Store(tmp_path / "store").latest()
+    (file,) = earlier.files("image_occurrence")
+    file.chmod(0o600)
+    pq.write_table(pq.read_table(file, columns=[*old, "image_series_uid", "modality_source_value"], partitioning=None), file)
+    found = index_images(folder, earlier, place=tmp_path / "c", progress=False).snapshot
+    assert sorted(found.read("image_occurrence", ["n_slices"])["n_slices"].to_pylist(), key=str) == [3, 4, 5, None]
+    regular = wb.cohort("t").enter(wb.images("CT", verdict="regular")).run(found)
+    assert sorted(regular.rows["person_id"]) == [11, 11]
+    assert len(wb.cohort("t").enter(wb.images("CT")).run(found).rows) == 4
 
 
 def test_the_snapshot_names_what_was_added(indexed, store):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +27,7 @@ from workbench.tables import arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from imaging.dicom.catalogue import Indexed
     from workbench.store.overlay import SnapshotWithRows
@@ -40,6 +41,7 @@ IMAGES = "image_occurrence"
 #: Why a series gets no row -> Chinese, English.
 LEFT_OUT_WORDS = {
     "several_patients": ("混有多个患者号", "its instances name several patients"),
+    "in_store": ("数据仓库中已有", "are in the store already"),
     "no_patient": ("患者号为空或不在数据仓库中", "its patient is not in the store"),
     "no_date": ("没有可用的日期", "it has no date"),
 }
@@ -63,16 +65,21 @@ class IndexedImages:
         Series that got a row.
     left_out : Counter of str
         Series without one, by keys of :data:`LEFT_OUT_WORDS`.
+    without_visit : int
+        Joined series whose day lies in no encounter of the patient, or in several: rules with a setting or a department do not find them.
     """
 
     snapshot: SnapshotWithRows
     indexed: Indexed
     joined: int
     left_out: Counter[str]
+    without_visit: int
 
     def __str__(self) -> str:
         """Say how many series were joined, and why others were not."""
         others = "".join(tr("；", "; ") + f"{count} {tr(*LEFT_OUT_WORDS[why])}" for why, count in self.left_out.most_common())
+        if self.without_visit:
+            others = tr(f"（{self.without_visit} 个无唯一就诊）", f" ({self.without_visit} in no one encounter)") + others
         return tr(f"{self.joined} 个序列已关联患者{others}", f"{self.joined} series joined to patients{others}")
 
 
@@ -127,23 +134,27 @@ def index_images(
 
         catalogue = Catalogue(place, index_folder(folder, place, progress=tell))
     need_instances(folder, catalogue)
-    known = frozenset(snapshot.read("person", ["person_id"])["person_id"].to_pylist())
-    rows, left_out = _rows(catalogue, persons, known)
-    table = _with_sites(pa.Table.from_pylist(rows, arrow_schema(IMAGES)), snapshot)
+    rows, left_out = _rows(catalogue, persons, snapshot)
+    table = _with_visits(_with_sites(pa.Table.from_pylist(rows, arrow_schema(IMAGES)), snapshot), snapshot)
     version = sha256(repr(table.to_pylist()).encode("utf-8", "surrogatepass")).hexdigest()[:12]
     file = place / f"{IMAGES}-{version}.parquet"
     with whole_file(file) as aside:
         pq.write_table(table, aside)
-    return IndexedImages(with_rows(snapshot, ((IMAGES, file),), version=version), catalogue.indexed, len(rows), left_out)
+    without_visit = table["visit_occurrence_id"].null_count
+    return IndexedImages(with_rows(snapshot, ((IMAGES, file),), version=version), catalogue.indexed, len(rows), left_out, without_visit)
 
 
-def _rows(catalogue: Catalogue, persons: Mapping[str, int] | None, known: frozenset[int]) -> tuple[list[dict[str, Any]], Counter[str]]:
+def _rows(catalogue: Catalogue, persons: Mapping[str, int] | None, snapshot: Snapshot) -> tuple[list[dict[str, Any]], Counter[str]]:
+    known = frozenset(snapshot.read("person", ["person_id"])["person_id"].to_pylist())
+    there = frozenset(snapshot.read(IMAGES, ["image_series_uid"])["image_series_uid"].to_pylist())
     rows: list[dict[str, Any]] = []
     left_out: Counter[str] = Counter()
     for series in catalogue.series():
         person, when = _person(series["patient_id"], persons), _date(series)
         if series["several_patients"]:
             left_out["several_patients"] += 1
+        elif series["series_instance_uid"] in there:
+            left_out["in_store"] += 1
         elif person not in known:
             left_out["no_patient"] += 1
         elif when is None:
@@ -186,6 +197,22 @@ def _with_sites(table: pa.Table, snapshot: Snapshot) -> pa.Table:
     concepts = dict(zip(*(column.to_pylist() for column in found.columns), strict=True))
     sites = pa.array([concepts.get(codes.get(name, ""), 0) for name in names], pa.int64())
     return table.set_column(table.column_names.index("anatomic_site_concept_id"), "anatomic_site_concept_id", sites)
+
+
+def _with_visits(table: pa.Table, snapshot: Snapshot) -> pa.Table:
+    """Give each series the encounter in which its day lies; none where it lies in several, of which nothing says which."""
+    persons = table["person_id"].to_pylist()
+    columns = ["person_id", "visit_start_date", "visit_end_date", "visit_occurrence_id"]
+    found = snapshot.read("visit_occurrence", columns, filters=[("person_id", "in", sorted(set(persons)) or [-1])])
+    visits: defaultdict[int, list[tuple[date, date, int]]] = defaultdict(list)
+    for person, start, end, visit in zip(*(found[name].to_pylist() for name in columns), strict=True):
+        visits[person].append((start, end or start, visit))
+    covering = [
+        [visit for start, end, visit in visits[person] if start <= when <= end]
+        for person, when in zip(persons, table["image_occurrence_date"].to_pylist(), strict=True)
+    ]
+    only = pa.array([each[0] if len(each) == 1 else None for each in covering], pa.int64())
+    return table.set_column(table.column_names.index("visit_occurrence_id"), "visit_occurrence_id", only)
 
 
 def _person(patient_id: str | None, persons: Mapping[str, int] | None) -> int | None:

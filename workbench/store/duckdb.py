@@ -26,6 +26,7 @@ from workbench.cohort.plan import SqlStep, base_table, sources, to_sql
 from workbench.errors import DataError, EnvironmentFault, IntegrityError
 from workbench.store.memory import MemoryEngine
 from workbench.store.notes_index import NotesIndex, scan_notes
+from workbench.store.overlay import SnapshotWithRows
 from workbench.store.person_tables import concept_items, person_tables
 from workbench.tables import arrow_schema
 
@@ -260,7 +261,9 @@ class DuckDBEngine:
             self._make_ready(table)
             body = f"SELECT * FROM {_quoted(table)}"
         else:
-            body = _select(table, files, self._snapshot.schema(table) if self._snapshot is not None else None)
+            # Rows that a project adds have all columns; a snapshot of an earlier version has fewer.
+            mixed = isinstance(self._snapshot, SnapshotWithRows) and bool(self._snapshot.added_files(table))
+            body = _select(table, files, self._snapshot.schema(table) if self._snapshot is not None else None, mixed=mixed)
         self._connection.execute(f"CREATE VIEW {_quoted(name)} AS {body}")
         self._ready.add(name)
 
@@ -339,14 +342,15 @@ def _fetch(sql: str, cursor: duckdb.DuckDBPyConnection, schema: pa.Schema) -> pa
     return _interruptible(cursor, lambda: cursor.sql(sql).to_arrow_table()).cast(schema)
 
 
-def _select(table: str, files: Sequence[Path], schema: pa.Schema | None) -> str:
-    """Select the contract's columns, in its types, from files or, where there are none, nothing."""
+def _select(table: str, files: Sequence[Path], schema: pa.Schema | None, *, mixed: bool = False) -> str:
+    """Select the contract's columns, in its types, from files, which may be of mixed versions, or, where there are none, nothing."""
     wanted = arrow_schema(table)
     have = {field.name: field.type for field in schema} if files and schema is not None else {}
     columns = ", ".join(_column(field, have.get(field.name)) for field in wanted)
     if not files:
         return f"SELECT {columns} WHERE FALSE"
-    return f"SELECT {columns} FROM read_parquet({_literal([str(path.absolute()) for path in files])})"
+    source = f"read_parquet({_literal([str(path.absolute()) for path in files])}, union_by_name = {mixed})"
+    return f"SELECT {columns} FROM {source}"
 
 
 def _column(field: pa.Field, found: pa.DataType | None) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from workbench.store.snapshots import Snapshot
+from workbench.tables import arrow_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +52,17 @@ class SnapshotWithRows(Snapshot):
     def tables(self) -> frozenset[str]:
         """Names of the snapshot's tables, and of those added to."""
         return super().tables | {table for table, _ in self.added}
+
+    def schema(self, table: str) -> pa.Schema:
+        """Arrow schema of a table, as the snapshot has it; where rows are added, with all columns of the data contract in its types.
+
+        A snapshot of an earlier version has fewer columns than the rows beside it.
+        """
+        found = super().schema(table)
+        if not self.added_files(table):
+            return found
+        wanted = {field.name: field.type for field in (*found, *arrow_schema(table))}
+        return pa.schema(list(wanted.items()))
 
     def added_files(self, table: str) -> list[Path]:
         """Files of the project alone.
