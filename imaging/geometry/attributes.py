@@ -7,6 +7,7 @@ they wrote is what the geometry needs. What cannot be read is None: it is for th
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,6 @@ from pydicom.tag import Tag
 from imaging.errors import ImageDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pydicom.dataelem import RawDataElement
     from pydicom.dataset import Dataset
 
@@ -180,7 +179,7 @@ def parts(dataset: Dataset, keyword: str) -> list:
         value = value.decode("ascii", "replace")
     if isinstance(value, str):
         return [part.strip(" \0") for part in value.split("\\")]
-    return [value] if isinstance(value, int | float) else [_exact(part) for part in value]
+    return [_exact(part) for part in (value if isinstance(value, Iterable) else (value,))]
 
 
 def _implicit_binary(element: RawDataElement, keyword: str) -> bool:

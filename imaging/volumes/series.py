@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     import numpy as np
+
     from imaging.volumes.formats import PixelFormat
 
 __all__ = ["Place", "Series", "open_series"]

@@ -14,7 +14,7 @@ from pydicom.tag import Tag
 
 from imaging.errors import GeometryError, ImageDataError
 from imaging.geometry import TOLERANCES, Frame, Verdict, frames_of, judge
-from imaging.geometry.attributes import count, numbers, present
+from imaging.geometry.attributes import count, numbers, parts, present
 from imaging.geometry.reasons import REASONS
 from tests.lib.paths import shared
 
@@ -432,3 +432,14 @@ def test_real_head_ct_is_irregular_and_sheared():
     irregular = next(reason for reason in geometry.reasons if reason.code == "irregular")
     assert (irregular.values["smallest_mm"], irregular.values["largest_mm"]) == (1.081, 6.999)
     assert next(reason for reason in geometry.reasons if reason.code == "sheared").values["degrees"] == pytest.approx(18.5, abs=0.01)
+
+
+def test_times_and_decimals_that_pydicom_made_are_read_as_written(monkeypatch):
+    monkeypatch.setattr(pydicom.config, "datetime_conversion", True)
+    dataset = Dataset()
+    dataset.Rows, dataset.Columns, dataset.AcquisitionTime, dataset.ContentTime = 4, 4, "101112.5", "101113"
+    assert (parts(dataset, "AcquisitionTime"), parts(dataset, "StudyDate")) == (["101112.5"], [])
+    assert frames_of(dataset)[0].dimensions["ContentTime"] == (101113.0,)
+    monkeypatch.setattr(pydicom.config, "use_DS_decimal", True)
+    dataset.SliceLocation = "-71.123456789012"
+    assert numbers(dataset, "SliceLocation") == (-71.123456789012,)
