@@ -13,7 +13,7 @@ import numpy as np
 from imaging.dicom.reading import open_bounded
 from imaging.dicom.structure import Limits
 from imaging.errors import ImageDataError, TaskError
-from imaging.geometry.attributes import count, items, numbers, text
+from imaging.geometry.attributes import count, items, numbers, present, text
 
 if TYPE_CHECKING:
     import os
@@ -203,14 +203,23 @@ def _bytes(dataset: Dataset, keyword: str, little: bool) -> bytes:
 
 def _scale(definition: Dataset) -> tuple[float, float, str]:
     """Return factor, baseline and unit: value = stored x sensitivity x correction + baseline (PS3.3 C.10.9.1.4)."""
-    sensitivity = _one(definition, "ChannelSensitivity")
-    if sensitivity is None:
+    sensitivity = _calibration(definition, "ChannelSensitivity", 0.0)
+    if sensitivity == 0:
         return 1.0, 0.0, ""
-    correction, baseline = _one(definition, "ChannelSensitivityCorrectionFactor"), _one(definition, "ChannelBaseline") or 0.0
-    factor = sensitivity * (1.0 if correction is None else correction)
+    factor = sensitivity * _calibration(definition, "ChannelSensitivityCorrectionFactor", 1.0)
+    baseline = _calibration(definition, "ChannelBaseline", 0.0)
     unit = next((text(each, "CodeValue") for each in items(definition, "ChannelSensitivityUnitsSequence")), "")
     millivolts = _MILLIVOLTS.get(unit)
     return (factor, baseline, unit) if millivolts is None else (factor * millivolts, baseline * millivolts, "mV")
+
+
+def _calibration(definition: Dataset, keyword: str, absent: float) -> float:
+    if not present(definition, keyword):
+        return absent
+    found = _one(definition, keyword)
+    if found is None:
+        raise ImageDataError(f"{keyword}: found something that is no number, wanted one number", code="header-value")
+    return found
 
 
 def _name(definition: Dataset, number: int) -> str:

@@ -3,6 +3,9 @@
 import numpy as np
 import pydicom
 import pytest
+from pydicom import config
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import GeneralECGWaveformStorage
@@ -125,6 +128,14 @@ def test_what_does_not_fit_is_refused(changes, message):
     with pytest.raises(ImageDataError, match=message) as caught:
         read(**changes)
     assert "group 1" in caught.value.message
+
+
+@pytest.mark.parametrize("keyword", ["ChannelSensitivity", "ChannelBaseline", "ChannelSensitivityCorrectionFactor"])
+def test_a_calibration_that_is_no_number_is_refused_and_not_left_out(keyword):
+    broken = channel("Lead I")
+    broken.add(DataElement(tag_for_keyword(keyword), "DS", "1,5", validation_mode=config.IGNORE, already_converted=True))
+    with pytest.raises(ImageDataError, match=f"{keyword}: found something that is no number"):
+        read_waveforms(encoded(ecg(channels=(broken, "V5"))))
 
 
 def test_other_files_are_refused(tmp_path):
