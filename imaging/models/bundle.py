@@ -1,8 +1,8 @@
 """A trained model as a folder in the layout of MONAI bundles: metadata, weights, card, and the hash of each; nothing in it can run.
 
 MONAI's own loaders evaluate expressions of a bundle's configuration and unpickle its weights. Here the configuration is data that is
-checked (:class:`Recipe`), the network comes from a table of ours by its name, and weights are safetensors whose names and shapes must be
-the network's before one of them is read.
+checked (:mod:`imaging.models.recipe`), the network comes from a table of ours by its name, and weights are safetensors whose names and
+shapes must be the network's before one of them is read.
 """
 
 from __future__ import annotations
@@ -10,25 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from imaging.errors import ImagingError, ModelError
 from imaging.models.boxes import grid_to_lps, moved
 from imaging.models.cases import sample_of
 from imaging.models.detecting import detect
-from imaging.models.inference import LIMIT_BYTES, OVERLAP, Model, mask_on, segment, shares_of
-from imaging.models.networks import build_network
+from imaging.models.inference import LIMIT_BYTES, Model, mask_on, segment, shares_of
 from imaging.models.preparing import prepare
-from imaging.models.task import Codes, Kind, Transforms  # noqa: TC001 - a model's fields
+from imaging.models.recipe import Recipe
 
 if TYPE_CHECKING:
     import os
 
+    import numpy as np
     from torch import nn
 
     from imaging.volumes import Volume
@@ -37,7 +36,6 @@ __all__ = [
     "CARDS",
     "Bundle",
     "Prediction",
-    "Recipe",
     "check_tensors",
     "file_hash",
     "load_weights",
@@ -54,81 +52,6 @@ CARDS = {"zh": "docs/README.zh-CN.md", "en": "docs/README.md"}
 
 FILES = (METADATA, WEIGHTS, *CARDS.values())
 _LARGEST_TEXT = 10_000_000
-
-
-#: An axis of ours; with a minus it runs the other way.
-_Axis = Literal["slices", "rows", "columns", "-slices", "-rows", "-columns"]
-
-
-class Recipe(BaseModel):
-    """All that decides what a bundle says of an image, besides its weights.
-
-    Parameters
-    ----------
-    kind, classes, codes, transforms, network, flips
-        As in a task.
-    channels : int
-        Of an image.
-    threshold : float, optional
-        Share of the second of two classes from which on it is decided for.
-    axes : tuple of str
-        Our axes in the order in which the network was trained to see them, of a model from elsewhere; `transforms.patch` is in that order.
-        Ours unless given.
-    overlap, blend : float, str
-        Share by which windows overlap, and how they are weighed.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    kind: Kind
-    classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=255)]
-    codes: Codes = {}
-    channels: Annotated[int, Field(ge=1, le=64)]
-    transforms: Transforms
-    network: dict[str, Any]
-    flips: tuple[Literal["slices", "rows", "columns"], ...] = ()
-    threshold: float | None = None
-    axes: tuple[_Axis, ...] = ()
-    overlap: Annotated[float, Field(ge=0, lt=1)] = OVERLAP
-    blend: Literal["gaussian", "constant"] = "gaussian"
-
-    @model_validator(mode="after")
-    def _each_axis_once(self) -> Recipe:
-        wanted = sorted(("columns", "rows", "slices")[: len(self.window)])
-        if self.axes and sorted(axis.lstrip("-") for axis in self.axes) != wanted:
-            raise ValueError("axes: each axis of the window once")
-        return self
-
-    @property
-    def window(self) -> tuple[int, ...]:
-        """Shape that the network sees."""
-        return self.transforms.patch or self.transforms.size or ()
-
-    def build(self) -> nn.Module:
-        """Return the network, with chance weights."""
-        sizes = {"dims": len(self.window), "channels": self.channels, "classes": len(self.classes)}
-        return build_network(self.network, kind=self.kind, **sizes)
-
-    def build_empty(self) -> nn.Module:
-        """Return the network without memory for its weights, which takes no time whatever a foreign file says of its size."""
-        with torch.device("meta"):
-            return self.build()
-
-    def turned(self, image: np.ndarray) -> np.ndarray:
-        """Return a prepared image of shape (channels, [slices,] rows, columns) with the axes that the network was trained with."""
-        order, backwards = self._turn()
-        moved = image.transpose(0, *(1 + axis for axis in order)) if order else image
-        return np.ascontiguousarray(np.flip(moved, [1 + axis for axis in backwards]))
-
-    def turned_back(self, labels: np.ndarray) -> np.ndarray:
-        """Return what a network says of an image from :meth:`turned`, of shape ([slices,] rows, columns), with our axes."""
-        order, backwards = self._turn()
-        return np.flip(labels, backwards).transpose(np.argsort(order)) if order else labels
-
-    def _turn(self) -> tuple[list[int], list[int]]:
-        """Return which of our axes stands where, and those that then run backwards."""
-        ours = ("slices", "rows", "columns")[3 - len(self.window) :]
-        return [ours.index(axis.lstrip("-")) for axis in self.axes], [place for place, axis in enumerate(self.axes) if axis[0] == "-"]
 
 
 class Prediction(NamedTuple):
@@ -214,7 +137,8 @@ class Bundle:
             boxes = moved(found[found["score"] >= (self.recipe.threshold or 0)], grid_to_lps(prepared.affine))
             return Prediction(None, {}, None, self.source, boxes)
         if self.recipe.kind == "segmentation":
-            labels = self.recipe.turned_back(segment(self._model, self.recipe.turned(prepared.image), limit_bytes=limit_bytes))
+            labels = segment(self._model, self.recipe.turned(prepared.image), limit_bytes=limit_bytes)
+            labels = self.recipe.turned_back(self.recipe.pruned(labels))
             return Prediction(None, {}, mask_on(sample, prepared, labels, len(self.recipe.classes)), self.source)
         shares = shares_of(self._model, [self.recipe.turned(prepared.image)])[0]
         return Prediction(self._decided(shares), dict(zip(self.recipe.classes, map(float, shares), strict=True)), None, self.source)

@@ -24,7 +24,7 @@ from imaging.models.pickled import read_state
 if TYPE_CHECKING:
     import torch
 
-    from imaging.models.bundle import Recipe
+    from imaging.models.recipe import Recipe
 
 __all__ = ["Found", "import_bundle", "look_into"]
 

@@ -1,232 +1,31 @@
 """What the configuration of a MONAI bundle means in our words; none of it is evaluated.
 
 MONAI builds objects from ``_target_`` and evaluates every text that begins with ``$``. Here four parts are read as data: the network, the
-preparing, the inferer and what is made of its output. Each class below is a step that is understood, with the arguments that it may have;
-another step, another argument or an expression is refused by its name, because what it does would otherwise be left out without a word.
+preparing, the inferer and what is made of its output. What is not among the steps that are understood
+(:mod:`imaging.models.foreign_steps`), or is an expression, is refused by its name, because what it does would otherwise be left out
+without a word.
 The rest (data sets, handlers, imports, runs) is not looked at.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from imaging.errors import ModelError, TaskError
-from imaging.models.bundle import Recipe
+from imaging.models.foreign_steps import AFTER, ANYWHERE, INFERERS, NETWORKS, OURS_AFTER, PREPARING, Simple, SlidingWindow
+from imaging.models.recipe import Recipe
+
+if TYPE_CHECKING:
+    from imaging.models.foreign_steps import Network, Orientation, Step
 
 __all__ = ["recipe_of"]
 
 _REFERENCE = re.compile(r"\$?@[A-Za-z0-9_#:]+")
 
 _DEEPEST = 16
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-_Count = Annotated[int, Field(ge=1, le=4096)]
-_Norm = Annotated[Literal["INSTANCE", "BATCH"], BeforeValidator(_upper)]
-_Prelu = Annotated[Literal["PRELU"], BeforeValidator(_upper)]
-_Zero, _One = Annotated[float, Field(ge=0, le=0)], Annotated[float, Field(ge=1, le=1)]
-
-
-class _Step(BaseModel):
-    """A step that is understood; `ignored` names arguments without bearing on the result."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    ignored: ClassVar[frozenset[str]] = frozenset({"_desc_", "allow_missing_keys"})
-
-
-class _Keyed(_Step):
-    keys: str | Annotated[list[str], Field(min_length=1, max_length=1)]
-
-    @property
-    def key(self) -> str:
-        """What of the case it works on."""
-        return self.keys if isinstance(self.keys, str) else self.keys[0]
-
-
-# Networks -------------------------------------------------------------------------------------------------------------
-
-
-class _Network(_Step):
-    kind: ClassVar[str] = "segmentation"
-    spatial_dims: Annotated[int, Field(ge=2, le=3)]
-    in_channels: _Count
-    out_channels: Annotated[int, Field(ge=2, le=255)]
-
-
-class UNet(_Network):
-    channels: tuple[_Count, ...]
-    strides: tuple[Annotated[int, Field(ge=1, le=2)], ...]
-    num_res_units: Annotated[int, Field(ge=0, le=8)] = 0
-    norm: _Norm = "INSTANCE"
-    act: _Prelu = "PRELU"
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    kernel_size: Literal[3] = 3
-    up_kernel_size: Literal[3] = 3
-    bias: Literal[True] = True
-    adn_ordering: Literal["NDA"] = "NDA"
-
-    def ours(self) -> dict[str, Any]:
-        """Return the settings of our table's network."""
-        if len(self.strides) != len(self.channels) - 1 or any(stride != 2 for stride in self.strides[1:]):
-            raise ModelError(
-                f"network_def.strides: found {list(self.strides)}, wanted one fewer than channels, all 2 (or 1 for the first)",
-                hint="a network of other strides is not in our table",
-            )
-        return {
-            "name": "unet",
-            "channels": self.channels,
-            "first_stride": self.strides[0],
-            "residual_units": self.num_res_units,
-            "norm": self.norm,
-            "dropout": self.dropout,
-        }
-
-
-class SegResNet(_Network):
-    spatial_dims: Annotated[int, Field(ge=2, le=3)] = 3
-    init_filters: _Count = 8
-    blocks_down: tuple[_Count, ...] = (1, 2, 2, 4)
-    blocks_up: tuple[_Count, ...] = (1, 1, 1)
-    dropout_prob: Annotated[float, Field(ge=0, lt=1)] | None = None
-    upsample_mode: Literal["nontrainable"] = "nontrainable"
-
-    def ours(self) -> dict[str, Any]:
-        """Return the settings of our table's network."""
-        return {
-            "name": "segresnet",
-            "init_filters": self.init_filters,
-            "blocks_down": self.blocks_down,
-            "blocks_up": self.blocks_up,
-            "dropout": self.dropout_prob or 0.0,
-        }
-
-
-class DenseNet(_Network):
-    kind: ClassVar[str] = "classification"
-    ignored: ClassVar[frozenset[str]] = _Step.ignored | {"pretrained", "progress"}
-    init_features: _Count = 64
-    growth_rate: _Count = 32
-    block_config: tuple[_Count, ...] = (6, 12, 24, 16)
-    bn_size: _Count = 4
-    dropout_prob: Annotated[float, Field(ge=0, lt=1)] = 0.0
-
-    def ours(self) -> dict[str, Any]:
-        """Return the settings of our table's network."""
-        return {
-            "name": "densenet",
-            "init_features": self.init_features,
-            "growth_rate": self.growth_rate,
-            "block_config": self.block_config,
-            "bn_size": self.bn_size,
-            "dropout": self.dropout_prob,
-        }
-
-
-# Steps before and after -----------------------------------------------------------------------------------------------
-
-
-class Loaded(_Keyed):
-    ignored: ClassVar[frozenset[str]] = _Step.ignored | {"image_only", "reader"}
-    ensure_channel_first: bool = False
-
-
-class ChannelFirst(_Keyed):
-    ignored: ClassVar[frozenset[str]] = _Step.ignored | {"channel_dim", "strict_check"}
-
-
-class Typed(_Keyed):
-    ignored: ClassVar[frozenset[str]] = _Step.ignored | {"device", "track_meta", "data_type"}
-
-
-class Orientation(_Keyed):
-    ignored: ClassVar[frozenset[str]] = _Step.ignored | {"labels"}
-    axcodes: Annotated[str, Field(pattern=r"^[LRAPSI]{3}$")]
-
-
-class Spacing(_Keyed):
-    pixdim: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=3, max_length=3)]
-    mode: Literal["bilinear"] | tuple[Literal["bilinear"]] = "bilinear"
-    padding_mode: Literal["border"] = "border"
-    align_corners: Literal[False] = False
-
-
-class Resized(_Keyed):
-    spatial_size: Annotated[tuple[_Count, ...], Field(min_length=2, max_length=3)]
-    mode: Literal["bilinear", "trilinear"]
-    anti_aliasing: Literal[True]
-
-
-class Range(_Keyed):
-    a_min: float
-    a_max: float
-    b_min: _Zero
-    b_max: _One
-    clip: Literal[True]
-
-
-class MinMax(_Keyed):
-    ignored: ClassVar[frozenset[str]] = _Step.ignored | {"minv", "maxv"}
-
-
-class Normal(_Keyed):
-    nonzero: Literal[False] = False
-    channel_wise: bool = False
-
-
-class SlidingWindow(_Step):
-    ignored: ClassVar[frozenset[str]] = _Step.ignored | {
-        "sw_batch_size",
-        "sw_device",
-        "device",
-        "progress",
-        "cache_roi_weight_map",
-        "cpu_thresh",
-    }
-    roi_size: Annotated[tuple[_Count, ...], Field(min_length=2, max_length=3)]
-    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
-    mode: Literal["gaussian", "constant"] = "constant"
-    padding_mode: Literal["constant"] = "constant"
-
-
-class Simple(_Step):
-    pass
-
-
-class Activations(_Keyed):
-    softmax: Literal[True]
-    sigmoid: Literal[False] = False
-
-
-class Discrete(_Keyed):
-    ignored: ClassVar[frozenset[str]] = _Step.ignored | {"to_onehot"}
-    argmax: Literal[True]
-
-
-NETWORKS = {"UNet": UNet, "SegResNet": SegResNet, "DenseNet": DenseNet, "DenseNet121": DenseNet}
-
-#: In the order in which they may stand; what does nothing to the values stands anywhere.
-PREPARING = {
-    "LoadImaged": Loaded,
-    "EnsureChannelFirstd": ChannelFirst,
-    "Orientationd": Orientation,
-    "Spacingd": Spacing,
-    "Resized": Resized,
-    "ScaleIntensityd": MinMax,
-    "ScaleIntensityRanged": Range,
-    "NormalizeIntensityd": Normal,
-}
-ANYWHERE = {"EnsureTyped": Typed, "ToTensord": Typed}
-INFERERS = {"SlidingWindowInferer": SlidingWindow, "SimpleInferer": Simple}
-AFTER = {"Activationsd": Activations, "AsDiscreted": Discrete}
-
-#: They write files or bring the mask back onto the image, which is done by ours.
-OURS_AFTER = ("Invertd", "SaveImaged", "SaveClassificationd", "EnsureTyped", "ToTensord")
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -239,7 +38,7 @@ class _Named(NamedTuple):
     name: str
     arguments: dict[str, Any]
 
-    def as_one_of(self, table: dict[str, type[_Step]], config: dict[str, Any]) -> Any:
+    def as_one_of(self, table: dict[str, type[Step]], config: dict[str, Any]) -> Any:
         """Return it checked, or refuse it by its name."""
         if self.name not in table:
             raise ModelError(f"{self.place}: {self.name!a} is not understood", hint=f"understood here: {', '.join(table)}")
@@ -329,7 +128,7 @@ def recipe_of(config: dict[str, Any], metadata: dict[str, Any]) -> Recipe:
     """
     network = _named(config.get("network_def"), config, "network_def").as_one_of(NETWORKS, config)
     steps = _prepared(config)
-    _check_after(config)
+    largest = _after(config)
     tensor, classes = _formats(metadata, network)
     axes = _axes(steps.get("Orientationd"), network.spatial_dims)
     inferer = _named(config.get("inferer"), config, "inferer").as_one_of(INFERERS, config)
@@ -343,6 +142,7 @@ def recipe_of(config: dict[str, Any], metadata: dict[str, Any]) -> Recipe:
             transforms=transforms,
             network=network.ours(),
             axes=axes,
+            largest=largest,
             **blending,
         )
         recipe.build_empty()
@@ -367,15 +167,19 @@ def _prepared(config: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _check_after(config: dict[str, Any]) -> None:
+def _after(config: dict[str, Any]) -> tuple[int, ...]:
+    """Return the labels of which the largest piece is kept, once all that is made of the output is understood."""
     known = [step for step in _steps(config, "postprocessing") if step.name not in OURS_AFTER]
-    for step in known:
-        step.as_one_of(AFTER, config)
-    if not known:
+    found = {step.name: step.as_one_of(AFTER, config) for step in known}
+    if not found.keys() & {"Activationsd", "AsDiscreted"}:
         raise ModelError("postprocessing has neither softmax nor argmax", hint="classes that exclude each other are what is understood")
+    largest = found.get("KeepLargestConnectedComponentd")
+    if largest and "AsDiscreted" not in list(found)[: list(found).index("KeepLargestConnectedComponentd")]:
+        raise ModelError("postprocessing: KeepLargestConnectedComponentd comes before AsDiscreted", hint="it is done on labels here")
+    return largest.applied_labels if largest else ()
 
 
-def _formats(metadata: dict[str, Any], network: _Network) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _formats(metadata: dict[str, Any], network: Network) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return what the metadata say of the input, and the names of the classes."""
     formats = metadata.get("network_data_format")
     sides = [formats.get(side) for side in ("inputs", "outputs")] if isinstance(formats, dict) else [None, None]
@@ -424,7 +228,7 @@ def _scale(steps: dict[str, Any], tensor: dict[str, Any]) -> dict[str, Any]:
     return {"window_hu" if hounsfield else "value_range": (bounds.a_min, bounds.a_max)}
 
 
-def _size(network: _Network, inferer: SlidingWindow | Simple, steps: dict[str, Any], axes: tuple[str, ...]) -> dict[str, Any]:
+def _size(network: Network, inferer: SlidingWindow | Simple, steps: dict[str, Any], axes: tuple[str, ...]) -> dict[str, Any]:
     resized = steps.get("Resized")
     if network.kind == "segmentation":
         if not isinstance(inferer, SlidingWindow) or resized or len(inferer.roi_size) != network.spatial_dims:

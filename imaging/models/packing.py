@@ -17,9 +17,10 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from imaging.errors import PlaceError, TaskError
-from imaging.models.bundle import CARDS, FILES, HASHES, METADATA, WEIGHTS, Recipe, file_hash, version_of
+from imaging.models.bundle import CARDS, FILES, HASHES, METADATA, WEIGHTS, file_hash, version_of
 from imaging.models.card import card_text
 from imaging.models.networks import count_parameters
+from imaging.models.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -83,6 +83,19 @@ class TestBroughtIn:
         assert 0.05 < theirs.mean() < 0.95
         assert np.array_equal(bundle.predict(volume).mask, theirs)
 
+    def test_of_each_label_the_largest_piece_is_kept(self):
+        """As KeepLargestConnectedComponent does by default: each label by itself, corners connect."""
+        last = {"_target_": "KeepLargestConnectedComponentd", "keys": "pred", "applied_labels": [1, 2]}
+        config = changed(CONFIG, "postprocessing.transforms", [*CONFIG["postprocessing"]["transforms"], last])
+        recipe = recipe_of(config, METADATA)
+        assert recipe.largest == (1, 2)
+        wanted = np.zeros((12, 14, 16), np.uint8)
+        wanted[2:5, 3:6, 1:4], wanted[5, 6, 4], wanted[2:4, 3:5, 8:10] = 1, 1, 2
+        labels = wanted.copy()
+        labels[9:11, 9:11, 9:11], labels[0, 0, 15], labels[2, 3, 12] = 1, 2, 2
+        assert np.array_equal(recipe.pruned(labels), wanted)
+        assert np.array_equal(recipe_of(CONFIG, METADATA).pruned(labels), labels)
+
     def test_what_is_written_holds_no_expression_and_tells_where_it_is_from(self, zoo, tmp_path):
         archive = packed(zoo, tmp_path / "s.zip")
         bundle = brought_in(archive, tmp_path / "b")
@@ -355,10 +368,11 @@ class TestSettings:
             ("inferer.padding_mode", "replicate", "padding_mode"),
             ("postprocessing.transforms.0", {"_target_": "Activationsd", "keys": "pred", "sigmoid": True}, "Activationsd"),
             ("postprocessing.transforms.2", {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.5}, "AsDiscreted"),
+            ("postprocessing.transforms.2", {"_target_": "FillHolesd", "keys": "pred"}, "'FillHolesd' is not understood"),
             (
                 "postprocessing.transforms.2",
-                {"_target_": "KeepLargestConnectedComponentd", "keys": "pred"},
-                "'KeepLargestConnectedComponentd' is not understood",
+                {"_target_": "KeepLargestConnectedComponentd", "keys": "pred", "applied_labels": [1]},
+                "comes before AsDiscreted",
             ),
             ("postprocessing.transforms", [], "neither softmax nor argmax"),
         ],

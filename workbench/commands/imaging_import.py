@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
             "anything but tensors is refused, and so is a network or transform that is not known here, by its name. Its SHA-256 has to be "
             "known beforehand: in a session it must be on the data centre's list of approved models, elsewhere it is given with --sha256.",
             "workbench imaging import spleen_ct_segmentation_v0.5.9.zip --out bundles/spleen",
-            codes=(3, 6, 7, 8),
+            codes=(3, 4, 5, 6, 7, 8),
         ),
     )(import_)
     app.command(
@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
             "For the data centre: audit a model from elsewhere, say what it would be here, and put its SHA-256 on a list of approved "
             "models.\n\nSessions of a project read approved-models.txt in the folder of the project's data slice, which they cannot write.",
             "workbench imaging approve spleen.zip --list /srv/slices/p1/approved-models.txt",
-            codes=(7, 8),
+            codes=(5, 7, 8),
         ),
     )(approve)
 
