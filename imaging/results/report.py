@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
 
 from imaging.dicom.quiet import quiet
 from imaging.errors import TaskError
 from imaging.measures import MEASURES
+from imaging.results.coding import ANATOMICAL
 from imaging.results.segments import NewSeries, declare_own_codes
 from imaging.results.sources import referable, refused
 
@@ -120,7 +122,6 @@ def _used(segmentation: Dataset) -> set[str]:
 
 def _device(equipment: Equipment) -> highdicom.sr.ObserverContext:
     import highdicom
-    from pydicom.sr.codedict import codes
 
     # One device, one UID, in every report that it writes.
     uid = generate_uid(prefix=None, entropy_srcs=[equipment.manufacturer, equipment.model, equipment.serial])
@@ -151,9 +152,20 @@ def _group(
         ),
         finding_category=segment.category,
         finding_type=segment.kind,
+        finding_sites=_sites(segment),
         algorithm_id=_algorithm(segment.algorithm),
         measurements=[_measurement(key, value, region.units[key]) for key, value in region.values.items()],
     )
+
+
+def _sites(segment: Segment) -> list[highdicom.sr.FindingSite] | None:
+    """Say which part or side of a structure was measured, where a segment says it: its type does not."""
+    import highdicom
+
+    if segment.modifier is None or segment.category != ANATOMICAL:
+        return None
+    which = "laterality" if segment.modifier in (codes.SCT.Left, codes.SCT.Right) else "topographical_modifier"
+    return [highdicom.sr.FindingSite(anatomic_location=segment.kind, **{which: segment.modifier})]
 
 
 def _algorithm(algorithm: Algorithm | None) -> highdicom.sr.AlgorithmIdentification | None:

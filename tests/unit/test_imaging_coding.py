@@ -13,7 +13,7 @@ from imaging.errors import TaskError
 from imaging.measures import measure
 from imaging.models.task import Arrays, Task
 from imaging.results import ABNORMAL, ANATOMICAL, TISSUE, Coding, Segment, coding_of, measurement_report, save, segmentation
-from tests.unit.test_imaging_results import a_mask, a_series, validated
+from tests.unit.test_imaging_results import a_mask, a_series, contents, validated
 
 SCT = codes.SCT
 TABLE = Path(coding_module.__file__).parent / "structures.tsv"
@@ -95,6 +95,10 @@ def test_a_file_says_part_and_side_and_which_codes_are_ours(tmp_path):
             True,
         )
         assert validated(path) == []
+    sites = [item for item in contents(pydicom.dcmread(tmp_path / "1.dcm")) if item.get("ConceptNameCodeSequence")]
+    sites = [item for item in sites if item.ConceptNameCodeSequence[0].CodeMeaning == "Finding Site"]
+    assert [site.ConceptCodeSequence[0].CodeValue for site in sites] == [SCT.Hippocampus.value]
+    assert sites[0].ContentSequence[0].ConceptCodeSequence[0].CodeValue == SCT.Anterior.value
     known, own = pydicom.dcmread(tmp_path / "0.dcm").SegmentSequence
     assert known.SegmentedPropertyTypeModifierCodeSequence[0].CodeValue == SCT.Anterior.value
     assert "SegmentDescription" not in known
