@@ -149,7 +149,7 @@ def open_series(paths: Iterable[str | os.PathLike[str]]) -> Series:
             found, form = frames_of(head), pixel_format(head)
             meanings = meanings_of(head, len(found))
         except ImageDataError as error:
-            raise ImageDataError(f"{path}: {error.message}", hint=error.hint) from error
+            raise ImageDataError(f"{path}: {error.message}", hint=error.hint, code=error.code) from error
         frames += found
         places += [Place(path, frame.number, form, meaning) for frame, meaning in zip(found, meanings, strict=True)]
     return Series(tuple(frames), tuple(places))
