@@ -93,7 +93,7 @@ def index_folder(
     batch: int = 5_000,
     memory_mb: int = 512,
     limits: Limits | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
 ) -> Indexed:
     """Index every DICOM file below a folder.
 
@@ -112,7 +112,7 @@ def index_folder(
     limits : Limits, optional
         Of one file.
     progress : callable, optional
-        Called with how many files are read and how many are to be.
+        Called with how many files are read and how many are to be; before that with how many were found, and None.
 
     Returns
     -------
@@ -167,9 +167,9 @@ class _Indexing:
         # Joins have their narrow side second; from guesses of the sizes the database would hash the wide one.
         self.database.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
 
-    def run(self, workers: int, batch: int, limits: Limits | None, progress: Callable[[int, int], None]) -> Indexed:
+    def run(self, workers: int, batch: int, limits: Limits | None, progress: Callable[[int, int | None], None]) -> Indexed:
         try:
-            self._list()
+            self._list(progress)
             self._view()
             files, unchanged, removed = self.database.execute(CHANGES).fetchone()
             total = files - unchanged
@@ -187,17 +187,19 @@ class _Indexing:
         finally:
             self.database.close()
 
-    def _list(self) -> None:
+    def _list(self, progress: Callable[[int, int | None], None]) -> None:
         """Write what lies in the folder, by batches."""
-        own = f"{self.out}{os.sep}"
+        own, found = (str(self.out), f"{self.out}{os.sep}"), 0
         rows = (
             (path_text(path), size, modified_ns, skipped)
             for path, size, modified_ns, skipped in walk_folder(self.folder)
-            if not path.startswith(own)
+            if not (path == own[0] or path.startswith(own[1]))
         )
         with pq.ParquetWriter(self.listing, _LISTED) as writer:
             while some := list(islice(rows, _LISTED_AT_ONCE)):
                 writer.write_table(table_of(some, _LISTED))
+                found += len(some)
+                progress(found, None)
 
     def _view(self) -> None:
         """Let the database see the listing, the tables and the parts of a run that was killed or is going on."""
@@ -289,7 +291,7 @@ class _Indexing:
             path.unlink()
 
 
-def _untold(done: int, total: int) -> None:
+def _untold(done: int, total: int | None) -> None:
     """Say nothing."""
 
 

@@ -103,7 +103,10 @@ def test_a_run_that_was_killed_is_gone_on_with(tmp_path):
     killed = """
 import os, signal, sys
 from imaging.dicom.catalogue import index_folder
-index_folder(sys.argv[1], sys.argv[2], batch=5, progress=lambda done, total: os.kill(os.getpid(), signal.SIGKILL) if done >= 20 else None)
+def stop(done, total):
+    if total and done >= 20:
+        os.kill(os.getpid(), signal.SIGKILL)
+index_folder(sys.argv[1], sys.argv[2], batch=5, progress=stop)
 """
     ended = subprocess.run([sys.executable, "-c", killed, tmp_path / "in", tmp_path / "out"], cwd=REPOSITORY, check=False)
     assert ended.returncode == -9
@@ -122,7 +125,10 @@ def test_odd_names_links_archives_and_indexes(tmp_path):
     shutil.make_archive(str(folder / "packed"), "zip", folder, "DICOMDIR")
     out = folder / "it's the catalogue"
     for _ in range(2):
-        indexed = index_folder(folder, out)
+        told = []
+        indexed = index_folder(folder, out, progress=lambda *done, told=told: told.append(done))
+        assert told[0] == (4, None)
+        assert told[-1] == (indexed.read, indexed.read)
         assert (indexed.instances, indexed.quarantined) == (1, 3)
         assert {(Path(row["path"]).name, row["reason"]) for row in table(out, "quarantine")} == {
             ("round", "seen"),
@@ -259,3 +265,34 @@ def test_verdicts_of_rows_equal_those_of_pydicoms_headers(tmp_path):
 
 def test_the_catalogue_keeps_what_the_geometry_reads():
     assert set(TOP_LEVEL) <= {field.keyword for field in FIELDS}
+
+
+def test_tables_that_say_all_already_are_left_as_they_are(folder, tmp_path, monkeypatch):
+    out = folder / ".catalogue"
+    assert index_folder(folder, out).quarantined == 2, "its own folder is not looked at"
+
+    def written() -> tuple[int, ...]:
+        return tuple((out / f"{name}.parquet").stat().st_ino for name in ("instances", "series", "quarantine"))
+
+    before = written()
+    assert index_folder(folder, out).unchanged == 9
+    assert written() == before
+    (folder / ".hidden").write_bytes(b"x")
+    assert index_folder(folder, out).quarantined == 3
+    (folder / ".hidden").unlink()
+    assert index_folder(folder, out).quarantined == 2
+    before = written()
+    monkeypatch.setattr("imaging.dicom.verdicts._VERSION", 1_000)
+    index_folder(folder, out)
+    assert written() != before
+
+
+def test_slices_that_only_their_order_tells_apart_are_judged_from_every_header(tmp_path):
+    phases = [dataset for phase in (1, 2) for dataset in ct_series(5, AcquisitionNumber=phase)]
+    for number, dataset in enumerate(phases):
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid(7, number)
+    write(phases, tmp_path / "in" / "phases")
+    write([*ct_series(3, series=2), *ct_series(6, series=2, ImageType=["DERIVED", "SECONDARY"])[3:]], tmp_path / "in" / "kinds")
+    write(ct_series(3, series=3, ImagePositionPatient=["1e7", "0", "0"]), tmp_path / "in" / "far")
+    index_folder(tmp_path / "in", tmp_path / "out")
+    assert verdicts(tmp_path / "out") == {uid(1, 1): ["multi_stack"], uid(1, 2): ["regular"], uid(1, 3): ["multi_stack", "unplaced"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,9 +25,8 @@ from workbench.series.words import file_words
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import pyarrow as pa
 
-__all__ = ["LEFT_OUT", "Catalogue", "catalogued", "folder_of", "is_image", "need_instances", "policies_for"]
+__all__ = ["LEFT_OUT", "Catalogue", "catalogued", "folder_of", "index_shown", "is_image", "need_instances", "policies_for"]
 
 #: Reasons for which a file is left out, while nothing is wrong with it.
 LEFT_OUT = ("archive", "hidden", "index", "not-dicom", "seen", "special")
@@ -40,6 +40,11 @@ JOIN (
   FROM read_parquet(?) WHERE duplicate_of IS NULL GROUP BY ALL
 ) AS held USING (study_instance_uid, series_instance_uid)
 ORDER BY study_instance_uid, series_instance_uid
+"""
+_REASONS = """
+SELECT reason, count(*) AS files FROM (
+  SELECT arg_min(reason, (list_contains(?, reason), reason)) AS reason FROM read_parquet(?) GROUP BY path
+) GROUP BY reason ORDER BY files DESC, reason
 """
 
 
@@ -60,33 +65,35 @@ class Catalogue:
 
     def series(self) -> Iterator[dict[str, Any]]:
         """Yield the row of each series with the `paths` of its instances, in the order of their UIDs."""
-        pattern = (str(self._file(name)).replace("[", "[[]") for name in ("series", "instances"))
-        with duckdb.connect(config={"memory_limit": _MEMORY, "threads": 2, "temp_directory": str(self.place / "spill")}) as database:
-            found = database.execute(_SERIES, list(pattern))
+        with self._database() as database:
+            found = database.execute(_SERIES, [self._pattern("series"), self._pattern("instances")])
             names = [column[0] for column in found.description]
             while row := found.fetchone():
                 named = dict(zip(names, row, strict=True))
                 yield named | {"paths": [path_from_text(path) for path in named["paths"]]}
 
-    def quarantine(self) -> pa.Table:
-        """Return the files that are no instances, one row for each thing wrong: path, tag, reason and text among the columns."""
-        return pq.read_table(self._file("quarantine"))
+    def quarantine(self) -> Iterator[dict[str, Any]]:
+        """Yield a row for each thing wrong with a file that is no instance: path, tag, reason and text among the columns."""
+        for batch in pq.ParquetFile(self._file("quarantine")).iter_batches():
+            yield from batch.to_pylist()
 
     def reasons(self) -> Counter[str]:
         """Count the files that are no instances by their reasons; a file with several counts for the gravest, the first by name."""
-        table = self.quarantine()
-        pairs = zip(table["path"].to_pylist(), table["reason"].to_pylist(), strict=True)
-        gravest: dict[str, str] = {}
-        for path, reason in sorted(set(pairs), key=lambda pair: (pair[1] in LEFT_OUT, pair[1])):
-            gravest.setdefault(path, reason)
-        return Counter(gravest.values())
+        with self._database() as database:
+            return Counter(dict(database.execute(_REASONS, [list(LEFT_OUT), self._pattern("quarantine")]).fetchall()))
 
     def refused(self) -> int:
         """Count the files with which something is wrong: broken ones, and a DICOMDIR that names what is not there."""
         return sum(count for reason, count in self.reasons().items() if reason not in LEFT_OUT)
 
+    def _database(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(config={"memory_limit": _MEMORY, "threads": 2, "temp_directory": str(self.place / "spill")})
+
     def _file(self, name: str) -> Path:
         return self.place / f"{name}.parquet"
+
+    def _pattern(self, name: str) -> str:
+        return str(self._file(name)).replace("[", "[[]")
 
 
 def folder_of(source: Path) -> Path:
@@ -139,13 +146,7 @@ def catalogued(source: Path, work: Path, *, keep: Path | None = None, progress: 
     """
     folder = folder_of(source)
     place = keep or work
-    with tqdm(desc=tr("读取", "read"), unit=tr("文件", "file"), disable=not progress) as bar:
-
-        def tell(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        indexed = index_folder(folder, place, progress=tell)
+    indexed = index_shown(folder, place, progress=progress)
     done = False
     try:
         yield Catalogue(place, indexed)
@@ -153,6 +154,34 @@ def catalogued(source: Path, work: Path, *, keep: Path | None = None, progress: 
     finally:
         if place == work and (done or not indexed.instances):
             shutil.rmtree(work, ignore_errors=True)
+
+
+def index_shown(folder: Path, place: Path, *, progress: bool = True) -> Indexed:
+    """Index a folder with a bar on stderr.
+
+    Parameters
+    ----------
+    folder : Path
+        Of DICOM files.
+    place : Path
+        Folder of the catalogue.
+    progress : bool
+        Whether to draw the bar.
+
+    Raises
+    ------
+    PlaceError
+        If the folder cannot be read, or the catalogue not be written.
+    """
+    with tqdm(unit=tr("文件", "file"), disable=not progress, file=sys.stderr) as bar:
+
+        def tell(done: int, total: int | None) -> None:
+            step = ("列出", "list") if total is None else ("读取", "read") if done < total else ("汇总", "sum up")
+            bar.set_description_str(tr(*step), refresh=False)
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        return index_folder(folder, place, progress=tell)
 
 
 def need_instances(source: Path, catalogue: Catalogue) -> None:

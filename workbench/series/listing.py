@@ -29,7 +29,7 @@ _TYPES = (
         pa.int64(),
     )
     | dict.fromkeys(SPACING, pa.float64())
-    | {"several_patients": pa.bool_()}
+    | dict.fromkeys(["several_patients", "low_is_white"], pa.bool_())
 )
 
 
@@ -116,8 +116,8 @@ def file_rows(catalogue: Catalogue) -> Iterator[dict[str, str]]:
     catalogue : Catalogue
         Its quarantine is worded.
     """
-    for batch in catalogue.quarantine().select(["path", "tag", "reason", "text"]).to_batches():
-        yield from (row | {"what": file_words(row["reason"])} for row in batch.to_pylist())
+    for row in catalogue.quarantine():
+        yield {name: row[name] for name in ("path", "tag", "reason", "text")} | {"what": file_words(row["reason"])}
 
 
 def table_blocks(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> Iterator[pa.Table]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
 from imaging.dicom.body_parts import body_part
-from imaging.dicom.catalogue import index_folder
 from imaging.dicom.files import path_from_text
 from nlp.writing import whole_file
 from workbench.locale import tr
-from workbench.series.indexing import Catalogue, folder_of, need_instances
+from workbench.series.indexing import Catalogue, folder_of, index_shown, need_instances
 from workbench.session import current, in_session
 from workbench.store.overlay import with_rows
 from workbench.tables import arrow_schema
@@ -126,13 +123,7 @@ def index_images(
     folder = folder_of(Path(folder))
     place = Path(place) if place else home_folder() / sha256(str(folder.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tqdm(desc=tr("读取", "read"), unit=tr("文件", "file"), disable=not progress, file=sys.stderr) as bar:
-
-        def tell(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        catalogue = Catalogue(place, index_folder(folder, place, progress=tell))
+    catalogue = Catalogue(place, index_shown(folder, place, progress=progress))
     need_instances(folder, catalogue)
     rows, left_out = _rows(catalogue, persons, snapshot)
     table = _with_visits(_with_sites(pa.Table.from_pylist(rows, arrow_schema(IMAGES)), snapshot), snapshot)
