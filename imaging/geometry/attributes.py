@@ -169,7 +169,10 @@ def parts(dataset: Dataset, keyword: str) -> list:
     if isinstance(dataset, dict):
         found = dataset.get(keyword)
         return [] if found is None else list(found) if isinstance(found, tuple) else [found]
-    element = dataset.get_item(_tag(keyword))
+    try:
+        element = dataset.get_item(_tag(keyword))
+    except Exception:  # pydicom converts some values at once, and raises whatever its parsing meets
+        return [None]
     if element is None or element.value is None:
         return []
     value = element.value

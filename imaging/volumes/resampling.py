@@ -57,6 +57,8 @@ def resampled(part: Part, *, step_mm: float | None, limit_bytes: int) -> Volume:
     plane = (first.rows + high[0] - low[0], first.columns + high[1] - low[1])
     unit, dtype = unit_of(series.places[index].meaning for index in geometry.order), series.dtype_of(geometry.order)
     fill = FILL.get(unit, 0.0)
+    if dtype.kind in "iu":
+        dtype = np.promote_types(dtype, np.min_scalar_type(int(fill)))  # what is stored may hold no value of air
     shape = (slices, *map(int, plane))
     check_size(shape, dtype, limit_bytes)
     array = np.empty(shape, dtype)

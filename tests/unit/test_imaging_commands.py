@@ -248,6 +248,13 @@ def test_slices_of_two_units_and_other_kernels_are_told_in_chinese(tmp_path, ima
     assert "各帧的 ConvolutionKernel 不同：2 种取值" in why
 
 
+def test_what_is_stored_white_to_black_is_said_beside_its_volume(tmp_path, imaging):
+    write(ct_series(2, PhotometricInterpretation="MONOCHROME1"), tmp_path / "in" / "a")
+    write(ct_series(2, series=2), tmp_path / "in" / "b")
+    assert imaging("convert", tmp_path / "in", "--out", tmp_path / "v", "--quiet")[0] == 0
+    assert {row["low_is_white"].lower() for row in rows_of(tmp_path / "v" / "volumes.csv")} == {"true", "false"}
+
+
 def test_images_of_several_patients_make_no_volume(tmp_path, imaging):
     mixed = ct_series(4)
     mixed[2].PatientID = "other"

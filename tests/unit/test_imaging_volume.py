@@ -234,6 +234,13 @@ def test_outside_what_was_scanned_is_air(tmp_path):
     assert volume.array[1:-1].max() > -1024
 
 
+def test_air_has_its_value_where_no_stored_value_could_be_air(tmp_path):
+    datasets = ct_series(4, tilt_degrees=20, PixelRepresentation=0, RescaleIntercept=0)
+    volume = read_volume(write(datasets, tmp_path), "resample")
+    assert volume.array.min() == -1024
+    assert 60 < volume.array.max() <= 66
+
+
 def test_the_step_may_be_chosen_within_reason(tmp_path):
     paths = write(ct_series(8, without=(3,)), tmp_path)
     assert read_volume(paths, "resample", step_mm=2.5).shape[0] == 15

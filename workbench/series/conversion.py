@@ -29,9 +29,11 @@ __all__ = ["TABLE", "VOLUMES", "convert_series", "series_rows"]
 #: Name of the table in the folder of a conversion.
 TABLE = "volumes.csv"
 
-#: One row a volume, or a series of which none was made: `outcome` is written, refused, failed or no_image, `why` is worded.
+#: One row a volume, or a series of which none was made: `outcome` is written, refused, failed or no_image, `why` is worded; values are as
+#: stored, and `low_is_white` says where small ones are meant to be shown bright (MONOCHROME1), which NIfTI cannot say.
 VOLUMES = schema_of(
-    """name file outcome why modality body_part part key slices rows columns slice_mm row_mm column_mm unit verdict policy n_instances"""
+    """name file outcome why modality body_part part key slices rows columns slice_mm row_mm column_mm unit low_is_white verdict policy
+    n_instances"""
 )
 
 
@@ -147,4 +149,5 @@ def _of_volume(volume: Volume) -> dict[str, Any]:
         **dict(zip(("slices", "rows", "columns"), volume.shape, strict=False)),
         **dict(zip(SPACING, volume.spacing_mm or (), strict=False)),
         "unit": volume.unit,
+        "low_is_white": volume.low_is_white,
     }
