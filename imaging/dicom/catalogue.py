@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -161,11 +162,18 @@ class _Indexing:
         self.folder, self.out = folder.absolute(), out.absolute()
         self.work = self.out / ".work"
         self.work.mkdir(exist_ok=True)
+        self._sweep()
         self.listing = self.work / "listing.parquet"
         config = {"memory_limit": f"{memory_mb}MB", "temp_directory": str(self.work / "spill"), "threads": workers}
         self.database = duckdb.connect(config=config)
         # Joins have their narrow side second; from guesses of the sizes the database would hash the wide one.
         self.database.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
+
+    def _sweep(self) -> None:
+        """Remove what a run that was killed has left half written."""
+        for left in (*self.out.glob(".*.parquet.*"), *self.work.glob(".*.parquet.*")):
+            left.unlink(missing_ok=True)
+        shutil.rmtree(self.work / "spill", ignore_errors=True)
 
     def run(self, workers: int, batch: int, limits: Limits | None, progress: Callable[[int, int | None], None]) -> Indexed:
         try:

@@ -111,9 +111,17 @@ index_folder(sys.argv[1], sys.argv[2], batch=5, progress=stop)
     ended = subprocess.run([sys.executable, "-c", killed, tmp_path / "in", tmp_path / "out"], cwd=REPOSITORY, check=False)
     assert ended.returncode == -9
     assert not (tmp_path / "out" / "instances.parquet").exists()
+    half = [
+        tmp_path / "out" / name
+        for name in (".series.parquet.0123456789ab", ".work/.part-1.instances.parquet.0123456789ab", ".work/spill/a")
+    ]
+    half[-1].parent.mkdir(exist_ok=True)
+    for path in half:
+        path.write_bytes(b"half")
     indexed = index_folder(tmp_path / "in", tmp_path / "out")
     assert (indexed.unchanged, indexed.read, indexed.instances) == (20, 20, 40)
     assert list((tmp_path / "out" / ".work").glob("*.parquet")) == []
+    assert not any(path.exists() for path in half)
 
 
 def test_odd_names_links_archives_and_indexes(tmp_path):
