@@ -2,7 +2,7 @@
 
 The files are the real chest and head CT beside the checkout, each an instance of its own, with text in pixels not looked for, as no peer
 does. Ours are told twice: file by file, as the peers are, and as the command does a folder, with records. The measure is the plainest
-recursion over the table with pydicom, round by round in the same run: a machine that others use as well is slow for both. Peers are
+recursion over the table with pydicom, by the same Python, round by round: a machine that others use as well is slow for both. Peers are
 started in the environment that ``DEIDENTIFY_PEERS`` names (its ``python``), by default in this one; those that are not there are named.
 Exit code 1 if a probe is left, if a peer leaves as few, or below 250 files per CPU-second, measured or where the recursion does its 274.
 """
@@ -71,7 +71,7 @@ def by_folder(source: Path, out: Path) -> float:
 
 def by_peer(name: str, source: Path, out: Path) -> float | None:
     """Return a peer's CPU-seconds, or None where it is not there or does not start."""
-    python = os.environ.get("DEIDENTIFY_PEERS", sys.executable)
+    python = sys.executable if name == PLAIN else os.environ.get("DEIDENTIFY_PEERS", sys.executable)
     done = subprocess.run([python, PEERS, name, source, out], capture_output=True, text=True, check=False)
     return float(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
 

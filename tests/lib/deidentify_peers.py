@@ -2,7 +2,7 @@
 
 Beside them stands the plainest way that there is: a recursion over the Standard's table with pydicom. It is the measure of speed.
 
-``python deidentify_peers.py TOOL IN OUT`` cleans every file of a folder, with the tool's own defaults, and prints CPU-seconds.
+``python deidentify_peers.py TOOL IN OUT`` cleans every file of a folder, with the tool's own defaults, and prints CPU-seconds at best.
 """
 
 import hashlib
@@ -134,4 +134,6 @@ def clean_all(tool: Callable[[Path, Path], None], sources: Iterable[Path], out: 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    print(clean_all(TOOLS[sys.argv[1]](), sorted(Path(sys.argv[2]).iterdir()), Path(sys.argv[3])))
+    tool, paths = TOOLS[sys.argv[1]](), sorted(Path(sys.argv[2]).iterdir())
+    # Twice: what a tool imports and compiles on first use is no part of its speed.
+    print(min(clean_all(tool, paths, Path(sys.argv[3])) for _ in range(2)))
