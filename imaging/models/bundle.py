@@ -99,7 +99,7 @@ class Bundle:
         self.metadata, self.recipe, self.version = metadata, recipe, version
         self.network = network.to(device).eval()
         sizes = {"window": recipe.window, "classes": len(recipe.classes)}
-        blending = {"overlap": recipe.overlap, "blend": recipe.blend}
+        blending = {"overlap": recipe.overlap, "blend": recipe.blend, "padding": recipe.padding}
         self._model = Model(network, flips=recipe.flips, device=device, **sizes, **blending)
 
     @property

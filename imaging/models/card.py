@@ -148,7 +148,9 @@ def _prepared(recipe: dict[str, Any], words: dict[str, str]) -> str:
         if transforms[name]:
             said.append(words[name].format(low=transforms[name][0], high=transforms[name][1]))
     if not (transforms["window_hu"] or transforms["value_range"]):
-        said.append(words["standardised"])
+        said.append(words["standardised"] + (words["nonzero"] if transforms.get("nonzero") else ""))
+    if transforms.get("rescale"):
+        said.append(words["rescaled"].format(low=transforms["rescale"][0], high=transforms["rescale"][1]))
     return words["between clauses"].join(said)
 
 

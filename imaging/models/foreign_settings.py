@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import ValidationError
 
 from imaging.errors import ModelError, TaskError
-from imaging.models.foreign_steps import AFTER, ANYWHERE, INFERERS, NETWORKS, OURS_AFTER, PREPARING, Simple, SlidingWindow
+from imaging.models.foreign_steps import AFTER, ANYWHERE, INFERERS, NETWORKS, OURS_AFTER, PREPARING, SCALES, Simple, SlidingWindow
 from imaging.models.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -133,7 +133,9 @@ def recipe_of(config: dict[str, Any], metadata: dict[str, Any]) -> Recipe:
     axes = _axes(steps.get("Orientationd"), network.spatial_dims)
     inferer = _named(config.get("inferer"), config, "inferer").as_one_of(INFERERS, config)
     transforms = {"spacing_mm": _spacing(steps, axes), **_scale(steps, tensor), **_size(network, inferer, steps, axes)}
-    blending = {"overlap": inferer.overlap, "blend": inferer.mode} if isinstance(inferer, SlidingWindow) else {}
+    blending = (
+        {"overlap": inferer.overlap, "blend": inferer.mode, "padding": inferer.padding_mode} if isinstance(inferer, SlidingWindow) else {}
+    )
     try:
         recipe = Recipe(
             kind=network.kind,
@@ -153,14 +155,15 @@ def recipe_of(config: dict[str, Any], metadata: dict[str, Any]) -> Recipe:
 
 def _prepared(config: dict[str, Any]) -> dict[str, Any]:
     """Return the steps of preparing by name, once they stand in an order that ours can follow."""
-    order, found, keys = list(PREPARING), {}, set()
+    order, found, keys = [name for name in PREPARING if name not in SCALES], {}, set()
+    rank = {name: order.index(name) if name in order else len(order) for name in PREPARING}
     for step in _steps(config, "preprocessing"):
         checked = step.as_one_of(PREPARING | ANYWHERE, config)
         keys.add(checked.key)
         if step.name in ANYWHERE:
             continue
-        if any(order.index(name) >= order.index(step.name) for name in found):
-            raise ModelError(f"{step.place}: {step.name} comes after {list(found)[-1]}", hint=f"the order here: {', '.join(order)}")
+        if step.name in found or any(rank[name] > rank[step.name] for name in found):
+            raise ModelError(f"{step.place}: {step.name} comes after {list(found)[-1]}", hint=f"the order here: {', '.join(PREPARING)}")
         found[step.name] = checked
     if len(keys) != 1:
         raise ModelError(f"preprocessing works on {len(keys)} images, wanted one", hint="several images a case are not understood here")
@@ -217,15 +220,20 @@ def _spacing(steps: dict[str, Any], axes: tuple[str, ...]) -> tuple[float, ...] 
 
 
 def _scale(steps: dict[str, Any], tensor: dict[str, Any]) -> dict[str, Any]:
-    bounds, normal = steps.get("ScaleIntensityRanged"), steps.get("NormalizeIntensityd")
-    if (bounds is None) == (normal is None) or (bounds and "ScaleIntensityd" in steps):
-        raise ModelError("preprocessing: wanted one of ScaleIntensityRanged and NormalizeIntensityd, which decide the scale")
-    if normal:  # a linear scaling before it changes nothing
-        if tensor["num_channels"] > 1 and not normal.channel_wise:
-            raise ModelError("NormalizeIntensityd.channel_wise: channels are normalised one by one here")
-        return {}
-    hounsfield = tensor.get("format") == "hounsfield" or tensor.get("modality") == "CT"
-    return {"window_hu" if hounsfield else "value_range": (bounds.a_min, bounds.a_max)}
+    names = [name for name in steps if name in SCALES]
+    least_most, bounds, normal = (steps.get(name) for name in SCALES)
+    if not names or (bounds and normal):
+        raise ModelError(f"preprocessing: found {len(names)} steps that decide the scale, wanted one of {', '.join(SCALES)}")
+    if least_most and names[0] != names[-1] and names[0] == "ScaleIntensityd" and (bounds or normal.nonzero):
+        raise ModelError(f"preprocessing: ScaleIntensityd comes before {names[-1]}", hint="the other order is understood")
+    if tensor["num_channels"] > 1 and not bounds and not (normal and normal.channel_wise):
+        raise ModelError("NormalizeIntensityd.channel_wise: channels are normalised one by one here")
+    # A linear scaling before a normalisation changes nothing, and neither does a normalisation before a linear scaling.
+    found = {"rescale": (least_most.minv, least_most.maxv)} if least_most and names[-1] == "ScaleIntensityd" else {}
+    if bounds:
+        hounsfield = tensor.get("format") == "hounsfield" or tensor.get("modality") == "CT"
+        return found | {"window_hu" if hounsfield else "value_range": (bounds.a_min, bounds.a_max)}
+    return found | {"nonzero": normal.nonzero if normal else False}
 
 
 def _size(network: Network, inferer: SlidingWindow | Simple, steps: dict[str, Any], axes: tuple[str, ...]) -> dict[str, Any]:

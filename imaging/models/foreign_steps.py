@@ -19,6 +19,7 @@ __all__ = [
     "NETWORKS",
     "OURS_AFTER",
     "PREPARING",
+    "SCALES",
     "Network",
     "Orientation",
     "Simple",
@@ -179,11 +180,14 @@ class Range(_Keyed):
 
 
 class MinMax(_Keyed):
-    ignored: ClassVar[frozenset[str]] = Step.ignored | {"minv", "maxv"}
+    minv: float = 0.0
+    maxv: float = 1.0
+    factor: None = None
+    channel_wise: Literal[False] = False
 
 
 class Normal(_Keyed):
-    nonzero: Literal[False] = False
+    nonzero: bool = False
     channel_wise: bool = False
 
 
@@ -201,7 +205,7 @@ class SlidingWindow(Step):
     roi_size: Annotated[tuple[_Count, ...], Field(min_length=2, max_length=3)]
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
     mode: Literal["gaussian", "constant"] = "constant"
-    padding_mode: Literal["constant"] = "constant"
+    padding_mode: Literal["constant", "replicate"] = "constant"
 
 
 class Simple(Step):
@@ -226,7 +230,7 @@ class Discrete(_Keyed):
 
 NETWORKS = {"UNet": UNet, "SegResNet": SegResNet, "DenseNet": DenseNet, "DenseNet121": DenseNet}
 
-#: In the order in which they may stand; what does nothing to the values stands anywhere.
+#: In the order in which they may stand, but for the last three, which stand in any; what does nothing to the values stands anywhere.
 PREPARING = {
     "LoadImaged": Loaded,
     "EnsureChannelFirstd": ChannelFirst,
@@ -237,6 +241,7 @@ PREPARING = {
     "ScaleIntensityRanged": Range,
     "NormalizeIntensityd": Normal,
 }
+SCALES = ("ScaleIntensityd", "ScaleIntensityRanged", "NormalizeIntensityd")
 ANYWHERE = {"EnsureTyped": Typed, "ToTensord": Typed}
 INFERERS = {"SlidingWindowInferer": SlidingWindow, "SimpleInferer": Simple}
 AFTER = {"Activationsd": Activations, "AsDiscreted": Discrete, "KeepLargestConnectedComponentd": Largest}

@@ -55,6 +55,8 @@ class Model:
         Share by which windows overlap.
     blend : str
         gaussian or constant: whether a window's middle weighs more than its border.
+    padding : str
+        constant or replicate: what an image smaller than the window is filled up with.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Model:
         precision: str = "float32",
         overlap: float = OVERLAP,
         blend: str = "gaussian",
+        padding: str = "constant",
     ) -> None:
         self.network = laid_out(network, len(window), device)
         self.window = tuple(window)
@@ -77,6 +80,7 @@ class Model:
         self.precision = precision
         self.overlap = overlap
         self.blend = blend
+        self.padding = padding
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -211,6 +215,7 @@ def _window_by_window(model: Model, image: np.ndarray) -> np.ndarray:
             lambda windows: mirrored_shares(model, windows),
             overlap=model.overlap,
             mode=model.blend,
+            padding_mode=model.padding,
             sw_device=model.device,
             device="cpu",
         )[0]

@@ -141,11 +141,14 @@ def _resized(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
 
 
 def _scaled(image: np.ndarray, transforms: Transforms) -> np.ndarray:
-    from monai.transforms import NormalizeIntensity, ScaleIntensityRange
+    from monai.transforms import NormalizeIntensity, ScaleIntensity, ScaleIntensityRange
 
     bounds = transforms.window_hu or transforms.value_range
-    scale = ScaleIntensityRange(*bounds, 0.0, 1.0, clip=True) if bounds else NormalizeIntensity(channel_wise=True)
-    return np.asarray(scale(image), dtype=np.float32)
+    scale = (
+        ScaleIntensityRange(*bounds, 0.0, 1.0, clip=True) if bounds else NormalizeIntensity(nonzero=transforms.nonzero, channel_wise=True)
+    )
+    scaled = scale(image)
+    return np.asarray(ScaleIntensity(*transforms.rescale)(scaled) if transforms.rescale else scaled, dtype=np.float32)
 
 
 def onto_grid(shares: np.ndarray, affine: np.ndarray, sample: Sample) -> np.ndarray:

@@ -36,8 +36,8 @@ class Recipe(BaseModel):
     axes : tuple of str
         Our axes in the order in which the network was trained to see them, of a model from elsewhere; `transforms.patch` is in that order.
         Ours unless given.
-    overlap, blend : float, str
-        Share by which windows overlap, and how they are weighed.
+    overlap, blend, padding : float, str, str
+        Share by which windows overlap, how they are weighed, and what a smaller image is filled up with.
     largest : tuple of int
         Labels of a segmentation of which only the largest connected piece is kept; diagonal neighbours are connected.
     """
@@ -55,6 +55,7 @@ class Recipe(BaseModel):
     axes: tuple[_Axis, ...] = ()
     overlap: Annotated[float, Field(ge=0, lt=1)] = OVERLAP
     blend: Literal["gaussian", "constant"] = "gaussian"
+    padding: Literal["constant", "replicate"] = "constant"
     largest: tuple[Annotated[int, Field(ge=1, le=254)], ...] = ()
 
     @model_validator(mode="after")

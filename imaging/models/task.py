@@ -33,7 +33,7 @@ Kind = Literal["classification", "segmentation", "detection"]
 _NEEDS = {
     "classification": ("cross_entropy", "size", ("arrays", "catalogue")),
     "segmentation": ("dice_cross_entropy", "patch", ("nifti", "catalogue")),
-    "detection": ("atss", "patch", ("nifti", "catalogue")),
+    "detection": ("focal", "patch", ("nifti", "catalogue")),
 }
 
 #: Most values that an axis of a prepared image may have.
@@ -81,6 +81,10 @@ class Transforms(Part):
         Hounsfield units that become 0 and 1; refused for images that are not in HU.
     value_range : tuple of 2 float, optional
         Values that become 0 and 1, for images without a unit. Neither: each image to mean 0 and standard deviation 1.
+    nonzero : bool
+        Whether mean and standard deviation are those of values other than 0, and 0 stays 0: for images whose surroundings were cut away.
+    rescale : tuple of 2 float, optional
+        What the least and the greatest value of each image become after all that.
     size : tuple of int, optional
         Slices, rows, columns (or rows, columns) that every image is resized to; for classification.
     patch : tuple of int, optional
@@ -90,6 +94,8 @@ class Transforms(Part):
     spacing_mm: Annotated[tuple[_Positive, _Positive, _Positive], Field()] | None = None
     window_hu: tuple[float, float] | None = None
     value_range: tuple[float, float] | None = None
+    nonzero: bool = False
+    rescale: tuple[float, float] | None = None
     size: _Size | None = None
     patch: _Size | None = None
 
@@ -97,7 +103,9 @@ class Transforms(Part):
     def _one_scale(self) -> Transforms:
         if self.window_hu and self.value_range:
             raise ValueError("window_hu and value_range exclude each other")
-        for low, high in filter(None, (self.window_hu, self.value_range)):
+        if self.nonzero and (self.window_hu or self.value_range):
+            raise ValueError("nonzero is for images that are brought to mean 0 and standard deviation 1")
+        for low, high in filter(None, (self.window_hu, self.value_range, self.rescale)):
             if not low < high:
                 raise ValueError(f"found a range from {low} to {high}, wanted the smaller value first")
         return self
@@ -147,7 +155,7 @@ class Training(Part):
     patches : int
         Patches of each case in an epoch.
     loss : str
-        cross_entropy for classification, dice_cross_entropy for segmentation, atss for detection (``imaging.models.retinanet``).
+        cross_entropy for classification, dice_cross_entropy for segmentation, focal for detection (``imaging.models.retinanet``).
     balance : bool
         Whether each class weighs the same in the loss of a classification, however frequent it is.
     label_smoothing : float
@@ -167,7 +175,7 @@ class Training(Part):
     learning_rate: _Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     patches: Annotated[int, Field(ge=1, le=1000)] = 1
-    loss: Literal["cross_entropy", "dice_cross_entropy", "atss"] = "cross_entropy"
+    loss: Literal["cross_entropy", "dice_cross_entropy", "focal"] = "cross_entropy"
     balance: bool = False
     label_smoothing: _Share = 0
     average: _Share = 0

@@ -20,8 +20,10 @@ from safetensors.torch import save_file
 
 from imaging.errors import ModelError, TaskError
 from imaging.models.bundle import CARDS, WEIGHTS, open_bundle
+from imaging.models.cases import Sample
 from imaging.models.foreign import import_bundle, look_into
 from imaging.models.foreign_settings import recipe_of
+from imaging.models.preparing import prepare
 from imaging.volumes import write_nifti
 from tests.lib.imaging_tasks import placed
 from tests.lib.monai_schema import SCHEMA
@@ -45,17 +47,26 @@ def state(folder, tensors):
 
 class TestBroughtIn:
     @pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader")
-    @pytest.mark.parametrize("axcodes", ["RAS", "LPS", "SAR"])
-    def test_it_answers_as_monais_own_pipeline_does(self, tmp_path, axcodes):
+    @pytest.mark.parametrize(
+        ("axcodes", "slices", "windows"),
+        [
+            ("RAS", 20, {"overlap": 0.5}),
+            ("LPS", 20, {"overlap": 0.25, "mode": "gaussian"}),
+            ("SAR", 20, {"overlap": 0.5}),
+            ("RAS", 5, {"overlap": 0.5, "padding_mode": "replicate"}),
+        ],
+        ids=["RAS", "LPS, gaussian", "SAR", "smaller than a window"],
+    )
+    def test_it_answers_as_monais_own_pipeline_does(self, tmp_path, axcodes, slices, windows):
         """Spacing as the model wants it, so that both compute on the same grid: equal in every voxel."""
         from monai import transforms as monai
         from monai.inferers import SlidingWindowInferer
 
         spacing = {"RAS": [1.5, 1.25, 2.0], "LPS": [1.5, 1.25, 2.0], "SAR": [2.0, 1.25, 1.5]}[axcodes]
         config = changed(changed(CONFIG, "preprocessing.transforms.2.axcodes", axcodes), "preprocessing.transforms.3.pixdim", spacing)
-        network = zoo_bundle(tmp_path / "spleen", config=config)
+        network = zoo_bundle(tmp_path / "spleen", config=changed(config, "inferer", config["inferer"] | windows))
         bundle = brought_in(packed(tmp_path / "spleen", tmp_path / "s.zip"), tmp_path / "b")
-        values = np.random.default_rng(2).normal(size=(20, 30, 28)).cumsum(axis=0).astype(np.float32) * 60
+        values = np.random.default_rng(2).normal(size=(slices, 30, 28)).cumsum(axis=0).astype(np.float32) * 60
         affine = np.diag([-1.5, 1.25, 2.0, 1.0])
         affine[:3, 3] = (12.3, -40.1, 7)
         volume = replace(placed(values, affine), unit="HU")
@@ -71,7 +82,7 @@ class TestBroughtIn:
         )
         case = before({"image": str(tmp_path / "i.nii.gz")})
         with torch.inference_mode():
-            case["pred"] = SlidingWindowInferer([16, 12, 8], 4, 0.5)(case["image"][None], network)[0]
+            case["pred"] = SlidingWindowInferer([16, 12, 8], 4, **windows)(case["image"][None], network)[0]
         after = monai.Compose(
             [
                 monai.Activationsd("pred", softmax=True),
@@ -357,15 +368,16 @@ class TestSettings:
             ("preprocessing.transforms.4.b_min", -1.0, "ScaleIntensityRanged.b_min"),
             ("preprocessing.transforms.4.a_max", -1000, "makes no model"),
             ("preprocessing.transforms.4", {"_target_": "CropForegroundd", "keys": "image"}, "'CropForegroundd' is not understood"),
-            ("preprocessing.transforms.4", {"_target_": "NormalizeIntensityd", "keys": "image", "nonzero": True}, "nonzero"),
-            ("preprocessing.transforms.4", {"_target_": "ScaleIntensityd", "keys": "image"}, "decide the scale"),
+            ("preprocessing.transforms.4", {"_target_": "NormalizeIntensityd", "keys": "image", "divisor": 2}, "divisor"),
+            ("preprocessing.transforms.4", {"_target_": "ScaleIntensityd", "keys": "image", "factor": 0.5}, "factor"),
+            ("preprocessing.transforms.4", {"_target_": "EnsureTyped", "keys": "image"}, "decide the scale"),
             ("preprocessing.transforms.1", {"_target_": "Lambdad", "keys": "image", "func": "$lambda x: x"}, "'Lambdad'"),
             ("preprocessing.transforms.0.keys", ["image", "label"], "LoadImaged.keys"),
             ("preprocessing.transforms.0.keys", "other", "works on 2 images"),
             ("preprocessing.transforms", "$@other", "found no list"),
             ("inferer.roi_size", [96, 96], "roi_size for each axis"),
             ("inferer._target_", "SimpleInferer", "Extra inputs"),
-            ("inferer.padding_mode", "replicate", "padding_mode"),
+            ("inferer.padding_mode", "reflect", "padding_mode"),
             ("postprocessing.transforms.0", {"_target_": "Activationsd", "keys": "pred", "sigmoid": True}, "Activationsd"),
             ("postprocessing.transforms.2", {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.5}, "AsDiscreted"),
             ("postprocessing.transforms.2", {"_target_": "FillHolesd", "keys": "pred"}, "'FillHolesd' is not understood"),
@@ -386,6 +398,36 @@ class TestSettings:
         steps = CONFIG["preprocessing"]["transforms"]
         with pytest.raises(ModelError, match="Spacingd comes after ScaleIntensityRanged"):
             recipe_of(changed(CONFIG, "preprocessing.transforms", [*steps[:3], steps[4], steps[3]]), METADATA)
+
+    @pytest.mark.parametrize(
+        ("steps", "words"),
+        [
+            ([{"_target_": "NormalizeIntensityd", "nonzero": True}, {"_target_": "ScaleIntensityd", "minv": -1.0, "maxv": 1.0}], ""),
+            ([{"_target_": "ScaleIntensityd", "minv": 0, "maxv": 1}, {"_target_": "NormalizeIntensityd"}], ""),
+            ([{"_target_": "ScaleIntensityd"}], ""),
+            ([{**CONFIG["preprocessing"]["transforms"][4]}, {"_target_": "ScaleIntensityd"}], ""),
+            ([{"_target_": "ScaleIntensityd"}, {"_target_": "NormalizeIntensityd", "nonzero": True}], "comes before"),
+            ([{**CONFIG["preprocessing"]["transforms"][4]}, {"_target_": "NormalizeIntensityd"}], "decide the scale"),
+            ([{"_target_": "ScaleIntensityd"}, {"_target_": "ScaleIntensityd"}], "comes after"),
+        ],
+        ids=["nonzero, then range", "range, then normal", "range", "window, then range", "range, then nonzero", "two", "twice"],
+    )
+    def test_scales_are_monais_or_refused(self, steps, words):
+        from monai import transforms as monai
+
+        steps = [step | {"keys": "image"} for step in steps]
+        config = changed(CONFIG, "preprocessing.transforms", [*CONFIG["preprocessing"]["transforms"][:4], *steps])
+        if words:
+            with pytest.raises(ModelError, match=words):
+                recipe_of(config, METADATA)
+            return
+        transforms = recipe_of(config, METADATA).transforms
+        image = np.random.default_rng(4).normal(size=(1, 4, 5, 6)).astype(np.float32) * 200
+        image[:, :2] = 0
+        whole = monai.Compose([getattr(monai, step["_target_"])(**{k: v for k, v in step.items() if k != "_target_"}) for step in steps])
+        wanted = whole({"image": image})["image"]
+        sample = Sample(image, None, None, "HU")
+        assert np.allclose(prepare(sample, transforms.model_copy(update={"spacing_mm": None})).image, np.asarray(wanted), atol=1e-5)
 
     def test_references_are_followed_and_never_for_ever(self):
         config = changed(CONFIG, "network_def.out_channels", "@sizes#classes") | {"sizes": {"classes": "@number"}, "number": 2}
