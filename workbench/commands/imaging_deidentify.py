@@ -84,8 +84,14 @@ def deidentify(
         check_folder(place)
     name, at_most = _project(project, shift_days)
     planted = read_key(score, folder) if score else None
-    secret = PseudonymKey.load(keys / f"{name}.key")
+    place = keys / f"{name}.key"
+    made_now, secret = not place.exists(), PseudonymKey.load(place)
     known = _known(patients, granted, secret)
+    if made_now and known is not None:
+        typer.echo(
+            tr(f"新建了密钥 {place}：假名与此前的数据表不对应", f"a new key was made, {place}: pseudonyms agree with no earlier tables"),
+            err=True,
+        )
     if known is None:
         typer.echo(
             tr("未给出 --patients：假名与课题的数据表不对应", "no --patients: pseudonyms agree with none of the project's tables"), err=True
