@@ -13,7 +13,7 @@ import numpy as np
 from imaging.dicom.reading import open_bounded
 from imaging.dicom.structure import Limits
 from imaging.errors import ImageDataError, TaskError
-from imaging.geometry.attributes import count, items, numbers, present, text
+from imaging.geometry.attributes import count, items, named, numbers, present, text
 
 if TYPE_CHECKING:
     import os
@@ -169,7 +169,7 @@ def _group(group: Dataset, *, little: bool) -> Waveform:
 def _whole(dataset: Dataset, keyword: str, most: int) -> int:
     found = count(dataset, keyword)
     if found is None or not 1 <= found <= most:
-        raise ImageDataError(f"{keyword}: found {'nothing' if found is None else found}, wanted a whole number from 1 to {most}")
+        raise ImageDataError(f"{named(keyword)}: found {'nothing' if found is None else found}, wanted a whole number from 1 to {most}")
     return found
 
 
@@ -218,7 +218,7 @@ def _calibration(definition: Dataset, keyword: str, absent: float) -> float:
         return absent
     found = _one(definition, keyword)
     if found is None:
-        raise ImageDataError(f"{keyword}: found something that is no number, wanted one number", code="header-value")
+        raise ImageDataError(f"{named(keyword)}: found something that is no number, wanted one number", code="header-value")
     return found
 
 

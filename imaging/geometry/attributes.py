@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pydicom.dataelem import RawDataElement
     from pydicom.dataset import Dataset
 
-__all__ = ["count", "items", "numbers", "parts", "present", "text"]
+__all__ = ["count", "items", "named", "numbers", "parts", "present", "text"]
 
 #: Value representations whose numbers are bytes, not characters (PS3.5 6.2).
 BINARY = frozenset({"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "OB", "OW", "OD", "OF", "OL", "OV", "US or SS"})
@@ -150,10 +150,27 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
     try:
         value = dataset[_tag(keyword)].value
     except Exception as error:  # pydicom's converters raise whatever their parsing meets
-        raise ImageDataError(f"{keyword}: found what cannot be parsed, wanted a sequence", code="header-value") from error
+        raise ImageDataError(f"{named(keyword)}: found what cannot be parsed, wanted a sequence", code="header-value") from error
     if not isinstance(value, Sequence) and value not in (None, "", b""):
-        raise ImageDataError(f"{keyword}: found another value representation, wanted a sequence", code="header-value")
+        raise ImageDataError(f"{named(keyword)}: found another value representation, wanted a sequence", code="header-value")
     return list(value or ())
+
+
+def named(keyword: str) -> str:
+    """Return what an error calls an attribute: its keyword and its tag.
+
+    Parameters
+    ----------
+    keyword : str
+        The attribute's keyword.
+
+    Examples
+    --------
+    >>> named("Rows")
+    'Rows (0028,0010)'
+    """
+    tag = _tag(keyword)
+    return f"{keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
 def parts(dataset: Dataset, keyword: str) -> list:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydicom.datadict import keyword_for_tag
 
 from imaging.errors import ImageDataError
-from imaging.geometry.attributes import count, items, numbers, parts, present, text
+from imaging.geometry.attributes import count, items, named, numbers, parts, present, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,7 +216,7 @@ def _whole(dataset: Dataset, keyword: str, most: int, default: int | None = None
     if found is None or not 1 <= found <= most:
         what = "nothing" if not present(dataset, keyword) else "another value" if found is None else str(found)
         raise ImageDataError(
-            f"{keyword}: found {what}, wanted a whole number from 1 to {most}",
+            f"{named(keyword)}: found {what}, wanted a whole number from 1 to {most}",
             hint="the file is no image, or is broken",
             code="header-value",
         )

@@ -67,7 +67,8 @@ def pixel_format(dataset: Dataset) -> PixelFormat:
     high = count(dataset, "HighBit", (stored or 1) - 1)
     if allocated not in _BITS or stored is None or high is None or not 0 < stored <= high + 1 <= allocated:
         raise ImageDataError(
-            f"Bits Allocated, Bits Stored, High Bit: found {allocated}, {stored}, {high}; wanted 1, 8, 16, 32 or 64, and the others within",
+            f"Bits Allocated, Bits Stored, High Bit (0028,0100-0102): found {allocated}, {stored}, {high}; "
+            "wanted 1, 8, 16, 32 or 64, and the others within",
             hint="the header is broken: ask the sender for the original",
             code="header-value",
         )

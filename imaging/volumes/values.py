@@ -8,7 +8,7 @@ import numpy as np
 from pydicom.uid import ParametricMapStorage
 
 from imaging.errors import ImageDataError
-from imaging.geometry.attributes import count, items, numbers, present, text
+from imaging.geometry.attributes import count, items, named, numbers, present, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -214,7 +214,9 @@ def _meaning(dataset: Dataset, place: Dataset) -> Meaning:
         raise ImageDataError("Rescale Slope and Intercept (0028,1052-1053): found one of them, wanted both or none", code="header-value")
     if slope == 0:
         raise ImageDataError(
-            "Rescale Slope: found 0, wanted another number", hint="the header is broken: every value would be the same", code="header-value"
+            "Rescale Slope (0028,1053): found 0, wanted another number",
+            hint="the header is broken: every value would be the same",
+            code="header-value",
         )
     rescaled = stated or table is not None
     if modality == "CT":
@@ -241,7 +243,7 @@ def _number(dataset: Dataset, keyword: str, default: float) -> float:
         return default
     found = numbers(dataset, keyword, 1)
     if found is None:
-        raise ImageDataError(f"{keyword}: found something that is no number, wanted one number", code="header-value")
+        raise ImageDataError(f"{named(keyword)}: found something that is no number, wanted one number", code="header-value")
     return found[0]
 
 
