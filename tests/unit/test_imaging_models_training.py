@@ -178,7 +178,7 @@ class TestTraining:
     @pytest.mark.nightly
     def test_two_processes_learn_what_one_learns(self, tmp_path):
         task = segmentation_task(tmp_path)
-        task = task.model_copy(update={"network": {"name": "unet", "channels": (4, 8)}})  # dropout would differ between processes
+        task = task.model_copy(update={"network": {"name": "plain_unet", "channels": (4, 8)}})  # dropout would differ between processes
         write_task(task, tmp_path / "t.yaml")
         train(task, tmp_path / "one", device="cpu")
         launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "imaging.models"]
