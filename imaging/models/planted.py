@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import csv
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 from scipy import ndimage
@@ -76,7 +78,7 @@ def lungs(volume: Volume) -> np.ndarray:
     Parameters
     ----------
     volume : Volume
-        Chest CT in HU.
+        Chest CT in HU, its slices axial.
 
     Returns
     -------
@@ -231,13 +233,23 @@ def plant_folder(
     names = sorted(path for path in Path(folder).glob("*.nii*") if path.name.endswith((".nii", ".nii.gz")) and path.name[0] != ".")
     if not names:
         raise ImageDataError(f"{folder} holds no .nii or .nii.gz", hint="workbench imaging convert makes them of DICOM series")
-    places = Path(out), Path(out, "images")
-    try:
-        for place in places:
-            place.mkdir(parents=True)
-    except OSError as error:
-        raise PlaceError(f"{out}: {error.strerror}", hint="name a folder that is not there yet") from error
+    if Path(out).exists():
+        raise PlaceError(f"{out} is there already", hint="name a folder that is not there yet")
+    aside = Path(out).with_name(f".{Path(out).name}.{uuid4().hex}.part")
     owner = {path.name: (patients or {}).get(path.name, path.name) for path in names}
+    try:
+        Path(aside, "images").mkdir(parents=True)
+        count = _written(names, owner, aside, cases, seed, pleural)
+        aside.rename(out)
+    except OSError as error:
+        raise PlaceError(f"{out}: {error.strerror}", hint="make room, or name another folder") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return count
+
+
+def _written(names: list[Path], owner: dict[str, str], out: Path, cases: int, seed: int, pleural: float) -> int:
+    """Write images and tables, and return how many nodules there are."""
     apart = len(set(owner.values())) >= _FEWEST_PATIENTS
     boxes, rows = [], []
     for number, path in enumerate(names):
@@ -245,12 +257,12 @@ def plant_folder(
         chance = np.random.default_rng([seed, number])
         for each in _cases_of(path, share, apart, pleural, chance):
             name = f"{len(rows):04d}.nii.gz"
-            write_nifti(each.volume, places[1] / name)
+            write_nifti(each.volume, out / "images" / name)
             patient = owner[path.name] if apart else f"{owner[path.name]} {each.region}"
             rows.append({"file": name, "patient": patient, "split": "" if apart else each.part})
             boxes += [{"file": name} | row for row in plain_boxes(each.boxes, ("background", "nodule"))]
-    _write(places[0] / "cases.csv", ("file", "patient", "split"), rows)
-    _write(places[0] / "boxes.csv", ("file", *COLUMNS, "class"), boxes)
+    _write(out / "cases.csv", ("file", "patient", "split"), rows)
+    _write(out / "boxes.csv", ("file", *COLUMNS, "class"), boxes)
     return len(boxes)
 
 
@@ -281,6 +293,8 @@ def _regions(lung: np.ndarray, count: int) -> Iterator[tuple[str, str, int, tupl
     """Yield a lung for training, and the lower and upper half of the other one to validate and test, as boxes about them."""
     middle = (np.flatnonzero(lung.any(axis=(0, 1)))[[0, -1]].sum() + 1) // 2
     held = np.flatnonzero(lung[:, :, middle:].any(axis=(1, 2)))
+    if not len(held):
+        raise ImageDataError("found one lung only", hint=f"give a CT of both lungs, or CTs of {_FEWEST_PATIENTS} patients")
     half = (held[0] + held[-1] + 1) // 2
     test, validation = round(count * 0.3), round(count * 0.2)
     whole, side = slice(0, lung.shape[0]), slice(middle, lung.shape[2])

@@ -88,6 +88,10 @@ class Detector(nn.Module):
         self.steps = np.cumprod(strides, axis=0)
         self.shapes = np.array(anchors, float)
         self.network = RetinaNet(3, self.labels, len(anchors), _Pyramid(channels, widths, strides, pyramid))
+        for head in (self.network.classification_head, self.network.regression_head):
+            for layer in head.conv:
+                if isinstance(layer, nn.Conv3d):  # MONAI's start is meant for 256 channels: of few, each step would turn such weights about
+                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         self._known: dict[tuple[int, ...], tuple[torch.Tensor, list[int]]] = {}
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -33,7 +33,7 @@ Kind = Literal["classification", "segmentation", "detection"]
 _NEEDS = {
     "classification": ("cross_entropy", "size", ("arrays", "catalogue")),
     "segmentation": ("dice_cross_entropy", "patch", ("nifti", "catalogue")),
-    "detection": ("focal", "patch", ("nifti", "catalogue")),
+    "detection": ("atss", "patch", ("nifti", "catalogue")),
 }
 
 #: Most values that an axis of a prepared image may have.
@@ -155,7 +155,7 @@ class Training(Part):
     patches : int
         Patches of each case in an epoch.
     loss : str
-        cross_entropy for classification, dice_cross_entropy for segmentation, focal for detection (``imaging.models.retinanet``).
+        cross_entropy for classification, dice_cross_entropy for segmentation, atss for detection (``imaging.models.retinanet``).
     balance : bool
         Whether each class weighs the same in the loss of a classification, however frequent it is.
     label_smoothing : float
@@ -175,7 +175,7 @@ class Training(Part):
     learning_rate: _Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     patches: Annotated[int, Field(ge=1, le=1000)] = 1
-    loss: Literal["cross_entropy", "dice_cross_entropy", "focal"] = "cross_entropy"
+    loss: Literal["cross_entropy", "dice_cross_entropy", "atss"] = "cross_entropy"
     balance: bool = False
     label_smoothing: _Share = 0
     average: _Share = 0
