@@ -45,7 +45,7 @@ STATUS = {
 _LONGEST_TITLE = 16  # PS3.5 6.2, AE
 _POLL_S = 0.05
 #: A peer has this long to ask for an association; of those that have not yet asked, so many are held: the oldest one goes first.
-_ASK_S, _MOST_SILENT = 10.0, 16
+_ASK_S, _MOST_SILENT = 10.0, 64
 
 
 class Entity(AE):

@@ -240,7 +240,8 @@ def test_a_pdu_that_declares_more_than_it_may_have_closes_the_connection(tmp_pat
                 pass
 
 
-def test_connections_that_say_nothing_keep_no_sender_out(tmp_path):
+def test_connections_that_say_nothing_keep_no_sender_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("imaging.dicom.receiver._MOST_SILENT", 16)
     with receive(0, tmp_path, room_bytes=0, associations=2) as receiver, ExitStack() as held:
         silent = [held.enter_context(socket.create_connection(("127.0.0.1", receiver.port))) for _ in range(40)]
         for link in silent[::2]:
