@@ -422,7 +422,7 @@ class TestSettings:
                 recipe_of(config, METADATA)
             return
         transforms = recipe_of(config, METADATA).transforms
-        image = np.random.default_rng(4).normal(size=(1, 4, 5, 6)).astype(np.float32) * 200
+        image = 300 + np.random.default_rng(4).normal(size=(1, 4, 5, 6)).astype(np.float32) * 200
         image[:, :2] = 0
         whole = monai.Compose([getattr(monai, step["_target_"])(**{k: v for k, v in step.items() if k != "_target_"}) for step in steps])
         wanted = whole({"image": image})["image"]
