@@ -90,6 +90,9 @@ def index_images(
 ) -> IndexedImages:
     """Index the DICOM files in a folder and join their series to the patients of a snapshot.
 
+    A series gets the encounter in which its day lies, where that is one, so that rules with a setting or a department hold for it. A series
+    that the snapshot has already gets no second row.
+
     Parameters
     ----------
     folder : path
