@@ -183,7 +183,8 @@ def guard(assoc: Association, ask_s: float, wait_s: float, ended: Callable[[Asso
     link.socket.settimeout(wait_s)
     link.recv = lambda wanted: _received(link.socket, wanted, wait_s if assoc.is_established else ask_s)
     assoc.dul.run = partial(_run_provider, assoc, assoc.dul.run)
-    assoc.run = partial(_run_association, assoc, assoc.run, ended)
+    # pynetdicom forgets a socket that it could not shut down; this is the one that is closed in the end.
+    assoc.run = partial(_run_association, assoc, assoc.run, link.socket, ended)
 
 
 def close(assoc: Association) -> None:
@@ -210,19 +211,17 @@ def _run_provider(assoc: Association, run: Callable[[], None]) -> None:
         assoc._kill = True  # what pynetdicom does itself where it does not raise
 
 
-def _run_association(assoc: Association, run: Callable[[], None], ended: Callable[[Association], object]) -> None:
-    link = assoc.dul.socket
+def _run_association(assoc: Association, run: Callable[[], None], peer: socket, ended: Callable[[Association], object]) -> None:
     try:
         run()
     except Exception as error:
         _LOG.warning("an association ends: it cannot be negotiated (%s)", type(error).__name__)
     finally:
         assoc.dul.kill_dul()
-        link.close()
-        if link.socket is not None:
-            link.socket.close()
+        assoc.dul.socket.close()
         if assoc.dul.is_alive():
             assoc.dul.join()  # it takes what has come in already
+        peer.close()
         ended(assoc)
 
 
