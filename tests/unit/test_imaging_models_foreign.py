@@ -425,7 +425,7 @@ class TestSettings:
         image = 300 + np.random.default_rng(4).normal(size=(1, 4, 5, 6)).astype(np.float32) * 200
         image[:, :2] = 0
         whole = monai.Compose([getattr(monai, step["_target_"])(**{k: v for k, v in step.items() if k != "_target_"}) for step in steps])
-        wanted = whole({"image": image})["image"]
+        wanted = whole({"image": image.copy()})["image"]  # MONAI normalises in place
         sample = Sample(image, None, None, "HU")
         assert np.allclose(prepare(sample, transforms.model_copy(update={"spacing_mm": None})).image, np.asarray(wanted), atol=1e-5)
 
