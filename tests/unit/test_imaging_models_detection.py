@@ -279,6 +279,18 @@ class Bright(torch.nn.Module):
         return np.concatenate([middles - 2.5, middles + 2.5], axis=1), (told.numpy() > 0.5) * np.minimum(told.numpy(), 1.0)
 
 
+class Shy(Bright):
+    """Is sure of a wrong box where it sees a spot at the border of a window."""
+
+    def boxes(self, told, window):
+        ends, scores = super().boxes(told, window)
+        column = (ends[:, 2] + ends[:, 5]) / 2
+        border = (column < 2) | (column > window[2] - 2)
+        ends[border, 0] += 4
+        scores[border & (scores[:, 0] > 0)] = 1
+        return ends, scores
+
+
 class TestDetecting:
     def test_windows_cover_the_image(self):
         for shape in ((5, 9, 30), (16, 16, 16), (17, 40, 3)):
@@ -298,6 +310,14 @@ class TestDetecting:
             whole = np.clip(np.array(spots) + 0.5 + 2.5, None, shape) + np.clip(np.array(spots) + 0.5 - 2.5, 0, None)
             assert sorted(map(tuple, found["centre"])) == sorted(map(tuple, whole / 2))
             assert (np.diff(found["score"]) <= 0).all()
+
+    def test_the_window_that_sees_it_best_answers(self):
+        image = np.zeros((1, 8, 16, 60), np.float32)
+        for column in range(4, 58, 9):
+            image[0, 4, 8, column] = 0.9
+        found = detect(Model(Shy(), window=(8, 16, 16), classes=2), image)
+        assert len(found) == 6
+        assert (found["size"] == 5).all()
 
     def test_a_crowd_is_bounded(self):
         image = np.random.default_rng(1).random((1, 20, 60, 60)).astype(np.float32)
