@@ -38,7 +38,8 @@ class PseudonymKey:
     def __post_init__(self) -> None:
         if len(self.secret) != _KEY_BYTES:
             raise PolicyError(
-                f"a pseudonym key has {len(self.secret)} bytes; wanted {_KEY_BYTES}", hint="create one with PseudonymKey.load"
+                f"a pseudonym key has {len(self.secret)} bytes; wanted {_KEY_BYTES}",
+                hint="give a key file that such a command made; one that is not there yet is made",
             )
 
     @classmethod

@@ -57,6 +57,10 @@ def test_nothing_is_shown_without_a_policy(monkeypatch):
             show()
 
 
+def test_the_text_that_a_notebook_keeps_beside_the_chart_has_no_number():
+    assert not any(letter.isdigit() for letter in repr(compute_attrition(answer(list(range(17)), [1] * 17), cohort("require"))))
+
+
 def test_small_steps_and_small_losses_are_hidden():
     persons = np.arange(130)
     masks = np.where(persons < 125, 1, 0) | np.where(persons < 4, 2, 0)

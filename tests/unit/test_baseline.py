@@ -208,6 +208,10 @@ def test_nothing_is_shown_without_a_policy(patients, monkeypatch):
             show()
 
 
+def test_the_text_that_a_notebook_keeps_beside_the_table_has_no_number(patients):
+    assert repr(baseline_table(patients)) == "BaselineTable(groups=('',), by='', overall=True, language='')"
+
+
 def test_shown_counts_are_rounded_or_hidden(patients):
     shown = to_frame(baseline_table(patients, by="died"), policy=POLICY)
     text = " ".join(shown[shown["变量"].str.endswith("n (%)")].astype(str).to_numpy().ravel())

@@ -6,7 +6,7 @@ order of the rules is an ``and`` of bits. The flow starts at the entry event its
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,7 +59,7 @@ class Attrition:
     """
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = field(repr=False)  # a notebook keeps an object's text beside its picture
 
     @property
     def order(self) -> tuple[str, ...]:

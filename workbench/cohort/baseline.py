@@ -23,7 +23,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -123,10 +123,10 @@ class BaselineTable:
     """
 
     groups: tuple[str, ...]
-    sizes: tuple[int, ...]
-    variables: tuple[VariableSummary, ...]
+    sizes: tuple[int, ...] = field(repr=False)  # a notebook keeps an object's text beside its table
+    variables: tuple[VariableSummary, ...] = field(repr=False)
     by: str = ""
-    effective: tuple[float, ...] = ()
+    effective: tuple[float, ...] = field(default=(), repr=False)
     overall: bool = True
     language: str = ""
 

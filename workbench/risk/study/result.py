@@ -63,7 +63,7 @@ class Judged:
         return self.risks[model][:, -1 if horizon is None else self.horizons.index(horizon)]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StudyResult:
     """What a study found. Person-level within: for use inside the session; :meth:`report` writes what may leave.
 
@@ -160,6 +160,9 @@ class StudyResult:
             lines.append(f"  {label_of(row.measure)}{days} {estimate(row.measure, row.value, row.low, row.high)}")
         warned = self.warned if policy is None else [safe_words(each, policy) for each in self.warned]
         return "\n".join([*lines, *(f"! {each}" for each in warned)])
+
+    def __repr__(self) -> str:
+        return self.told()
 
     def _repr_html_(self) -> str:
         from html import escape
