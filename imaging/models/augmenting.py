@@ -26,6 +26,13 @@ __all__ = ["AXES", "augmented", "generator_for"]
 #: Names of the axes, from the last one.
 AXES = ("columns", "rows", "slices")
 
+#: Planes of rotation, by axes from the last one.
+_PLANES = ((0, 1), (0, 2), (1, 2))
+
+#: An axis with voxels longer than this many times the shortest is not interpolated along: that would blur a lesion of one slice away. As
+#: nnU-Net does (Isensee et al. 2021).
+_THICK = 3
+
 
 def generator_for(*numbers: int) -> torch.Generator:
     """Return a generator that depends on all of the numbers and nothing else.
@@ -62,7 +69,8 @@ def augmented(
     chance : Generator
         What is drawn from.
     spacing : sequence of float, optional
-        Of the prepared image's axes, in mm: rotation is about angles in the patient. Omitted: equal.
+        Of the prepared image's axes, in mm: rotation is about angles in the patient. Omitted: equal. Along an axis with far longer voxels
+        than another, a patch is only flipped, and shifted by whole voxels.
 
     Returns
     -------
@@ -151,13 +159,16 @@ def _matrix(
     axes = len(shape)
     size, part = (torch.tensor(list(lengths)[::-1], dtype=torch.float64) for lengths in (shape, window))
     steps = torch.tensor(list(spacing or [1.0] * axes)[::-1], dtype=torch.float64)
-    zoom = math.exp(float(_uniform(chance)) * math.log1p(augment.zoom))
-    turn = _rotation(_uniform(chance, 1 if axes == 2 else 3) * math.radians(augment.rotate_degrees))
+    thick = steps > _THICK * steps.min()
+    zoom = torch.where(thick, torch.ones_like(steps), math.exp(float(_uniform(chance)) * math.log1p(augment.zoom)))
+    within = torch.tensor([not thick[list(plane)].any() for plane in _PLANES[: 1 if axes == 2 else 3]])
+    turn = _rotation(_uniform(chance, len(within)) * within * math.radians(augment.rotate_degrees))
     sides = torch.where(_uniform(chance, axes) < 0, -1.0, 1.0).to(torch.float64)
     flips = torch.tensor(
         [side if name in augment.flip else 1.0 for name, side in zip(AXES, sides.tolist(), strict=False)], dtype=torch.float64
     )
     shift = _uniform(chance, axes) * augment.shift * part
+    shift = torch.where(thick, shift.round(), shift)
     linear = (turn * steps / steps[:, None]) * flips / zoom
     offset = centre.flip(0) + shift
     return torch.cat([linear * part / size[:, None], (2 * offset / size)[:, None]], dim=1).float()
@@ -167,7 +178,7 @@ def _rotation(angles: torch.Tensor) -> torch.Tensor:
     """Return the rotation by one angle in the plane, or by one about each axis in space."""
     axes = 2 if len(angles) == 1 else 3
     whole = torch.eye(axes, dtype=torch.float64)
-    for angle, (first, second) in zip(angles.tolist(), ((0, 1), (0, 2), (1, 2)), strict=False):
+    for angle, (first, second) in zip(angles.tolist(), _PLANES, strict=False):
         one = torch.eye(axes, dtype=torch.float64)
         one[first, first] = one[second, second] = math.cos(angle)
         one[first, second], one[second, first] = -math.sin(angle), math.sin(angle)

@@ -131,6 +131,20 @@ class TestAugmentedBoxes:
                 assert np.abs(ends - extent(patch[0].numpy())).max() <= tolerance
         assert seen >= 4
 
+    def test_a_lesion_of_one_thick_slice_stays_in_one(self):
+        image = np.zeros((12, 40, 40), np.float32)
+        image[5, 16:24, 16:24] = 1
+        prepared = Prepared(image[None], None, None, boxes_from([[5.5, 20, 20]], [[1, 8, 8]]))
+        varied = Augment(foreground=1, rotate_degrees=180, zoom=0.3, shift=0.2, flip=("slices", "columns"))
+        turned = set()
+        for seed in range(8):
+            patch, boxes = augmented(prepared, (6, 32, 32), varied, generator_for(seed), (8.0, 2.0, 2.0))
+            (bright,) = np.flatnonzero(patch[0].amax(dim=(1, 2)) > 1e-3)
+            assert patch.max() > 0.99
+            assert corners(boxes)[0, [0, 3]] == pytest.approx([bright, bright + 1])
+            turned.add((int(bright), round(float(boxes["size"][0, 1]), 3)))
+        assert len(turned) == 8
+
     def test_a_box_is_cut_at_the_border_and_ignored_where_its_middle_is_outside(self):
         boxes = boxes_from([[10, 10, 10], [10, 10, 15], [10, 10, 18]], [[6, 6, 6]] * 3)
         found = _boxes_within(boxes, (20, 20, 14))
