@@ -139,6 +139,8 @@ def _prepared(recipe: dict[str, Any], words: dict[str, str]) -> str:
     """Return what is done to an image before the network sees it."""
     transforms = recipe["transforms"]
     said = [words["channels"].format(channels=recipe["channels"])]
+    if recipe.get("modalities"):
+        said.append(words["modalities"].format(names=" / ".join(recipe["modalities"])))
     if transforms["spacing_mm"]:
         said.append(words["spacing"].format(spacing=" x ".join(f"{each:g}" for each in transforms["spacing_mm"])))
     for name in ("size", "patch"):

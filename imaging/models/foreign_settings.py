@@ -106,6 +106,9 @@ def _reference(value: str, config: dict[str, Any], place: str) -> Any:
 
 # Meaning --------------------------------------------------------------------------------------------------------------
 
+#: Modality as MONAI's metadata name it -> DICOM's.
+_MODALITIES = {"CT": ("CT",), "MR": ("MR",), "MRI": ("MR",)}
+
 
 def recipe_of(config: dict[str, Any], metadata: dict[str, Any]) -> Recipe:
     """Return what a MONAI bundle's configuration and metadata ask for.
@@ -141,6 +144,7 @@ def recipe_of(config: dict[str, Any], metadata: dict[str, Any]) -> Recipe:
             kind=network.kind,
             classes=classes,
             channels=network.in_channels,
+            modalities=_MODALITIES.get(tensor.get("modality"), ()),
             transforms=transforms,
             network=network.ours(),
             axes=axes,

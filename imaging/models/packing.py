@@ -171,6 +171,7 @@ def _metadata(learnt: Learnt) -> dict[str, Any]:
         kind=task.kind,
         classes=task.classes,
         codes=task.codes,
+        modalities=task.modalities,
         channels=learnt.channels,
         transforms=task.transforms,
         network=task.network,

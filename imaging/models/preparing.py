@@ -32,6 +32,9 @@ __all__ = ["CaseSet", "Prepared", "onto_grid", "prepare"]
 #: LPS to RAS and back; MONAI, as NIfTI, is in RAS.
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 
+#: Share of an image's values above a task's range from which on it is taken for an image of another scale.
+_BEYOND = 1 / 3
+
 #: Changes whenever prepared images of equal settings would differ: what lies on the disk from before is then not used.
 _EDITION = 2
 
@@ -129,7 +132,9 @@ def _with_axes(image: np.ndarray, axes: int) -> np.ndarray:
         return image[:, 0]
     if axes == 3 and image.ndim == 3:
         return image[:, None]
-    raise ImageDataError(f"found an image of shape {image.shape[1:]}, wanted {axes} axes", hint="the task's size or patch says how many")
+    raise ImageDataError(
+        f"found an image of shape {image.shape[1:]}, wanted {axes} axes", hint="the task's size or patch says how many", code="other-axes"
+    )
 
 
 def _resized(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
@@ -144,6 +149,12 @@ def _scaled(image: np.ndarray, transforms: Transforms) -> np.ndarray:
     from monai.transforms import NormalizeIntensity, ScaleIntensity, ScaleIntensityRange
 
     bounds = transforms.window_hu or transforms.value_range
+    if transforms.value_range and (beyond := float((image > bounds[1]).mean())) > _BEYOND:
+        raise ImageDataError(
+            f"{beyond:.0%} of the values lie above {bounds[1]:g}, which is white to this model",
+            hint="an image of another scale, as of 12 bits where 8 are wanted; cut off at white, it would be another picture",
+            code="other-scale",
+        )
     scale = (
         ScaleIntensityRange(*bounds, 0.0, 1.0, clip=True) if bounds else NormalizeIntensity(nonzero=transforms.nonzero, channel_wise=True)
     )

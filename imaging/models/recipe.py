@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from imaging.models.inference import OVERLAP
 from imaging.models.networks import build_network
-from imaging.models.task import Codes, Kind, Transforms  # noqa: TC001 - a model's fields
+from imaging.models.task import Codes, Kind, Modalities, Transforms  # noqa: TC001 - a model's fields
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +27,7 @@ class Recipe(BaseModel):
 
     Parameters
     ----------
-    kind, classes, codes, transforms, network, flips
+    kind, classes, codes, modalities, transforms, network, flips
         As in a task.
     channels : int
         Of an image.
@@ -47,6 +47,7 @@ class Recipe(BaseModel):
     kind: Kind
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=255)]
     codes: Codes = {}
+    modalities: Modalities = ()
     channels: Annotated[int, Field(ge=1, le=64)]
     transforms: Transforms
     network: dict[str, Any]

@@ -222,6 +222,9 @@ class ClassCode(Term):
     modifier: Term | None = None
 
 
+#: DICOM's codes of modalities (PS3.3 C.7.3.1.1.1), such as CT and MR.
+Modalities = tuple[Annotated[str, Field(pattern=r"^[A-Z]{2,16}$")], ...]
+
 #: Class -> its code, or the name of a structure whose code is known (``imaging/results/structures.tsv``).
 Codes = dict[str, str | ClassCode]
 
@@ -240,6 +243,8 @@ class Task(Part):
     codes : dict of str to str or ClassCode
         Class -> what it is in results: ``scheme``, ``value``, ``meaning`` of a code, or the name of a known structure, as ``anterior
         hippocampus``. Classes that it lacks go by their own names; what no name tells gets a code of the workbench's own.
+    modalities : tuple of str
+        Modalities of the series that the model may be asked of; any unless given.
     data : Arrays, Nifti or Catalogue
         Where the cases lie.
     split, transforms, augment, training
@@ -267,6 +272,7 @@ class Task(Part):
     kind: Kind
     classes: Annotated[tuple[str, ...], Field(min_length=2, max_length=255)]
     codes: Codes = Field(default_factory=dict)
+    modalities: Modalities = ()
     data: Annotated[Arrays | Nifti | Catalogue, Field(discriminator="form")]
     split: Split = Split()
     transforms: Transforms = Transforms()

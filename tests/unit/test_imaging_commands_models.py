@@ -15,6 +15,7 @@ from imaging.results import read_segmentation
 from imaging.volumes import read_volume
 from tests.lib.dicom_files import ct_series, write
 from tests.lib.imaging_tasks import segmentation_task
+from tests.lib.paths import REPOSITORY
 from workbench import cli
 
 
@@ -126,3 +127,16 @@ def test_a_bundle_that_was_changed_is_refused(bundle, folder, tmp_path, capsys):
     assert run("predict", copy, folder, "--out", tmp_path / "r", "--quiet") == 7
     assert not (tmp_path / "r").exists()
     assert run("predict", bundle, folder, "--out", tmp_path / "r", "--sha256", "0" * 64, "--quiet") == 7
+
+
+def test_a_model_is_not_asked_of_series_that_it_is_not_for(folder, tmp_path):
+    """Those of another modality, and those whose values are of another scale: what it would say of these means nothing."""
+    x_ray = ct_series(1, series=3, size=16, Modality="CR", RescaleIntercept=0)[0]
+    x_ray.PixelData = np.full(256, 3000, "<i2").tobytes()
+    write([x_ray], tmp_path / "in")
+    (tmp_path / "in" / "ct.dcm").write_bytes(min((folder / "1").iterdir()).read_bytes())
+    assert run("predict", REPOSITORY / "templates" / "bundles" / "pneumonia", tmp_path / "in", "--out", tmp_path / "out", "--quiet") == 4
+    done = {row["modality"]: row for row in rows_of(tmp_path / "out" / "predictions.csv")}
+    assert done["CT"]["why"] == "模型用于 CR/DX，此序列为 CT"
+    assert done["CR"]["why"].startswith("图像的灰度范围与模型不同")
+    assert not any(row["label"] for row in done.values())

@@ -251,6 +251,7 @@ class TestPreparing:
             (flat, Transforms(spacing_mm=(1, 1, 1), size=(4, 4)), "no geometry"),
             (Sample(np.zeros((1, 3, 4, 4))), Transforms(size=(4, 4)), "wanted 2 axes"),
             (Sample(np.full((1, 4, 4), np.nan)), Transforms(size=(4, 4)), "no numbers"),
+            (Sample(np.full((1, 4, 4), 3000.0)), Transforms(value_range=(0, 255), size=(4, 4)), "100% of the values lie above 255"),
         ):
             with pytest.raises(ImageDataError, match=words):
                 prepare(sample, transforms)

@@ -11,7 +11,7 @@ from imaging.models.task import read_task
 from tests.lib.paths import REPOSITORY, shared
 
 FOLDER = REPOSITORY / "templates" / "bundles"
-VERSION = "59b8c5534f426abf4402e2210eae66075d75a9f8a2915885751e80b82c35599b"
+VERSION = "9e135251c2e2f8b5e3fa05dd9b8d5ada0a4167a49d0e002cb1754fb0b1c7ccff"
 
 
 def test_the_bundle_is_the_one_that_is_named_and_says_whose_data_it_learnt_from():

@@ -12,6 +12,7 @@ from imaging.errors import GeometryError
 from imaging.measures import Origin, Row, measure, rows_of
 from imaging.models.boxes import COLUMNS, plain_boxes
 from imaging.results import Algorithm, Coding, NewSeries, Segment, coding_of, measurement_report, save, segmentation
+from workbench.locale import tr
 from workbench.series.conversion import series_rows
 from workbench.series.folders import Made, made_once
 from workbench.series.listing import schema_of, series_name
@@ -82,6 +83,12 @@ def predict_series(row: Mapping[str, Any], out: Path, bundle: Bundle, *, policy:
     origin = {"series_instance_uid": uid, "bundle": bundle.source}
 
     def ask(part: Part, stem: str) -> dict[str, Any]:
+        if bundle.recipe.modalities and row["modality"] not in bundle.recipe.modalities:
+            wanted = "/".join(bundle.recipe.modalities)
+            return {
+                "outcome": "refused",
+                "why": tr(f"模型用于 {wanted}，此序列为 {row['modality']}", f"the model is for {wanted}, the series {row['modality']}"),
+            }
         volume = part.read()
         said = bundle.predict(volume)
         told = {"outcome": "written", "label": said.label, "shares": json.dumps(said.shares, ensure_ascii=False) if said.shares else None}

@@ -92,6 +92,8 @@ FILE_WORDS: dict[str, tuple[str, str]] = {
     "pixel-values": ("像素值的位数或类型与文件头不符", "pixels of other bits or another type than the header says"),
     "pixels": ("像素无法读取", "pixels that cannot be read"),
     "rescale-mixed": ("各层的单位或换算不一致", "slices in several units, or some without a rescale"),
+    "other-axes": ("模型需要的图像维数不同", "an image of other axes than the model wants"),
+    "other-scale": ("图像的灰度范围与模型不同", "an image of another scale of grey than the model wants"),
     "residual": ("仍含有患者的已知信息", "still holds something known of the patient"),
     "same-uid": ("同一实例 UID 有不同的像素", "one instance UID with two images"),
     "seen": ("文件夹已从别处进入过", "a folder entered by another way"),
