@@ -1,7 +1,9 @@
 """The recipe of detection on nodules planted in the real chest CT: free-response curve and CPU-seconds, beside a filter for bright blobs.
 
-One patient's CT is the background of every case: the network learns in one lung and is tried in the upper half of the other. Intervals are
-over plantings, and no figure here says how real nodules are found. Run with OMP_NUM_THREADS=1:
+One patient's CT is the background of every case: the network learns in one lung and is tried in the upper half of the other. So a vessel
+that looks like a nodule is a false positive in every case, and few such places decide the curve; intervals are over plantings, not over
+patients, and no figure here says how real nodules are found. As measured: network 0.458 [0.325, 0.589] after 393 CPU-seconds, filter 0.247
+[0.150, 0.357], of 59 nodules in 36 cases; one training, one seed. Run with OMP_NUM_THREADS=1:
 ``python tests/bench/bench_imaging_detection.py``.
 """
 
@@ -32,6 +34,9 @@ SERIES = ROOT.parent / "shared" / "data" / "imaging" / "chest_ct_harbin" / "seri
 #: Most CPU-seconds of the training. The network is to find more than the filter does.
 LIMIT = 600
 
+#: Half of them to train on, a fifth to validate.
+CASES = 120
+
 
 def main() -> bool:
     task = read_task(ROOT / "templates" / "tasks" / "nodules.yaml")
@@ -40,8 +45,8 @@ def main() -> bool:
         (place / "cts").mkdir()
         write_nifti(read_volume(sorted(SERIES.iterdir())), place / "cts" / "chest.nii.gz")
         began = time.process_time()
-        count = plant_folder(place / "cts", place / "planted", cases=40, seed=1)
-        print(f"{count} nodules in 40 cases planted in {time.process_time() - began:.0f} CPU-s")
+        count = plant_folder(place / "cts", place / "planted", cases=CASES, seed=1)
+        print(f"{count} nodules in {CASES} cases planted in {time.process_time() - began:.0f} CPU-s")
         data = {key: str(place / "planted" / name) for key, name in (("images", "images"), ("boxes", "boxes.csv"), ("table", "cases.csv"))}
         task = task.model_copy(update={"data": task.data.model_copy(update=data)})
         began = time.process_time()
@@ -57,19 +62,19 @@ def main() -> bool:
     print(f"training {spent:.0f} CPU-s (limit {LIMIT}), {asked:.1f} CPU-s a case of {cases[0].image.shape[1:]} voxels")
     print(f"test: {len(cases)} cases, {sum(map(len, truth))} nodules; sensitivity at false positives a case")
     keys = [case.key for case in test.cases]
-    network, filtered = (
-        shown(name, found, truth, keys) for name, found in (("network", by_network), ("blobs", [blobs(case.image[0]) for case in cases]))
-    )
+    by_filter = [blobs(case.image[0], task.transforms.spacing_mm[2]) for case in cases]
+    network, filtered = (shown(name, found, truth, keys) for name, found in (("network", by_network), ("blobs", by_filter)))
     return network > filtered and spent <= LIMIT
 
 
-def blobs(image: np.ndarray) -> np.ndarray:
+def blobs(image: np.ndarray, spacing_mm: float) -> np.ndarray:
     """What a difference of Gaussians finds: places brighter than what is about them, surest first."""
-    bright = ndimage.gaussian_filter(image, (0.3, 1.5, 1.5)) - ndimage.gaussian_filter(image, (1, 5, 5))
-    peaks = np.argwhere((bright == ndimage.maximum_filter(bright, (3, 7, 7))) & (bright > 0.02))
+    bright = ndimage.gaussian_filter(image, (0.3, *(3 / spacing_mm,) * 2)) - ndimage.gaussian_filter(image, (1, *(10 / spacing_mm,) * 2))
+    about = 2 * round(7 / spacing_mm) + 1
+    peaks = np.argwhere((bright == ndimage.maximum_filter(bright, (3, about, about))) & (bright > 0.02))
     score = bright[tuple(peaks.T)]
     best = np.argsort(-score)[:MOST]
-    return boxes_from(peaks[best] + 0.5, np.broadcast_to([1.0, 6.0, 6.0], (len(best), 3)), 1, score[best])
+    return boxes_from(peaks[best] + 0.5, np.broadcast_to([1.0, *(12 / spacing_mm,) * 2], (len(best), 3)), 1, score[best])
 
 
 def shown(name: str, found: list[np.ndarray], truth: list[np.ndarray], keys: list[str]) -> float:
