@@ -17,14 +17,17 @@ class ImagingError(Exception):
         What was found and what was wanted, without any patient's value.
     hint : str, optional
         What to do next.
+    code : str, optional
+        Which of the reasons it is, for another language to word; the message has the numbers.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.code = code
 
     def __str__(self) -> str:
         """Give the message, and the hint on a line of its own."""
@@ -42,21 +45,9 @@ class TaskError(ImagingError):
 
 
 class ImageDataError(ImagingError):
-    """A file that cannot be read: not DICOM, cut short, broken, beyond the limits.
-
-    Parameters
-    ----------
-    message, hint : str
-        As of any error.
-    code : str, optional
-        Which of the reasons it is, for another language to word; the message has the numbers.
-    """
+    """A file that cannot be read: not DICOM, cut short, broken, beyond the limits."""
 
     exit_code = 4
-
-    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.code = code
 
 
 class GeometryError(ImagingError):

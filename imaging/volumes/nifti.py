@@ -54,7 +54,7 @@ def write_nifti(volume: Volume, path: str | os.PathLike[str]) -> Path:
 
     target = Path(path)
     if volume.array.ndim != 3:
-        raise GeometryError("NIfTI: found a volume of colours, wanted grey values", hint="convert it to one channel first")
+        raise GeometryError("NIfTI: found a volume of colours, wanted grey values", hint="convert it to one channel first", code="colours")
     if not target.name.endswith((".nii", ".nii.gz")):
         raise PlaceError(f"NIfTI: found a name that ends in {target.suffix or 'nothing'}, wanted .nii or .nii.gz")
     image = nibabel.Nifti1Image(volume.array.T, None if volume.affine is None else _FLIP @ volume.affine, dtype=volume.array.dtype)

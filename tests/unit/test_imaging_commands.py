@@ -276,7 +276,7 @@ def test_colours_make_no_nifti_and_inspect_says_so(tmp_path, imaging):
     imaging("inspect", tmp_path / "in", "--out", tmp_path / "s.csv", "--quiet")
     assert rows_of(tmp_path / "s.csv")[0]["policies"] == "none serves"
     code, _, said = imaging("convert", tmp_path / "in", "--out", tmp_path / "v", "--policy", "keep", "--quiet")
-    assert (code, "colours" in said) == (4, True)
+    assert (code, "像素为颜色，不是灰度" in said) == (4, True)
 
 
 @pytest.mark.parametrize("out", ["/proc/series", "/dev/null/series"])

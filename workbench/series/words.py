@@ -70,6 +70,7 @@ FILE_WORDS: dict[str, tuple[str, str]] = {
     "broken": ("无法解析", "cannot be parsed"),
     "broken-link": ("链接指向的文件不存在", "a link to what is not there"),
     "charset": ("文字不属于任何已知字符集", "text in no known character set"),
+    "colours": ("像素为颜色，不是灰度", "colours where grey values are wanted"),
     "conflict": ("与另一文件的 UID 相同而内容不同", "the UID of another file, other bytes"),
     "cut-short": ("文件被截断", "cut short"),
     "deflate": ("压缩的数据集无法解压", "does not inflate"),
