@@ -36,14 +36,15 @@ SEGMENTS = (
 )
 
 
-def best(work: Callable[[], object]) -> tuple[float, object]:
-    """Return the least CPU-seconds of the rounds, and the last answer."""
-    spent = []
+def best(*works: Callable[[], object]) -> list[tuple[float, object]]:
+    """Return the least CPU-seconds of each over the rounds, and its last answer; they take turns, so that a busy minute is everybody's."""
+    spent, answers = [[] for _ in works], [None] * len(works)
     for _ in range(ROUNDS):
-        start = time.process_time()
-        answer = work()
-        spent.append(time.process_time() - start)
-    return min(spent), answer
+        for number, work in enumerate(works):
+            start = time.process_time()
+            answers[number] = work()
+            spent[number].append(time.process_time() - start)
+    return [(min(each), answer) for each, answer in zip(spent, answers, strict=True)]
 
 
 def simpleitk(volume: object, mask: np.ndarray) -> SimpleITK.LabelShapeStatisticsImageFilter:
@@ -79,24 +80,27 @@ def main() -> None:
         volume = read_volume(paths)
         mask = np.where(volume.array > 300, 1, np.where(volume.array < -700, 2, 0)).astype(np.uint8)
         for encoding in Encoding:
-            spent, result = best(lambda encoding=encoding: segmentation(volume, mask, SEGMENTS, paths, encoding=encoding))
+            (spent, result), (alone, _) = best(
+                lambda encoding=encoding: segmentation(volume, mask, SEGMENTS, paths, encoding=encoding),
+                lambda encoding=encoding: by_highdicom(mask, paths, encoding),
+            )
             path = save(result, folder / "seg.dcm")
             print(f"{encoding:9} made  {spent:6.2f} CPU-s, {path.stat().st_size / 1e6:.1f} MB, headers of {slices} sources read among it")
-            alone, _ = best(lambda encoding=encoding: by_highdicom(mask, paths, encoding))
             print(f"{'':9} by highdicom {alone:6.2f} CPU-s: {alone / spent:.2f} times as long")
             if encoding is Encoding.BINARY and spent > NOISE * alone:
                 missed.append("BINARY made no slower than by highdicom alone")
-            spent, found = best(lambda path=path: read_segmentation(path, volume))
+            (spent, found), (theirs, _) = best(
+                lambda path=path: read_segmentation(path, volume),
+                lambda path=path: highdicom.seg.segread(path).get_volume(combine_segments=True),
+            )
             print(f"{encoding:9} read  {spent:6.2f} CPU-s, equal: {np.array_equal(found.mask, mask)}")
             if not np.array_equal(found.mask, mask):
                 missed.append(f"{encoding} equal masks")
-            spent, _ = best(lambda path=path: highdicom.seg.segread(path).get_volume(combine_segments=True))
-            print(f"{'':9} by highdicom {spent:6.2f} CPU-s")
-        spent, regions = best(lambda: measure(volume, mask))
+            print(f"{'':9} by highdicom {theirs:6.2f} CPU-s")
+        (spent, regions), (theirs, shape) = best(lambda: measure(volume, mask), lambda: simpleitk(volume, mask))
         print(f"measured {spent:6.2f} CPU-s for {sum(region.values['voxels'] for region in regions) / 1e6:.1f} million voxels in 2 regions")
-        spent, shape = best(lambda: simpleitk(volume, mask))
         equal = all(abs(shape.GetPhysicalSize(region.label) / 1000 / region.values["volume_ml"] - 1) < 1e-9 for region in regions)
-        print(f"by SimpleITK {spent:6.2f} CPU-s, volumes equal: {equal}")
+        print(f"by SimpleITK {theirs:6.2f} CPU-s, volumes equal: {equal}")
         missed += [] if equal else ["volumes equal to SimpleITK's"]
     for wanted in missed:
         print(f"missed: {wanted}")
