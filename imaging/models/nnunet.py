@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from imaging.models.cases import Case, Sample
     from imaging.models.task import Task
 
-__all__ = ["NnUNet", "is_asked_for", "train_nnunet"]
+__all__ = ["NnUNet", "train_nnunet"]
 
 #: Its programs; all are part of one installation.
 PROGRAMS = ("nnUNetv2_plan_and_preprocess", "nnUNetv2_train", "nnUNetv2_predict")
@@ -58,11 +58,6 @@ class NnUNet(BaseModel):
     name: Literal["nnunet"] = "nnunet"
     configuration: Literal["2d", "3d_fullres", "3d_lowres"] = "3d_fullres"
     trainer: Annotated[str, Field(pattern=r"^nnUNetTrainer[A-Za-z0-9_]{0,64}$")] = "nnUNetTrainer"
-
-
-def is_asked_for(task: Task) -> bool:
-    """Tell whether a task asks for nnU-Net."""
-    return task.network.get("name") == "nnunet"
 
 
 def train_nnunet(
