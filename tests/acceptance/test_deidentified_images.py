@@ -2,7 +2,6 @@
 
 import csv
 import datetime
-import sys
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -10,8 +9,8 @@ import pyarrow.parquet as pq
 import pydicom
 import pytest
 
+from tests.lib.command import workbench_command
 from tests.lib.dicom_files import ct_series, write
-from workbench import cli
 from workbench.ingest.hospital import ingest_hospital
 from workbench.projects.project import read_project
 from workbench.projects.provision import provision
@@ -51,13 +50,11 @@ def hospital(tmp_path_factory):
 
 
 @pytest.fixture
-def imaging(monkeypatch, capsys):
+def imaging(capsys):
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["workbench", "imaging", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
+        code = workbench_command("imaging", *arguments)
         shown = capsys.readouterr()
-        return stop.value.code or 0, shown.out, shown.err
+        return code, shown.out, shown.err
 
     return run
 

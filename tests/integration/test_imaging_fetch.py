@@ -1,7 +1,6 @@
 """``workbench imaging fetch`` from a real Orthanc, and from servers that fail in between, let nobody in, or go away."""
 
 import json
-import sys
 
 import pydicom
 import pytest
@@ -19,19 +18,17 @@ from tests.integration.test_imaging_dicomweb import (  # noqa: F401 - fixtures
     same_image,
     wrong,
 )
+from tests.lib.command import workbench_command
 from tests.lib.dicom_files import ct_series, encoded, uid, write
 from tests.lib.manifest import in_a_session
-from workbench import cli
 
 
 @pytest.fixture
-def fetch(monkeypatch, capsys, tmp_path):
+def fetch(capsys, tmp_path):
     def run(url, *arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["workbench", "imaging", "fetch", url, "--out", str(tmp_path / "out"), "--quiet", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
+        code = workbench_command("imaging", "fetch", url, "--out", tmp_path / "out", "--quiet", *arguments)
         shown = capsys.readouterr()
-        return stop.value.code or 0, shown.out.splitlines()[-1] if shown.out else "", shown.err
+        return code, shown.out.splitlines()[-1] if shown.out else "", shown.err
 
     return run
 

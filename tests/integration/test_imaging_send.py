@@ -1,7 +1,6 @@
 """``workbench imaging send`` to a real Orthanc: what it keeps, what is refused, a run that goes on, and credentials that are not told."""
 
 import json
-import sys
 
 import pydicom
 import pytest
@@ -13,21 +12,19 @@ from imaging.errors import PlaceError
 from imaging.results import Segment, coding_of, read_segmentation, save, segmentation
 from imaging.volumes import read_volume
 from tests.integration.test_imaging_dicomweb import address, free_port, orthanc, wrong  # noqa: F401 - fixtures
+from tests.lib.command import workbench_command
 from tests.lib.dicom_files import ct_series, uid, write
 from tests.lib.manifest import in_a_session
-from workbench import cli
 from workbench.errors import DataError, DefinitionError
 from workbench.series.sending import CREDENTIALS, check_target
 
 
 @pytest.fixture
-def send(monkeypatch, capsys):
+def send(capsys):
     def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["workbench", "imaging", "send", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
+        code = workbench_command("imaging", "send", *arguments)
         shown = capsys.readouterr()
-        return stop.value.code or 0, shown.out.splitlines()[-1] if shown.out else "", shown.err
+        return code, shown.out.splitlines()[-1] if shown.out else "", shown.err
 
     return run
 

@@ -15,8 +15,8 @@ import nibabel
 import numpy as np
 import pytest
 
+from tests.lib.command import workbench_command
 from tests.lib.dicom_files import ct_series, index_file, write
-from workbench import cli
 from workbench.locale import set_language
 from workbench.series import folders
 
@@ -34,13 +34,11 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def imaging(monkeypatch, capsys):
+def imaging(capsys):
     def run(*arguments) -> tuple[int, list[str], str]:
-        monkeypatch.setattr(sys, "argv", ["workbench", "imaging", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
+        code = workbench_command("imaging", *arguments)
         shown = capsys.readouterr()
-        return stop.value.code or 0, shown.out.splitlines(), shown.err
+        return code, shown.out.splitlines(), shown.err
 
     return run
 

@@ -1,11 +1,9 @@
 """``workbench imaging approve`` and ``import``: a model from elsewhere, by the hash that the data centre or its user knows."""
 
-import sys
-
 import pytest
 
+from tests.lib.command import workbench_command
 from tests.lib.zoo_bundles import packed, zoo_bundle
-from workbench import cli
 from workbench.series.approvals import LIST
 
 SESSION = """schema = 1
@@ -26,13 +24,7 @@ broker.socket = "{place}/b"
 
 
 def run(*arguments) -> int:
-    before, sys.argv = sys.argv, ["workbench", "imaging", *map(str, arguments)]
-    try:
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    finally:
-        sys.argv = before
-    return stop.value.code or 0
+    return workbench_command("imaging", *arguments)
 
 
 @pytest.fixture

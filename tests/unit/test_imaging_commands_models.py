@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 
 import numpy as np
 import pydicom
@@ -13,20 +12,14 @@ import pytest
 from imaging.models.task import write_task
 from imaging.results import read_segmentation
 from imaging.volumes import read_volume
+from tests.lib.command import workbench_command
 from tests.lib.dicom_files import ct_series, write
 from tests.lib.imaging_tasks import segmentation_task
 from tests.lib.paths import REPOSITORY
-from workbench import cli
 
 
 def run(*arguments) -> int:
-    before, sys.argv = sys.argv, ["workbench", "imaging", *map(str, arguments)]
-    try:
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    finally:
-        sys.argv = before
-    return stop.value.code or 0
+    return workbench_command("imaging", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -12,21 +12,19 @@ import numpy as np
 import pydicom
 import pytest
 
+from tests.lib.command import workbench_command
 from tests.lib.dicom_files import ct_series, uid, write
-from workbench import cli
 from workbench.errors import DataError
 from workbench.pseudonyms import PseudonymKey
 from workbench.series.keys import ProjectKeys, read_patients
 
 
 @pytest.fixture
-def imaging(monkeypatch, capsys):
+def imaging(capsys):
     def run(*arguments) -> tuple[int, list[str], str]:
-        monkeypatch.setattr(sys, "argv", ["workbench", "imaging", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
+        code = workbench_command("imaging", *arguments)
         shown = capsys.readouterr()
-        return stop.value.code or 0, shown.out.splitlines(), shown.err
+        return code, shown.out.splitlines(), shown.err
 
     return run
 

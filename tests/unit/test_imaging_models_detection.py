@@ -29,10 +29,10 @@ from imaging.models.preparing import Prepared
 from imaging.models.task import Augment, Task, write_task
 from imaging.models.training import train
 from imaging.volumes import read_nifti, read_volume, write_nifti
+from tests.lib.command import workbench_command
 from tests.lib.dicom_files import ct_series, write
 from tests.lib.imaging_tasks import detection_task, placed
 from tests.lib.paths import shared
-from workbench import cli
 
 CLASSES = ("background", "nodule", "cyst")
 
@@ -363,17 +363,13 @@ class TestTraining:
         assert "CPM" in text
         assert "LUNA16" in text
 
-    def test_a_folder_of_series_gets_a_table_of_boxes_in_lps(self, made, tmp_path, monkeypatch):
+    def test_a_folder_of_series_gets_a_table_of_boxes_in_lps(self, made, tmp_path):
         datasets = ct_series(12, size=32, spacing_mm=2.0, PixelSpacing=[1, 1], RescaleIntercept=0)
         array = np.random.default_rng(3).normal(size=(12, 32, 32)) * 100 + ball((12, 32, 32), (6, 21, 9), (3.5, 7, 7)) * 600
         for ds, plane in zip(datasets, array.astype("<i2"), strict=True):
             ds.PixelData = plane.tobytes()
         write(datasets, tmp_path / "in")
-        monkeypatch.setattr(sys, "argv", ["workbench", "imaging", "predict", str(made[2] / "bundle"), str(tmp_path / "in"), "--quiet"])
-        sys.argv += ["--out", str(tmp_path / "out")]
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        assert not stop.value.code
+        assert workbench_command("imaging", "predict", made[2] / "bundle", tmp_path / "in", "--quiet", "--out", tmp_path / "out") == 0
         with (tmp_path / "out" / "boxes.csv").open(encoding="utf-8", newline="") as file:
             found = list(csv.DictReader(file))
         (volume,) = [read_volume(sorted((tmp_path / "in").iterdir()))]

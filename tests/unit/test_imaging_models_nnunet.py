@@ -16,6 +16,7 @@ from imaging.errors import ImageDataError, MissingPart, ModelError, TaskError
 from imaging.models.nnunet import train_nnunet
 from imaging.models.task import write_task
 from imaging.volumes import write_nifti
+from tests.lib.command import workbench_command
 from tests.lib.imaging_tasks import placed, segmentation_task
 from tests.lib.paths import REPOSITORY
 
@@ -105,15 +106,10 @@ def test_the_cases_are_trained_on_answered_and_measured(task, programs, tmp_path
     assert calls(tmp_path / "out.work") == told
 
 
-def test_the_command_takes_the_task_to_nnunet(task, programs, tmp_path, monkeypatch, capsys):
-    from workbench import cli
-
+def test_the_command_takes_the_task_to_nnunet(task, programs, tmp_path, capsys):
     write_task(task, tmp_path / "t.yaml")
-    monkeypatch.setattr(sys, "argv", ["workbench", "imaging", "train", str(tmp_path / "t.yaml"), "--out", str(tmp_path / "out")])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
+    assert workbench_command("imaging", "train", tmp_path / "t.yaml", "--out", tmp_path / "out") == 0
     shown = capsys.readouterr()
-    assert (stop.value.code or 0) == 0
     assert "dice ball" in shown.out
     assert shown.out.splitlines()[-1] == f"results={tmp_path / 'out' / 'results.json'}"
     assert "nnUNetv2_train 501 3d_fullres 0 -tr nnUNetTrainer -device cuda" in shown.err

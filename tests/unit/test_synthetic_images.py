@@ -1,14 +1,13 @@
 """Synthetic images: of the store's own patients, of known geometries, with nodules whose size is known; the same from the same seed."""
 
 import csv
-import sys
 from collections import Counter
 
 import pytest
 
 import workbench as wb
+from tests.lib.command import workbench_command
 from tests.lib.ward import ward
-from workbench import cli
 from workbench.errors import DataError, DefinitionError
 from workbench.store import SnapshotWriter, Store
 from workbench.synthetic.images import MASKS, make_images
@@ -89,12 +88,7 @@ def test_what_cannot_be_made_is_refused(store, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
-def test_the_command_says_what_was_made_and_what_next(store, tmp_path, capsys, monkeypatch):
+def test_the_command_says_what_was_made_and_what_next(store, tmp_path, capsys):
     place = store.path.parents[1]
-    monkeypatch.setattr(
-        sys, "argv", ["workbench", "synthetic", "images", "--store", str(place), "--out", str(tmp_path / "o"), "--patients", "1"]
-    )
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    assert not stop.value.code
+    assert workbench_command("synthetic", "images", "--store", place, "--out", tmp_path / "o", "--patients", 1) == 0
     assert capsys.readouterr().out.startswith("1 patients, ")
